@@ -57,6 +57,7 @@ class LocalModel:
             len(tree.files),
             source,
             ops=model.loaded_ops,
+            kernel_ops=model.kernel_ops,
             unrestored=model.unrestored,
         )
 

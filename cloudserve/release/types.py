@@ -92,6 +92,8 @@ class Artifact:
     """The directory; None if only its figures are known."""
     ops: tuple[str, ...] = ()
     """The ops that a load looks up, sorted."""
+    kernel_ops: tuple[str, ...] = ()
+    """The ops that need a kernel on the server, sorted."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 

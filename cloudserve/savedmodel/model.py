@@ -33,6 +33,8 @@ class SavedModel:
     has_variables: bool
     loaded_ops: tuple[str, ...] = ()
     """Those of `ops` that a load looks up, in the graph and the functions that it calls."""
+    kernel_ops: tuple[str, ...] = ()
+    """Those of `ops` that need a kernel on the server, sorted."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 

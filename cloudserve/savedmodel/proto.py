@@ -18,6 +18,7 @@ __all__ = [
     "BundleEntryProto",
     "BundleHeaderProto",
     "DecodeError",
+    "KernelList",
     "Message",
     "OpList",
     "SavedModel",
@@ -52,6 +53,11 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "repeated ArgDef output_arg = 3",
     ),
     "ArgDef": ("string name = 1",),
+    "KernelList": ("repeated KernelDef kernel = 1",),
+    "KernelDef": (
+        "string op = 1",
+        "string device_type = 2",
+    ),
     "GraphDef": (
         "repeated NodeDef node = 1",
         "FunctionDefLibrary library = 2",
@@ -66,6 +72,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "ListValue list = 1",
         "bytes s = 2",
         "int64 i = 3",
+        "bool b = 5",
         "TensorProto tensor = 8",
         "NameAttrList func = 10",
     ),
@@ -76,6 +83,8 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "OpDef signature = 1",
         "repeated NodeDef node_def = 3",
         "map string ret = 4",
+        "map AttrValue attr = 5",
+        "map string control_ret = 6",
     ),
     "SaverDef": ("string restore_op_name = 3",),
     "CollectionDef": (
@@ -143,6 +152,7 @@ _POOL = _make_pool()
 SavedModel = message_class(_POOL, "tensorflow.SavedModel")
 AssetFileDef = message_class(_POOL, "tensorflow.AssetFileDef")
 OpList = message_class(_POOL, "tensorflow.OpList")
+KernelList = message_class(_POOL, "tensorflow.KernelList")
 BundleHeaderProto = message_class(_POOL, "tensorflow.BundleHeaderProto")
 BundleEntryProto = message_class(_POOL, "tensorflow.BundleEntryProto")
 

@@ -15,6 +15,7 @@ from cloudserve.errors import ModelError
 from cloudserve.plural import counted
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
+from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
 from cloudserve.savedmodel.graph import read_graph
@@ -54,6 +55,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
         missing_assets=_missing_assets(path, assets),
         has_variables=has_variables,
         loaded_ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
+        kernel_ops=kernel_ops(graph, has_variables=has_variables),
         unrestored=unrestored_variables(graph, has_variables=has_variables),
     )
 

@@ -58,13 +58,19 @@ def test_a_model_that_does_not_load_fails_with_its_reason_and_takes_no_traffic(
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     gone = next((shared_models / "tfx_pusher").iterdir())
     (terminal.folder / "model" / "3").symlink_to(gone)
-    code, _, err = terminal.run("deploy", terminal.model, "-t", target, "--allow-breaking")
+    deploy = ("deploy", terminal.model, "-t", target, "--allow-breaking")
+    code, _, err = terminal.run(*deploy)
+    assert code == 6
+    assert "gate load: refused" in err
+    assert "has no kernel for the op `BoostedTreesBucketize`" in err
+    assert "Nothing was changed" in err
+    code, _, err = terminal.run(*deploy, "--override", "load", "--reason", "to see it fail")
     assert code == 4
-    assert "BoostedTreesBucketize" in err
+    assert "No OpKernel was registered to support Op 'BoostedTreesBucketize'" in err
     assert "done: upload" in err
     assert ask(terminal, target) == [2.5, 4.5]
     history = json.loads(terminal.ok("history", terminal.model, "-t", target, "-o", "json"))
-    assert history[-1]["outcome"] == "stopped"
+    assert [entry["outcome"] for entry in history[-2:]] == ["refused", "stopped"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

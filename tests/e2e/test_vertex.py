@@ -80,7 +80,8 @@ def test_a_model_that_does_not_load_says_why_and_where_its_log_is(
     run("deploy", "--version", "1")
     gone = next((shared_models / "tfx_pusher").iterdir())
     (terminal.folder / "model" / "3").symlink_to(gone)
-    code, _, err = terminal.run("deploy", terminal.model, "-t", "vertex", "--allow-breaking")
+    overriding = ("--allow-breaking", "--override", "load", "--reason", "to see it fail")
+    code, _, err = terminal.run("deploy", terminal.model, "-t", "vertex", *overriding)
     assert code == 4
     assert "BoostedTreesBucketize" in err
     assert "https://console.cloud.google.com/logs/query" in err

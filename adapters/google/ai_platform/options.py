@@ -106,7 +106,8 @@ def check(artifact: Artifact, options: Options) -> tuple[str, ...]:
             f"on {options.machine_type}",
             hint="export it without optimizer state, or take a larger `machine_type`",
         )
-    return check_prebuilt(artifact, "the runtime", options.runtime_version)
+    gpu = bool(options.accelerator_type)
+    return check_prebuilt(artifact, "the runtime", options.runtime_version, gpu=gpu)
 
 
 def version_settings(options: Options) -> dict[str, Any]:

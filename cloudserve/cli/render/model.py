@@ -9,6 +9,8 @@ from cloudserve.hints import printable
 from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
 from cloudserve.savedmodel.checks.op_packages import foreign_op_text, foreign_ops
+from cloudserve.savedmodel.checks.op_table import read_table, spans_text
+from cloudserve.savedmodel.checks.runs_on import versions_that_run
 from cloudserve.savedmodel.checks.servable import variables_text
 
 
@@ -35,6 +37,7 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
     ]
     if foreign := foreign_ops(model.ops):
         rows.append(("other ops", ", ".join(map(foreign_op_text, foreign))))
+    rows.append(("ops run on", _runs_on(model)))
     if model.missing_assets:
         rows.append(("missing", ", ".join(model.missing_assets)))
     if model.unrestored:
@@ -42,6 +45,12 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
     if not model.signatures:
         rows.append(("signatures", "none: the model cannot answer requests"))
     return Table(("path", printable(model.path)), rows)
+
+
+def _runs_on(model: SavedModel) -> str:
+    known = tuple(read_table().versions)
+    spans = spans_text(versions_that_run(model.loaded_ops, model.kernel_ops), known)
+    return f"TensorFlow {spans}" if spans else f"no TensorFlow from {known[0]} to {known[-1]}"
 
 
 def _signature(signature: Signature) -> Table:
@@ -75,6 +84,7 @@ def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
         "signatures": model.signatures,
         "ops": model.ops,
         "foreign_ops": foreign_ops(model.ops),
+        "ops_run_on": versions_that_run(model.loaded_ops, model.kernel_ops),
         "assets": model.assets,
         "missing_assets": model.missing_assets,
         "unrestored": model.unrestored,

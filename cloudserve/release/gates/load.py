@@ -24,6 +24,7 @@ def check_load(provider: Provider, artifact: Artifact) -> Verdict:
     """
     figures = {
         "ops": len(artifact.ops),
+        "kernel_ops": len(artifact.kernel_ops),
         "foreign_ops": list(foreign_ops(artifact.ops)),
         "unrestored": list(artifact.unrestored),
         "files": artifact.files,

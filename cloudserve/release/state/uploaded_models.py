@@ -10,6 +10,7 @@ from cloudserve.release.state.uploaded import read_named
 from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import Interface, parse_interface
 from cloudserve.savedmodel.checkpoint.variables import INDEX
+from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import unrestored_variables
 from cloudserve.savedmodel.classes.reader import ReadAsset
 from cloudserve.savedmodel.graph import read_graph
@@ -53,6 +54,7 @@ class UploadedModels:
             sum(file.size for file in files),
             len(files),
             ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
+            kernel_ops=kernel_ops(graph, has_variables=has_variables),
             unrestored=unrestored_variables(graph, has_variables=has_variables),
         )
 

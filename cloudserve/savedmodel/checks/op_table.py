@@ -1,20 +1,21 @@
 """The ops of each TensorFlow version: `op_table.txt`, which `tools/op_table.py` writes.
 
 A patch release has the ops of its minor version. For a version that the table does not have, no
-statement is made.
+statement is made. `kernel_table` has tables of the same form.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("op_table.txt")
+TITLE = "Ops by the versions of TensorFlow that register them, from the registry of each library."
 _HEADER = """\
-# Ops by the versions of TensorFlow that register them, from the registry of each version's library.
+# {title}
 # Written by tools/op_table.py. FIRST-LAST: the ops of these versions and those between; an op that
 # went and came back has two lines. All versions: {versions}
 """
@@ -28,6 +29,10 @@ class OpTable:
 
     versions: Mapping[str, frozenset[str]]
     """By minor version such as `2.15`, oldest first."""
+
+    def listed(self, ops: Iterable[str], version: str) -> tuple[str, ...]:
+        """Return the ops that a version has, sorted; () for an unknown version."""
+        return tuple(sorted(self.versions.get(minor_version(version), frozenset()) & set(ops)))
 
     def missing(self, ops: Iterable[str], version: str) -> tuple[str, ...]:
         """Return the ops that a version does not have, sorted; () for an unknown version."""
@@ -46,6 +51,17 @@ class OpTable:
 def minor_version(version: str) -> str:
     """Return `2.15` for `2.15.1`."""
     return ".".join(version.split(".")[:2])
+
+
+def spans_text(versions: Sequence[str], of: Sequence[str]) -> str:
+    """Return versions as spans of all versions `of`: `1.15 to 2.8, 2.20 to 2.21`; "" for none."""
+    runs: list[list[str]] = [[]]
+    for version in of:
+        if version in versions:
+            runs[-1].append(version)
+        elif runs[-1]:
+            runs.append([])
+    return ", ".join(" to ".join(dict.fromkeys((run[0], run[-1]))) for run in runs if run)
 
 
 @cache
@@ -72,14 +88,14 @@ def parse_table(text: str) -> OpTable:
     return OpTable({version: frozenset(ops) for version, ops in versions.items()})
 
 
-def write_table(table: OpTable) -> str:
+def write_table(table: OpTable, title: str = TITLE) -> str:
     """Return a table as text."""
     order = sorted(table.versions, key=lambda version: tuple(map(int, version.split("."))))
     spans: dict[tuple[int, int], list[str]] = {}
     for op in sorted(set().union(*table.versions.values())):
         for span in _spans([op in table.versions[version] for version in order]):
             spans.setdefault(span, []).append(op)
-    lines = [_HEADER.format(versions=" ".join(order))]
+    lines = [_HEADER.format(title=title, versions=" ".join(order))]
     for first, last in sorted(spans):
         text = f"{order[first]}-{order[last]} {' '.join(spans[first, last])}"
         wrap = textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

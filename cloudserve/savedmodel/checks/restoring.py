@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudserve.savedmodel.graph import Graph, node_name, read_graph, source
+from cloudserve.savedmodel.checks.roots import initial_tensors, served_nodes
+from cloudserve.savedmodel.graph import Graph, read_graph, source
 from cloudserve.savedmodel.proto import Message
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 _HANDLES = frozenset({"VarHandleOp"})
 _REFERENCES = frozenset({"Variable", "VariableV2"})
@@ -44,9 +44,6 @@ _FIRST_ARGUMENT = {
 }
 """Ops that call functions, and the position of the functions' first argument."""
 
-_INIT_OP = "__saved_model_init_op"
-_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
-
 
 def unrestored_variables(meta_graph: Message, *, has_variables: bool) -> tuple[str, ...]:
     """Return the names of these variables as in TensorFlow Serving's error, sorted.
@@ -58,9 +55,9 @@ def unrestored_variables(meta_graph: Message, *, has_variables: bool) -> tuple[s
     variables = {n.name: _key(n) for n in graph.nodes.values() if n.op in VARIABLE_OPS}
     if not variables:
         return ()
-    roots = list(_initial_tensors(meta_graph, has_variables=has_variables))
+    roots = list(initial_tensors(meta_graph, has_variables=has_variables))
     valued = {variables[n.name] for n in graph.ancestors(roots) if n.name in variables}
-    uses = _Reader(graph).uses(_served(meta_graph, graph), graph.nodes, variables)
+    uses = _Reader(graph).uses(served_nodes(meta_graph, graph), graph.nodes, variables)
     return tuple(sorted({name for _, name in uses.read - uses.assigned - valued}))
 
 
@@ -69,51 +66,6 @@ def _key(variable: Message) -> tuple[str, str]:
     shared = variable.attr["shared_name"].s.decode("utf-8", "replace")
     container = variable.attr["container"].s.decode("utf-8", "replace")
     return container, shared or variable.name
-
-
-def _initial_tensors(meta_graph: Message, *, has_variables: bool) -> Iterator[str]:
-    """Yield the ops that a loader runs, in the order of `GetInitOp` (loader_util.cc)."""
-    if has_variables:
-        yield meta_graph.saver_def.restore_op_name
-    if _INIT_OP in meta_graph.signature_def:
-        yield from _outputs(meta_graph.signature_def[_INIT_OP])
-        return
-    for name in _INIT_COLLECTIONS:
-        if name in meta_graph.collection_def:
-            yield from meta_graph.collection_def[name].node_list.value
-            return
-
-
-def _served(meta_graph: Message, graph: Graph) -> Iterable[Message]:
-    """Return the nodes that any signature runs."""
-    definitions = meta_graph.signature_def
-    nodes: dict[str, Message] = {}
-    for name in definitions:
-        if name not in HIDDEN_SIGNATURES:
-            one = definitions[name]
-            nodes |= {n.name: n for n in graph.ancestors(_outputs(one), _fed(one))}
-    return nodes.values()
-
-
-def _outputs(definition: Message) -> Iterator[str]:
-    return _tensors(definition.outputs.values())
-
-
-def _fed(definition: Message) -> frozenset[str]:
-    return frozenset(map(node_name, _tensors(definition.inputs.values())))
-
-
-def _tensors(infos: Iterable[Message]) -> Iterator[str]:
-    for info in infos:
-        if info.HasField("coo_sparse"):
-            sparse = info.coo_sparse
-            yield sparse.values_tensor_name
-            yield sparse.indices_tensor_name
-            yield sparse.dense_shape_tensor_name
-        elif info.HasField("composite_tensor"):
-            yield from _tensors(info.composite_tensor.components)
-        else:
-            yield info.name
 
 
 @dataclass(slots=True)

@@ -40,19 +40,19 @@ class OpSource:
     libraries: tuple[Path, ...] = ()
     """Shared libraries of custom ops; the environment's where none is given."""
 
-    def provide(self, graph_def: Message, path: Path) -> None:
+    def provide(self, meta_graph: Message, path: Path) -> None:
         """Load the libraries, and import the packages of ops that TensorFlow does not have yet.
 
-        Raises LoadError for an op that the image does not have, a library that cannot be loaded,
-        and an op whose package is not installed. An op of an unknown package is left for
+        Raises LoadError for an op that the image does not have or cannot run, a library that cannot
+        be loaded, and an op whose package is not installed. An op of an unknown package is left for
         TensorFlow to refuse.
         """
         if self.image is not None:
-            self.image.check_ops(graph_def, path)
+            self.image.check_ops(meta_graph, path)
         with _one_at_a_time:
             for library in self.libraries or _from_environment():
                 _load(library, path)
-            for op, package in _missing_ops(graph_def):
+            for op, package in _missing_ops(meta_graph.graph_def):
                 _import(package, op, path)
 
 

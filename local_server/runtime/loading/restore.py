@@ -72,7 +72,7 @@ def restore(
     """
     meta_graph = read_meta_graph(path, tags)
     check_ops(meta_graph.graph_def, rules.denied_ops, path)
-    rules.ops.provide(meta_graph.graph_def, path)
+    rules.ops.provide(meta_graph, path)
     if device is not None:
         pin(meta_graph.graph_def, device)
     # Copies: a part of a message keeps the whole of it in memory, and with it the graph.

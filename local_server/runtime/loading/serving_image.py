@@ -2,7 +2,8 @@
 
 It restores variables with the restore op alone, so that a model it cannot answer with loads here as
 well and fails in TensorFlow's words, where this server would load the object graph. It refuses ops
-that its version of TensorFlow does not have. Imports neither TensorFlow nor numpy.
+that its version of TensorFlow does not have, or has no kernel for. Imports neither TensorFlow nor
+numpy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.images.container_images import is_cloudserve, tensorflow_serving_of
+from cloudserve.savedmodel.checkpoint.variables import INDEX
+from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
+from cloudserve.savedmodel.checks.kernel_table import read_kernel_table
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in
 from cloudserve.savedmodel.checks.op_table import read_table
 from cloudserve.savedmodel.graph import read_graph
@@ -42,14 +46,19 @@ class ServingImage:
         version = tensorflow_serving_of(image)
         return cls(version or "", may_bring_ops=version is None)
 
-    def check_ops(self, graph_def: Any, path: Path) -> None:
-        """Raise LoadError in TensorFlow's words for the first op that the image does not have.
+    def check_ops(self, meta_graph: Any, path: Path) -> None:
+        """Raise LoadError in TensorFlow's words for the first op that the image cannot run.
 
-        Source: `OpRegistry::LookUpSlow` in tensorflow/core/framework/op.cc.
+        An op that only a signature's function runs fails the load as well, where TensorFlow Serving
+        would refuse the requests alone. Sources: `OpRegistry::LookUpSlow` in
+        tensorflow/core/framework/op.cc, `FindKernelDef` in op_kernel.cc.
         """
-        if self.may_bring_ops:
-            return
-        ops = read_graph(graph_def).loaded_ops()
+        if not self.may_bring_ops:
+            self._check_registered(meta_graph, path)
+            self._check_kernels(meta_graph, path)
+
+    def _check_registered(self, meta_graph: Any, path: Path) -> None:
+        ops = read_graph(meta_graph.graph_def).loaded_ops()
         foreign = foreign_ops(ops)
         missing = read_table().missing(ops.difference(foreign), self.tensorflow_version)
         lacking = (op for op in foreign if not is_built_in(op, self.tensorflow_version))
@@ -59,3 +68,13 @@ class ServingImage:
                 "sure the Op and Kernel are registered in the binary running in this process."
             )
             raise LoadError(Code.NOT_FOUND, message, where=str(path))
+
+    def _check_kernels(self, meta_graph: Any, path: Path) -> None:
+        ops = kernel_ops(meta_graph, has_variables=(path / INDEX).exists())
+        # Which machine the offline clouds imitate is not known here: a GPU may run an op.
+        for op in read_kernel_table().lacking(ops, self.tensorflow_version, gpu=True):
+            message = (
+                f"No OpKernel was registered to support Op '{op}' in TensorFlow "
+                f"{self.tensorflow_version}"
+            )
+            raise LoadError(Code.INVALID_ARGUMENT, message, where=str(path))

@@ -7,7 +7,6 @@ for the largest body. Read in November 2026.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 
 from cloudserve.errors import UserError
 from cloudserve.plural import counted
@@ -35,14 +34,16 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     _check_memory(artifact, aws)
     _check_region(aws)
     _check_alarms(aws)
-    old = _check_model(artifact, aws.image, aws.options.rehearse)
+    old = _check_model(artifact, aws.image, aws.options)
     return (*old, *_check_code(artifact, aws), *_idle_gpu(aws.options, aws.image))
 
 
-def _check_model(artifact: Artifact, image: str, rehearse: Mapping[str, str]) -> tuple[str, ...]:
+def _check_model(artifact: Artifact, image: str, options: Options) -> tuple[str, ...]:
+    gpu = _has_gpu(options) and device_of(image) != "cpu"
     if version := tensorflow_of(image):
-        return check_prebuilt(artifact, image, version)
-    return (*check_own_image(artifact, image), *not_rehearsed(image, rehearse))
+        return check_prebuilt(artifact, image, version, gpu=gpu)
+    own = check_own_image(artifact, image, gpu=gpu)
+    return (*own, *not_rehearsed(image, options.rehearse))
 
 
 def _check_code(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
@@ -103,12 +104,16 @@ def _check_alarms(aws: AwsContext) -> None:
 
 
 def _idle_gpu(options: Options, image: str) -> tuple[str, ...]:
-    has_gpu = not options.serverless and GPU.match(options.instance_type)
+    has_gpu = _has_gpu(options)
     if has_gpu and device_of(image) == "cpu":
         return (f"{image} does not use the GPU of {options.instance_type}",)
     if not has_gpu and device_of(image) == "gpu":
         return (f"{image} is for a GPU, and {options.instance_type} has none",)
     return ()
+
+
+def _has_gpu(options: Options) -> bool:
+    return not options.serverless and GPU.match(options.instance_type) is not None
 
 
 def check_body(body: bytes, options: Options) -> None:

@@ -47,10 +47,10 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
             hint="export it without optimizer state, or build it into a container image",
         )
     _check_region(options.region, bucket)
-    version = served_version(options)
+    version, gpu = served_version(options), bool(options.accelerator_type)
     if version is None:
-        return (*check_own_image(artifact, options.image), *image_warnings(options))
-    unsure = check_prebuilt(artifact, "the prebuilt image", version)
+        return (*check_own_image(artifact, options.image, gpu=gpu), *image_warnings(options))
+    unsure = check_prebuilt(artifact, "the prebuilt image", version, gpu=gpu)
     return (*image_warnings(options), *unsure)
 
 

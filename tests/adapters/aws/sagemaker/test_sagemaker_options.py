@@ -265,6 +265,19 @@ def test_an_op_that_awss_image_does_not_have_is_refused():
     assert f"not TensorFlow's own: `MyOp`; {own} must have them" in warning
 
 
+def test_an_op_without_a_kernel_is_refused_unless_the_machine_has_a_gpu_that_has_one():
+    model = Artifact("2.20.0", 1, 1, ops=("CudnnRNN",), kernel_ops=("CudnnRNN",))
+    with pytest.raises(ModelError, match="has no kernel for the op `CudnnRNN`"):
+        checked(artifact=model)
+    with pytest.raises(ModelError, match="has no kernel for the op `CudnnRNN`"):
+        checked(artifact=model, instance_type="ml.g5.xlarge", image=f"{DLC}:2.20-cpu-py312")
+    assert checked(artifact=model, instance_type="ml.g5.xlarge", image=f"{DLC}:2.20-gpu") == ()
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=model, image=own)
+    assert "TensorFlow 2.21 has no kernel for the op `CudnnRNN`" in warning
+    assert checked(artifact=model, instance_type="ml.g5.xlarge", image=own) == ()
+
+
 def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
     broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
     with pytest.raises(ModelError, match="Could not find variable a"):

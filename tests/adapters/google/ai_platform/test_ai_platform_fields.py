@@ -129,6 +129,11 @@ def test_limits_are_reported_before_anything_is_sent(nobody, provider_at):
     assert provider.check(Artifact("2.11.0", 10, 1000)) == ()
     with pytest.raises(ModelError, match="which has no op `FFTND`"):
         provider.check(Artifact("2.21.0", 10, 1, ops=("Add", "FFTND")))
+    gone = Artifact(
+        "2.1.0", 10, 1, ops=("BoostedTreesBucketize",), kernel_ops=("BoostedTreesBucketize",)
+    )
+    with pytest.raises(ModelError, match="no kernel for the op `BoostedTreesBucketize`"):
+        provider.check(gone)
     with pytest.raises(UserError, match="1,001 files; AI Platform takes 1,000"):
         provider.check(Artifact("2.11.0", 10, 1001))
     with pytest.raises(UserError, match="takes 10,000,000,000 on n1-standard-2"):

@@ -161,6 +161,16 @@ def test_an_op_that_the_image_does_not_have_is_refused(options, located):
     assert check(newer, own, located("EUROPE-WEST4")) == ()
 
 
+def test_an_op_without_a_kernel_is_refused_unless_an_accelerator_has_one(options, located):
+    model = Artifact("2.15.0", 1, 1, ops=("CudnnRNN",), kernel_ops=("CudnnRNN",))
+    with pytest.raises(ModelError, match="has no kernel for the op `CudnnRNN`") as error:
+        check(model, options(), located("EUROPE-WEST4"))
+    assert error.value.hint.startswith("name a machine with a GPU")
+    gpu = options(accelerator_type="NVIDIA_TESLA_T4", accelerator_count=1)
+    (ending,) = check(model, gpu, located("EUROPE-WEST4"))
+    assert "away on" in ending
+
+
 def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(options, located):
     broken = Artifact("2.15.1", 1, 1, unrestored=("dense/bias", "dense/kernel"))
     with pytest.raises(ModelError, match="Could not find variable dense/bias") as error:

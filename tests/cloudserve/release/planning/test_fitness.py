@@ -4,6 +4,7 @@ import pytest
 
 from cloudserve.errors import GateRefusedError, ModelError
 from cloudserve.release.planning.fitness import check_prebuilt
+from cloudserve.release.types import Artifact
 from cloudserve.savedmodel import proto
 
 
@@ -59,3 +60,32 @@ def test_a_plan_shows_what_the_server_would_refuse(releases, unrestored):
     (verdict,) = plan.verdicts
     assert verdict.is_refused
     assert verdict.figures["unrestored"] == ["v"]
+
+
+GONE = "BoostedTreesBucketize"
+
+
+@pytest.mark.parametrize(
+    ("op", "version", "gpu", "hint"),
+    [
+        (GONE, "2.15", False, "TensorFlow 1.15 to 2.8 has one"),
+        (GONE, "2.15", True, "TensorFlow 1.15 to 2.8 has one"),
+        ("CudnnRNN", "2.15", False, "name a machine with a GPU"),
+        ("PyFunc", "2.20", False, "no TensorFlow has one for the CPU"),
+    ],
+)
+def test_an_op_without_a_kernel_is_refused_with_what_to_do(op, version, gpu, hint):
+    model = Artifact("2.1.0", 1, 1, ops=(op, "MatMul"), kernel_ops=(op, "MatMul"))
+    with pytest.raises(ModelError, match=f"which has no kernel for the op `{op}`: ") as caught:
+        check_prebuilt(model, "the image", version, gpu=gpu)
+    assert hint in caught.value.hint
+
+
+def test_an_op_passes_where_it_has_a_kernel_or_none_is_needed():
+    gone = Artifact("2.1.0", 1, 1, ops=(GONE,), kernel_ops=(GONE,))
+    assert check_prebuilt(gone, "the image", "2.8") == ()
+    (warning,) = check_prebuilt(gone, "the image", "99.0")
+    assert "is not checked" in warning
+    on_gpu = Artifact("2.1.0", 1, 1, ops=("CudnnRNN",), kernel_ops=("CudnnRNN",))
+    assert check_prebuilt(on_gpu, "the image", "2.15", gpu=True) == ()
+    assert check_prebuilt(Artifact("2.1.0", 1, 1, ops=(GONE,)), "the image", "2.15") == ()
