@@ -18,8 +18,14 @@ def artifact_of(report: CheckReport, tags: tuple[str, ...]) -> Artifact:
     Variables without a value have a rule of their own, so they are left out here.
     """
     model, tree = read_saved_model(report.path, tags), read_tree(report.path)
-    written_by, ops = model.tensorflow_version, model.loaded_ops
-    return Artifact(written_by, tree.size, len(tree.files), report.path, ops=ops)
+    return Artifact(
+        model.tensorflow_version,
+        tree.size,
+        len(tree.files),
+        report.path,
+        ops=model.loaded_ops,
+        kernel_ops=model.kernel_ops,
+    )
 
 
 def check_for_version(report: CheckReport, version: str, artifact: Artifact) -> CheckReport:

@@ -73,8 +73,7 @@ def _with_kernel(op: str, version: str, *, gpu: bool) -> str:
     """Return what to do about an op without a kernel."""
     table = read_kernel_table()
     if not gpu and table.on_gpu.listed([op], version):
-        return f"name a machine with a GPU, the only one with a kernel for `{op}`; or export the "
-        "model without it"
+        return f"name a machine with a GPU, or export the model without `{op}`"
     versions = table.versions_with(op)
     having = f"TensorFlow {versions} has one" if versions else "no TensorFlow has one for the CPU"
     return f"export the model without `{op}`, or name an image with a kernel for it: {having}"

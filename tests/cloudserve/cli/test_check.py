@@ -43,6 +43,8 @@ def test_the_ops_of_an_older_tensorflow(counter, shared_models):
     (missing,) = found(shared_models / "tfx_taxi_estimator", "--tensorflow", "2.0")
     assert missing["severity"] == "error"
     assert "no op `ParseExampleV2`" in missing["text"]
+    (gone,) = found(shared_models / "tfx_pusher", "--tensorflow", "2.9")
+    assert "no kernel for the op `BoostedTreesBucketize`" in gone["text"]
     (unknown,) = found(counter, "--tensorflow", "9.9")
     assert "is not checked" in unknown["text"]
 
