@@ -126,7 +126,7 @@ docs: $(VENV)/test.done
 # h2load (Debian: wrk, nghttp2-client) send the load where they are installed. BENCH selects parts:
 # make bench BENCH='--models mlp --parts grpc'; BENCH_SECONDS is the duration of a measurement.
 bench: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(BIN)/python benchmarks/serving/bench.py $(BENCH)
 
 bench-serving: BENCH = --parts rest
 bench-serving: bench
@@ -138,41 +138,41 @@ PEERS := $(VENV)/peers
 
 bench-peers: $(VENV)/test.done
 	$(PIP) --target $(PEERS) --upgrade 'gunicorn>=23' 'litserve>=0.2'
-	BENCH_PEERS=$(PEERS) $(BIN)/python benchmarks/bench.py --parts peers $(BENCH)
+	BENCH_PEERS=$(PEERS) $(BIN)/python benchmarks/serving/bench.py --parts peers $(BENCH)
 
 bench-batching: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_batching.py
+	$(BIN)/python benchmarks/serving/batching.py
 
 bench-codecs: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_codecs.py
+	$(BIN)/python benchmarks/serving/json_codecs.py
 
 # Small gzip bodies that expand to large JSON: CPU, memory, and the latency of another client.
 bench-hostile: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_hostile.py
+	$(BIN)/python benchmarks/hostile/gzip_bodies.py
 
 # Floods and bombs over HTTP/2: how each ends, memory, and the latency of another client.
 bench-hostile-grpc: $(VENV)/test.done
-	$(BIN)/python benchmarks/hostile_grpc.py
+	$(BIN)/python benchmarks/hostile/grpc_clients.py
 
 bench-storage: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_storage.py
+	$(BIN)/python benchmarks/storage/uploads.py
 
 bench-grpc: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_grpc.py
+	$(BIN)/python benchmarks/serving/grpc_transports.py
 
 # False alarms and power of the tests of `promote --canary`, simulated.
 bench-canary: $(VENV)/test.done
-	$(BIN)/python benchmarks/bench_canary.py
+	$(BIN)/python benchmarks/canary/simulation.py
 
 # Time and memory of loading and closing a model fifty times.
 bench-loads: $(VENV)/test.done
-	$(BIN)/python benchmarks/loads.py 50
+	$(BIN)/python benchmarks/endurance/loads.py 50
 
 # Swaps of small and large versions under load; fails if a request fails or memory grows.
 soak: $(VENV)/test.done
-	$(BIN)/python benchmarks/soak.py 60
-	$(BIN)/python benchmarks/soak.py 120 variables
-	$(BIN)/python benchmarks/soak.py 120 frozen
+	$(BIN)/python benchmarks/endurance/soak.py 60
+	$(BIN)/python benchmarks/endurance/soak.py 120 variables
+	$(BIN)/python benchmarks/endurance/soak.py 120 frozen
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("cloudserve needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)")'

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.outcome import Outcome
     from cloudserve.release.planning.plan_file import read_plan, write_plan
-    from cloudserve.release.pull import Pulled
     from cloudserve.release.state.ledger import Release
+    from cloudserve.release.transfer.pull import Pulled
     from cloudserve.release.types import Action, Deployed, Deployment, GateStep, Plan, Revision
     from cloudserve.release.verdict import Verdict
     from cloudserve.savedmodel import Contract, Difference, SavedModel
@@ -64,7 +64,7 @@ _NAMES = {
     "Outcome": "cloudserve.release.outcome:Outcome",
     "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
-    "Pulled": "cloudserve.release.pull:Pulled",
+    "Pulled": "cloudserve.release.transfer.pull:Pulled",
     "Release": "cloudserve.release.state.ledger:Release",
     "Revision": "cloudserve.release.types:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",

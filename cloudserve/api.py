@@ -18,9 +18,9 @@ from pathlib import Path
 from cloudserve.project import Project
 from cloudserve.release.drift import DriftReport
 from cloudserve.release.outcome import Outcome
-from cloudserve.release.pull import Pulled
 from cloudserve.release.service import Releases
 from cloudserve.release.state.ledger import Release
+from cloudserve.release.transfer.pull import Pulled
 from cloudserve.release.types import Deployment, Plan
 from cloudserve.storage.events import Notify, Observe, Reporter, ignore
 

@@ -13,31 +13,43 @@ from cloudserve._version import __version__
 # Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
 GROUPS = {
     "Start": {
-        "init": ("init", "Write a cloudserve.yaml for the models in a folder."),
-        "inspect": ("inspect", "Show a SavedModel's signatures and files, without TensorFlow."),
-        "check": ("check", "Find what a server or a platform will not do with a SavedModel."),
-        "diff": ("diff", "Compare two models, or a target with the project file and the ledger."),
+        "init": ("setup.init", "Write a cloudserve.yaml for the models in a folder."),
+        "inspect": (
+            "models.inspect",
+            "Show a SavedModel's signatures and files, without TensorFlow.",
+        ),
+        "check": (
+            "models.check",
+            "Find what a server or a platform will not do with a SavedModel.",
+        ),
+        "diff": (
+            "release.diff",
+            "Compare two models, or a target with the project file and the ledger.",
+        ),
         "emulate": ("servers.emulate", "Run the offline clouds on one loopback port."),
     },
     "Release": {
-        "plan": ("plan", "Show what a release would do, without doing it."),
-        "apply": ("apply", "Carry out a plan from a file."),
-        "deploy": ("deploy", "Deploy a model version to a target, beside the live one."),
-        "promote": ("promote", "Send all traffic, or a part, to a deployed version."),
-        "approve": ("approve", "Approve a version for traffic, as the gate `approval` requires."),
-        "rollback": ("rollback", "Send the traffic back to the previous version."),
-        "undeploy": ("undeploy", "Remove versions, or a whole model, from a target."),
-        "gc": ("gc", "Remove old versions and leftovers, with their files in the bucket."),
-        "status": ("status", "Show a model's versions and traffic on a target."),
-        "history": ("history", "Show a model's releases: who, what, when."),
-        "ci": ("ci", "Write the pipeline of a CI system."),
+        "plan": ("release.plan", "Show what a release would do, without doing it."),
+        "apply": ("release.apply", "Carry out a plan from a file."),
+        "deploy": ("release.deploy", "Deploy a model version to a target, beside the live one."),
+        "promote": ("release.promote", "Send all traffic, or a part, to a deployed version."),
+        "approve": (
+            "release.approve",
+            "Approve a version for traffic, as the gate `approval` requires.",
+        ),
+        "rollback": ("release.rollback", "Send the traffic back to the previous version."),
+        "undeploy": ("release.undeploy", "Remove versions, or a whole model, from a target."),
+        "gc": ("release.gc", "Remove old versions and leftovers, with their files in the bucket."),
+        "status": ("release.status", "Show a model's versions and traffic on a target."),
+        "history": ("release.history", "Show a model's releases: who, what, when."),
+        "ci": ("setup.ci", "Write the pipeline of a CI system."),
     },
     "Use": {
-        "predict": ("predict", "Send a request to a deployed model."),
-        "golden": ("golden", "Record, show and trim golden files of requests and answers."),
-        "replay": ("replay", "Send the requests of a golden file, and compare the answers."),
-        "batch": ("batch", "Run predictions for files of instances as a job."),
-        "pull": ("pull", "Download a released model from its bucket."),
+        "predict": ("models.predict", "Send a request to a deployed model."),
+        "golden": ("models.golden", "Record, show and trim golden files of requests and answers."),
+        "replay": ("models.replay", "Send the requests of a golden file, and compare the answers."),
+        "batch": ("models.batch", "Run predictions for files of instances as a job."),
+        "pull": ("models.pull", "Download a released model from its bucket."),
     },
     "Serve": {
         "serve": ("servers.serve", "Serve models with TensorFlow Serving's REST and gRPC APIs."),
@@ -53,10 +65,10 @@ GROUPS = {
     },
     "Vertex AI": {
         "image": (
-            "image",
+            "setup.image",
             "Write a Dockerfile for a Vertex AI container, or build it without Docker.",
         ),
-        "migrate": ("migrate", "Convert an AI Platform target to a Vertex AI target."),
+        "migrate": ("setup.migrate", "Convert an AI Platform target to a Vertex AI target."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

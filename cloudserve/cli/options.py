@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
-from cloudserve.environments import VARIABLE
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.project.environments import VARIABLE
 from cloudserve.storage.events import Reporter
 
 if TYPE_CHECKING:

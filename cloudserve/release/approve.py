@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudserve.errors import CheckFailedError, UserError
-from cloudserve.gate_settings import GateSettings
+from cloudserve.project.gate_settings import GateSettings
 from cloudserve.release.destination import Destination
-from cloudserve.release.local import LocalModel
 from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.approvals import Person, approval_entry, read_approvals
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Event, Ledger, Release
+from cloudserve.release.transfer.local import LocalModel
 from cloudserve.release.types import Deployment, Revision
 
 

@@ -32,27 +32,27 @@ from cloudserve.release.arguments import (
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, destination_of
 from cloudserve.release.drift import DriftReport
-from cloudserve.release.executor import Parts, execute
+from cloudserve.release.execution.executor import Parts, execute
+from cloudserve.release.execution.steps import Steps
 from cloudserve.release.gates.assembly import gates_of
 from cloudserve.release.gates.contract import CONTRACT
 from cloudserve.release.gates.gates import Judge, check_overrides
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.inspection import inspect_drift
-from cloudserve.release.local import LocalModel
 from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
-from cloudserve.release.pull import Pulled, pull
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
 from cloudserve.release.state.lock import lock
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels
-from cloudserve.release.steps import Steps
 from cloudserve.release.traffic import ALL
+from cloudserve.release.transfer.local import LocalModel
+from cloudserve.release.transfer.pull import Pulled, pull
 from cloudserve.release.types import (
     CREATE_BUCKET,
     Action,

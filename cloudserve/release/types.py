@@ -194,7 +194,7 @@ class GateStep:
     """One check of a plan; all of them are made before the first action."""
 
     gate: str
-    """The gate's name, one of `cloudserve.gate_settings.NAMES`."""
+    """The gate's name, one of `cloudserve.project.gate_settings.NAMES`."""
     sentence: str
     """What it checks, for people, in the imperative."""
     args: Mapping[str, Any] = field(default_factory=dict)

@@ -20,9 +20,9 @@ from cloudserve.hints import did_you_mean
 from cloudserve.savedmodel.signature import Signature, read_signature
 
 from ..transport.loop import run
-from .measurement import Measurement, Subject
+from .measurement.measurement import Measurement, Subject
+from .measurement.slots import Wire
 from .payloads import decode_bodies, generate, grpc_body, read_bodies, rest_body
-from .slots import Wire
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -74,7 +74,7 @@ def _signals_call(stop: Callable[[], None]) -> Iterator[None]:
 def _wire(target: Target, settings: Settings) -> Wire:
     headers = _headers(settings.auth_token_file)
     if target.is_grpc:
-        from .grpc_calls import GrpcWire
+        from .grpc.calls import GrpcWire
 
         roots = settings.ca_file.read_bytes() if settings.ca_file else None
         return GrpcWire(target, headers, roots)

@@ -20,7 +20,7 @@ from cloudserve.bench.target import Target
 from cloudserve.errors import RemoteError, UnreachableError
 
 from ..messages import message_class
-from .slots import CLOSED, REFUSED, TIMEOUT, Answer, Slot
+from .measurement.slots import CLOSED, REFUSED, TIMEOUT, Answer, Slot
 
 _RETRY_SECONDS = 0.05
 _LOWEST_ERROR = 300

@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 from cloudserve.adapters.actions import planned, typed
-from cloudserve.adapters.aws.sagemaker import steps as sagemaker
+from cloudserve.adapters.aws.sagemaker.actions import steps as sagemaker
 from cloudserve.adapters.google.ai_platform import actions as ai_platform
 from cloudserve.adapters.google.vertex.actions import steps as vertex
 from hypothesis import given

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cloudserve.adapters.aws.sagemaker import options as sagemaker
+from cloudserve.adapters.aws.sagemaker.fields import options as sagemaker
 from cloudserve.adapters.google.ai_platform import options as ai_platform
 from cloudserve.adapters.google.vertex import options as vertex
 

@@ -13,8 +13,8 @@ import pytest
 
 from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.gate_settings import GateSettings
 from cloudserve.project import Model, Project, Target
+from cloudserve.project.gate_settings import GateSettings
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.drift import Setting

@@ -17,14 +17,14 @@ from urllib.request import Request, urlopen
 import pytest
 
 from cloudserve.errors import GateRefusedError
-from cloudserve.gate_settings import (
+from cloudserve.project import Model, Project, Target
+from cloudserve.project.gate_settings import (
     GateSettings,
     GoldenSettings,
     LatencySettings,
     ParitySettings,
     RequestSettings,
 )
-from cloudserve.project import Model, Project, Target
 from cloudserve.release.service import Releases
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checks.op_table import read_table

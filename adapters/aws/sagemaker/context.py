@@ -11,12 +11,12 @@ from cloudserve.storage.contract import PartStore
 
 from ...ownership import Ownership
 from ...polling import Poller
-from .options import Options
+from .fields.options import Options
 from .ownership import Owned
 from .records import Endpoint, model_name
 
 if TYPE_CHECKING:
-    from .api import SageMaker
+    from .api.calls import SageMaker
 
 
 @dataclass(frozen=True, slots=True)

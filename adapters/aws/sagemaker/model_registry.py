@@ -17,10 +17,10 @@ from cloudserve.release.types import Action, Deployment, Location, Revision
 from cloudserve.storage.events import Reporter
 
 from ...actions import planned
+from .actions.steps import RegisterPackage
 from .context import AwsContext
 from .model_files.archive import source_url
 from .records import bucket_of, container, data_url
-from .steps import RegisterPackage
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 TYPES = {

@@ -19,12 +19,12 @@ from cloudserve.storage.events import Reporter
 
 from ...ownership import Found, Ownership
 from ..errors import is_denied
+from .actions.steps import SetTags
+from .fields.tags import with_names
 from .records import REVISION_ID, Endpoint, bucket_of, source_of, tag_list
-from .steps import SetTags
-from .tags import with_names
 
 if TYPE_CHECKING:
-    from .api import SageMaker
+    from .api.calls import SageMaker
 
 logger = logging.getLogger(__name__)
 PROVING = re.compile(rf".+-{REVISION_ID.pattern}")

@@ -27,29 +27,9 @@ from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
 from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
-from .async_inference import AsyncInvocations
-from .batch_transform import Transforms
-from .context import AwsContext
-from .executor import Performer
-from .extra_fields import check_extra
-from .model_files.archive import Archives, archive_key
-from .model_registry import Packages
-from .multi_model.provider import MultiModelEndpoint
-from .options import Options
-from .ownership import Owned
-from .planning.autoscaling import ScalingPlanner
-from .planning.checks import check, check_body
-from .planning.leftovers import Leftovers
-from .planning.planner import Planner
-from .planning.rules import check_options
-from .planning.single_revision import StagedPlanner
-from .planning.tag_changes import tag_changes
-from .planning.undeploy import Removal
-from .records import ONLY, model_name, without_underscores
-from .scaling import Scaling
-from .settings import find_settings
-from .snapshot import SnapshotReader, snapshot_of
-from .steps import (
+from .actions.executor import Performer
+from .actions.scaling import Scaling
+from .actions.steps import (
     CreateArchive,
     DeregisterScaling,
     RegisterPackage,
@@ -57,6 +37,26 @@ from .steps import (
     SetTags,
     Step,
 )
+from .context import AwsContext
+from .fields.extra import check_extra
+from .fields.options import Options
+from .fields.rules import check_options
+from .fields.settings import find_settings
+from .inference.asynchronous import AsyncInvocations
+from .inference.batch_transform import Transforms
+from .model_files.archive import Archives, archive_key
+from .model_registry import Packages
+from .multi_model.provider import MultiModelEndpoint
+from .ownership import Owned
+from .planning.autoscaling import ScalingPlanner
+from .planning.checks import check, check_body
+from .planning.leftovers import Leftovers
+from .planning.planner import Planner
+from .planning.single_revision import StagedPlanner
+from .planning.tag_changes import tag_changes
+from .planning.undeploy import Removal
+from .records import ONLY, model_name, without_underscores
+from .snapshot import SnapshotReader, snapshot_of
 
 ARN_COLONS = 5
 """`arn:aws:iam::ACCOUNT:role/NAME`: the account is between the fourth and the fifth."""
@@ -74,7 +74,7 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
     with extra(f"target {target.name}", "aws"):
         from ..s3.store import S3Blobs
         from ..session import Access
-        from .api import SageMaker
+        from .api.calls import SageMaker
 
         check_extra(options.extra, target.where_of)
     access = Access(environ, options.region, options.profile)

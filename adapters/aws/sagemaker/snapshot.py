@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.release.types import Deployed, Deployment, Reading, Revision, State
 
 from .context import AwsContext
-from .read_back import fields_of_endpoint, fields_of_model
+from .fields.read_back import fields_of_endpoint, fields_of_model
 from .records import (
     CHANGING,
     DIGEST,
@@ -22,8 +22,8 @@ from .records import (
 )
 
 if TYPE_CHECKING:
-    from .api import SageMaker
-    from .scaling_api import Scaled
+    from .api.calls import SageMaker
+    from .api.scaling import Scaled
 
 NO_SCALING: Mapping[str, Scaled] = MappingProxyType({})
 NOT_THERE = "not on the endpoint"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.gate_settings import ApprovalSettings
+from cloudserve.project.gate_settings import ApprovalSettings
 from cloudserve.release.provider import Approval, Provider, RegistryProvider
 from cloudserve.release.state.approvals import Approvals, Person, read_approvals
 from cloudserve.release.state.ledger import Ledger

@@ -12,10 +12,10 @@ from cloudserve.release.gates.latency import LATENCY, LatencyGate
 from cloudserve.release.gates.parity import PARITY, ParityGate
 from cloudserve.release.gates.requests import RequestSource
 from cloudserve.release.gates.revisions import Revisions
-from cloudserve.release.local import LocalModel
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.transfer.local import LocalModel
 
 
 def gates_of(

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cloudserve.errors import GateRefusedError, UserError
-from cloudserve.gate_settings import NAMES, GateSettings
 from cloudserve.hints import did_you_mean
+from cloudserve.project.gate_settings import NAMES, GateSettings
 from cloudserve.release.gates.contract import CONTRACT, ContractGate
 from cloudserve.release.gates.load import LOAD, check_load
-from cloudserve.release.local import LocalModel
 from cloudserve.release.planning.planner import was_live
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.transfer.local import LocalModel
 from cloudserve.release.types import GateStep, Operation, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict
 

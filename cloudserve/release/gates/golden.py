@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from cloudserve.gate_settings import GoldenSettings
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
 from cloudserve.images.container_images import tensorflow_serving_of
 from cloudserve.plural import counted
+from cloudserve.project.gate_settings import GoldenSettings
 from cloudserve.release.gates.revisions import SCRIPT, Revisions
 from cloudserve.release.types import GateStep, Plan, Reading
 from cloudserve.release.verdict import Ruling, Verdict

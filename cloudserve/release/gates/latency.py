@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloudserve.errors import RemoteError, UnreachableError
-from cloudserve.gate_settings import QUANTILES, LatencySettings
 from cloudserve.plural import counted
+from cloudserve.project.gate_settings import QUANTILES, LatencySettings
 from cloudserve.release.gates.quantiles import Interval, quantile_interval, ratio_interval
 from cloudserve.release.gates.requests import RequestSource
 from cloudserve.release.gates.revisions import Revisions

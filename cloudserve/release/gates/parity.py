@@ -11,10 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cloudserve._version import __version__
-from cloudserve.gate_settings import ParitySettings
 from cloudserve.golden.file import Tolerance
 from cloudserve.golden.parity import Parity, compare_servers
 from cloudserve.plural import counted
+from cloudserve.project.gate_settings import ParitySettings
 from cloudserve.release.gates.requests import GateRequests, RequestSource
 from cloudserve.release.gates.revisions import SCRIPT, Revisions
 from cloudserve.release.types import GateStep, Plan, Reading

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import UserError
-from cloudserve.gate_settings import RequestSettings
 from cloudserve.golden.file import read_golden
 from cloudserve.golden.generate import generate
 from cloudserve.golden.parity import digest_of
 from cloudserve.plural import counted
+from cloudserve.project.gate_settings import RequestSettings
 from cloudserve.release.state.uploaded_models import UploadedModels
 from cloudserve.release.types import Revision
 from cloudserve.savedmodel.signature import Signature

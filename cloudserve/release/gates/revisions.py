@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudserve.project import Field
-from cloudserve.release.local import LocalModel
 from cloudserve.release.provider import AskedProvider, Provider, ServingProvider
-from cloudserve.release.pull import pull
 from cloudserve.release.state.layout import Layout
+from cloudserve.release.transfer.local import LocalModel
+from cloudserve.release.transfer.pull import pull
 from cloudserve.release.types import Operation, Plan, Reading, Revision
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
 from cloudserve.release.gates.gates import Gates
-from cloudserve.release.local import LocalModel
 from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import outdated
 from cloudserve.release.planning.restore import choose_for_rollback, plan_rollback
@@ -22,6 +21,7 @@ from cloudserve.release.state.unfinished import target_of
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.tidy.collector import Collector
 from cloudserve.release.traffic import ALL
+from cloudserve.release.transfer.local import LocalModel
 from cloudserve.release.types import UPLOAD, Deployed, Operation, Plan, Reading, Revision
 
 

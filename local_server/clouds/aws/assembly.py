@@ -37,13 +37,13 @@ from .runtime.async_invocations import AsyncInvocations
 from .runtime.data_capture import DataCapture
 from .runtime.invoker import Invoker, Outlets
 from .sagemaker.app import sagemaker
-from .sagemaker.container_pool import ContainerPool, Variables
-from .sagemaker.endpoint_table import EndpointTable
-from .sagemaker.endpoints import Endpoints
+from .sagemaker.containers.pool import ContainerPool, Variables
+from .sagemaker.endpoints.endpoints import Endpoints
+from .sagemaker.endpoints.rollout import Rollout
+from .sagemaker.endpoints.scalable_targets import ScalableTargets
+from .sagemaker.endpoints.table import EndpointTable
 from .sagemaker.records import Records
-from .sagemaker.rollout import Rollout
 from .sagemaker.s3_files import S3Files
-from .sagemaker.scalable_targets import ScalableTargets
 from .sagemaker.transform.jobs import TransformJobs
 from .sts import XMLNS, StsApp
 

@@ -19,8 +19,8 @@ from ..resources import Document
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
 from .protocol.json_app import JsonApp
-from .sagemaker.endpoint_table import EndpointTable
-from .sagemaker.scalable_targets import ScalableTargets
+from .sagemaker.endpoints.scalable_targets import ScalableTargets
+from .sagemaker.endpoints.table import EndpointTable
 
 TARGET = "AnyScaleFrontendService."
 NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"

@@ -1,8 +1,8 @@
 """gRPC on this project's HTTP/2: how a call travels.
 
-1. `http2.connection` gets the bytes of one read; `http2.frames` cuts them into frames.
+1. `http2.connection` gets the bytes of one read; `http2.wire.frames` cuts them into frames.
 2. `http2.frame_handler` opens a `Stream` for a header block. If equal bytes were decoded before
-   (`http2.header_blocks`) and belong to a unary method, nothing more happens until the body is
+   (`http2.wire.header_blocks`) and belong to a unary method, nothing more happens until the body is
    there; then all such requests of the read come to `application.GrpcRequests.begin` together.
    Any other request comes to `open`, and its `unary.UnaryCall` or `streaming.StreamingCall`
    receives the body in parts.

@@ -8,10 +8,10 @@ from functools import partial
 
 from ...status import StatusError
 from ..grpc_types import PREFIX_SIZE, Call, Method
-from ..http2.header_blocks import encode
-from ..http2.request_head import RequestHead
 from ..http2.server_state import ServerState
 from ..http2.stream import Receiver, Stream, WholeRequest, begin_each
+from ..http2.wire.header_blocks import encode
+from ..http2.wire.request_head import RequestHead
 from .fast_calls import FastCalls
 from .limits import MessageLimits
 from .routes import Methods, Refusal, Route, find_route

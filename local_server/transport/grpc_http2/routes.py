@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from ...status import Code, StatusError
 from ..grpc_types import Admit, Call, Message, Method, Service
-from ..http2.request_head import Field, RequestHead
+from ..http2.wire.request_head import Field, RequestHead
 from .fast_calls import FastCalls
 from .messages import check_encoding
 from .wire import read_metadata, read_timeout

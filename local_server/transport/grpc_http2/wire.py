@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ...status import Code, StatusError
-from ..http2.header_blocks import ResponseBlocks, encode
-from ..http2.request_head import Field
+from ..http2.wire.header_blocks import ResponseBlocks, encode
+from ..http2.wire.request_head import Field
 
 ACCEPTED_ENCODINGS: Final = b"identity, deflate, gzip"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import ConnectionFault, ErrorCode
 from .limits import Rate
+from .wire.errors import ConnectionFault, ErrorCode
 
 
 class Allowance:

@@ -12,17 +12,17 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
-from . import frames
-from .errors import ConnectionFault, ErrorCode
 from .frame_handler import FrameHandler
-from .header_blocks import ResponseBlocks
 from .memory import Memory
 from .peer import peer_name
-from .request_head import RequestHead
 from .server_state import ServerState
-from .settings import Setting, settings_frame
 from .stream import Pending, Stream, WholeRequest
 from .streams import Streams
+from .wire import frames
+from .wire.errors import ConnectionFault, ErrorCode
+from .wire.header_blocks import ResponseBlocks
+from .wire.request_head import RequestHead
+from .wire.settings import Setting, settings_frame
 from .write_flow import WriteFlow
 
 logger = logging.getLogger(__name__)

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import frames
 from .allowance import Allowance
-from .errors import ConnectionFault, ErrorCode, StreamFault, frame_size_error, protocol_error
-from .frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, Frame, FrameReader
-from .header_blocks import BlockDecoder
 from .limits import Http2Limits
 from .owner import Owner
-from .request_head import MalformedError, RequestHead, check_trailers
-from .settings import Setting, read_settings
 from .stream import Stream, WholeRequest
 from .streams import Streams
+from .wire import frames
+from .wire.errors import ConnectionFault, ErrorCode, StreamFault, frame_size_error, protocol_error
+from .wire.frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, Frame, FrameReader
+from .wire.header_blocks import BlockDecoder
+from .wire.request_head import MalformedError, RequestHead, check_trailers
+from .wire.settings import Setting, read_settings
 from .write_flow import WriteFlow
 
 _FRAMES_PER_TURN = 512

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .errors import ErrorCode
-from .request_head import RequestHead
 from .stream import Link, Stream, WholeRequest
+from .wire.errors import ErrorCode
+from .wire.request_head import RequestHead
 
 
 class Owner(Link, Protocol):

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from .errors import ErrorCode
-from .frames import DATA, END_STREAM, HEADERS
-from .header_blocks import ResponseBlocks
 from .memory import Memory
-from .request_head import RequestHead
+from .wire.errors import ErrorCode
+from .wire.frames import DATA, END_STREAM, HEADERS
+from .wire.header_blocks import ResponseBlocks
+from .wire.request_head import RequestHead
 
 Pending = tuple[int, int, bytes | memoryview]
 """Type, flags and payload of a queued frame: DATA, or a header block as HEADERS."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from .errors import ErrorCode, StreamFault, protocol_error
 from .stream import Stream
+from .wire.errors import ErrorCode, StreamFault, protocol_error
 
 _MAX_ABANDONED = 4096
 _MAX_SKIPPED = 64

@@ -10,8 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from .errors import ConnectionFault, ErrorCode
-from .frames import (
+from .limits import Http2Limits
+from .stream import Pending, Stream
+from .wire.errors import ConnectionFault, ErrorCode
+from .wire.frames import (
     DATA,
     DEFAULT_FRAME_SIZE,
     DEFAULT_WINDOW,
@@ -21,9 +23,7 @@ from .frames import (
     head,
     header_frames,
 )
-from .header_blocks import TABLE_SIZE_ZERO, ResponseBlocks
-from .limits import Http2Limits
-from .stream import Pending, Stream
+from .wire.header_blocks import TABLE_SIZE_ZERO, ResponseBlocks
 
 _WRITTEN_AS_PARTS = 32 * 1024
 """From this size on, joining frames to one write takes longer than a write of several parts."""

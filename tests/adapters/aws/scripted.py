@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from cloudserve.adapters.aws.sagemaker.api import SageMaker
+from cloudserve.adapters.aws.sagemaker.api.calls import SageMaker
 from cloudserve.adapters.aws.sagemaker.context import AwsContext
-from cloudserve.adapters.aws.sagemaker.options import Options
+from cloudserve.adapters.aws.sagemaker.fields.options import Options
 from cloudserve.adapters.aws.sagemaker.ownership import Owned
 from cloudserve.adapters.aws.sagemaker.provider import SageMakerEndpoints
 from cloudserve.adapters.aws.sagemaker.records import new_variant, without_underscores

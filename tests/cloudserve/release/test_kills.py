@@ -7,7 +7,7 @@ process is dead: a lock names a process by its start time, which is another one 
 import pytest
 
 from cloudserve.errors import GateRefusedError, ModelError, UserError
-from cloudserve.gate_settings import ApprovalSettings, GateSettings, LatencySettings
+from cloudserve.project.gate_settings import ApprovalSettings, GateSettings, LatencySettings
 from cloudserve.release.state.ledger import Event
 from cloudserve.release.types import Operation
 from tests.cloudserve.release.killable import AFTER, Platform, kills, release_three

@@ -14,7 +14,7 @@ from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.status import Code, StatusError
 
-LOADS = Path(__file__).parents[3] / "benchmarks" / "loads.py"
+LOADS = Path(__file__).parents[3] / "benchmarks" / "endurance" / "loads.py"
 WIDTH = 1600
 MODEL_BYTES = WIDTH * WIDTH * 4
 WARM, CYCLES = 5, 12

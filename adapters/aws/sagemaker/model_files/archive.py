@@ -22,7 +22,7 @@ from cloudserve.storage.upload.stream import send_stream
 
 from ....actions import planned
 from ...s3.object_stream import open_object
-from ..steps import CreateArchive
+from ..actions.steps import CreateArchive
 
 Files = tuple[tuple[str, Blob], ...]
 TENTHS = 10

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned
+from ..actions.steps import CreateEndpointConfig, CreateModel, DeleteSharedEndpoint
 from ..context import AwsContext
-from ..endpoint_config import as_text, machines_text, network, settings, variant
+from ..fields.endpoint_config import as_text, machines_text, network, settings, variant
 from ..ownership import Owned
 from ..planning.actions import (
     Config,
@@ -23,7 +24,6 @@ from ..planning.tag_changes import tag_changes
 from ..planning.undeploy import delete_config, delete_models, owned_configs
 from ..records import CHANGING, FAILED, ONLY, Endpoint, canonical, config_name
 from ..snapshot import tagged_model
-from ..steps import CreateEndpointConfig, CreateModel, DeleteSharedEndpoint
 
 SWITCH = "SAGEMAKER_MULTI_MODEL"
 """The variable that switches AWS's image to many models (Deep Learning Containers)."""

@@ -31,12 +31,8 @@ from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ....actions import out_of_date, planned, typed
-from ..context import AwsContext
-from ..executor import Performer
-from ..model_files.archive import Archives
-from ..planning.checks import check, check_body
-from ..records import FAILED, Endpoint
-from ..steps import (
+from ..actions.executor import Performer
+from ..actions.steps import (
     CreateArchive,
     DeleteEndpoint,
     DeleteSharedEndpoint,
@@ -46,6 +42,10 @@ from ..steps import (
     SharedStep,
     UnloadModel,
 )
+from ..context import AwsContext
+from ..model_files.archive import Archives
+from ..planning.checks import check, check_body
+from ..records import FAILED, Endpoint
 from .catalog import Catalog, Catalogs, Entry
 from .planner import OWNER, MultiModelPlanner
 

@@ -10,14 +10,7 @@ from cloudserve.release.types import Action, Location, Revision
 
 from ....actions import planned
 from ....extra_fields import extra_text, merged
-from ..context import AwsContext
-from ..endpoint_config import as_text, network, same_network, settings
-from ..extra_fields import CONFIG, MODEL, VARIANT, extra_tag
-from ..extra_fields import TAG as EXTRA
-from ..model_files.archive import source_url
-from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
-from ..snapshot import TaggedModel
-from ..steps import (
+from ..actions.steps import (
     AwaitEndpoint,
     CreateEndpoint,
     CreateEndpointConfig,
@@ -26,6 +19,13 @@ from ..steps import (
     DeleteModel,
     UpdateEndpoint,
 )
+from ..context import AwsContext
+from ..fields.endpoint_config import as_text, network, same_network, settings
+from ..fields.extra import CONFIG, MODEL, VARIANT, extra_tag
+from ..fields.extra import TAG as EXTRA
+from ..model_files.archive import source_url
+from ..records import Endpoint, Spec, canonical, config_name, model_name, source_of
+from ..snapshot import TaggedModel
 
 
 class Steps:

@@ -16,13 +16,13 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.types import Action
 
 from ....actions import planned
+from ..actions.steps import SCALED, DeregisterScaling, RegisterScaling
 from ..context import AwsContext
-from ..options import Autoscaling
+from ..fields.options import Autoscaling
 from ..records import CHANGING, ONLY, REVISION_ID, Endpoint, Spec
-from ..steps import SCALED, DeregisterScaling, RegisterScaling
 
 if TYPE_CHECKING:
-    from ..scaling_api import Scaled
+    from ..api.scaling import Scaled
 
 PREDEFINED = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
 BACKLOG = "ApproximateBacklogSizePerInstance"

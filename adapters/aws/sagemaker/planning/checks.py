@@ -15,9 +15,9 @@ from cloudserve.release.types import Artifact
 
 from ....own_image import not_rehearsed
 from ..context import AwsContext
+from ..fields.options import Options
 from ..images import GPU, device_of, tensorflow_of
 from ..model_files.inference_script import check_code, check_needs_no_network
-from ..options import Options
 
 MB = 2**20
 LARGEST_BODY = 6_291_456

@@ -12,8 +12,9 @@ from cloudserve.release.traffic import ALL, percents, split
 from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
+from ..actions.steps import SetWeights
 from ..context import AwsContext
-from ..endpoint_config import machines_text, same_machines, same_settings, settings, variant
+from ..fields.endpoint_config import machines_text, same_machines, same_settings, settings, variant
 from ..records import (
     CHANGING,
     FAILED,
@@ -25,7 +26,6 @@ from ..records import (
     weighted,
 )
 from ..snapshot import TaggedModel, snapshot_of
-from ..steps import SetWeights
 from .actions import Steps, await_endpoint, create_endpoint, delete_failed, update_endpoint
 
 

@@ -15,7 +15,7 @@ from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Action, Deployed, Deployment, Location, Reading, Revision
 
 from ..context import AwsContext
-from ..endpoint_config import (
+from ..fields.endpoint_config import (
     machines_text,
     policy,
     same_machines,

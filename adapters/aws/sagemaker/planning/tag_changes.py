@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from cloudserve.release.types import Action
 
 from ....actions import planned
+from ..actions.steps import SetTags
 from ..context import AwsContext
+from ..fields.tags import MANAGED, difference
 from ..records import FAILED, Endpoint
 from ..snapshot import TaggedModel
-from ..steps import SetTags
-from ..tags import MANAGED, difference
 
 
 def tag_changes(

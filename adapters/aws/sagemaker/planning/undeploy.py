@@ -15,15 +15,15 @@ from cloudserve.errors import ConflictError
 from cloudserve.release.types import DIGITS_IN_ID, Action, Reading
 
 from ....actions import planned
+from ..actions.steps import DeleteEndpoint, DeleteEndpointConfig, DeleteModel
 from ..context import AwsContext
 from ..ownership import Owned
 from ..records import CHANGING, DIGEST, FAILED, Endpoint, Spec, carries, model_name, weighted
 from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
-from ..steps import DeleteEndpoint, DeleteEndpointConfig, DeleteModel
 from .actions import Steps, await_endpoint, update_endpoint
 
 if TYPE_CHECKING:
-    from ..api import SageMaker
+    from ..api.calls import SageMaker
 
 DELETING = "Deleting"
 

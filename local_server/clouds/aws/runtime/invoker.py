@@ -18,9 +18,9 @@ from ...latency import Clock
 from ..cloudwatch.endpoint_metrics import EndpointMetrics, Invoked
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
-from ..sagemaker.container_pool import ContainerPool, Running
-from ..sagemaker.deployments import Deployment, Variant
-from ..sagemaker.endpoints import Endpoints, Routing
+from ..sagemaker.containers.pool import ContainerPool, Running
+from ..sagemaker.endpoints.deployments import Deployment, Variant
+from ..sagemaker.endpoints.endpoints import Endpoints, Routing
 from .data_capture import CapturedInvocation, DataCapture
 
 logger = logging.getLogger(__name__)

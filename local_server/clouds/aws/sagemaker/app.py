@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..protocol.json_app import Handler, JsonApp
-from .endpoint_configs import EndpointConfigs
-from .endpoints import Endpoints
+from .endpoints.configs import EndpointConfigs
+from .endpoints.endpoints import Endpoints
 from .model_packages import ModelPackages
 from .models import Models
 from .records import Records

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cloudserve.errors import CheckFailedError, GateRefusedError, UserError
-from cloudserve.gate_settings import ApprovalSettings, GateSettings
+from cloudserve.project.gate_settings import ApprovalSettings, GateSettings
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Approval
 from cloudserve.release.state.approvals import Person

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from cloudserve.errors import ConflictError, GateRefusedError, RemoteError, UserError
-from cloudserve.gate_settings import GateSettings, GoldenSettings
 from cloudserve.golden.file import Example, Golden, Header, write_golden
+from cloudserve.project.gate_settings import GateSettings, GoldenSettings
 from cloudserve.release.state.ledger import Event
 
 SETTINGS = GateSettings(contract=False, golden=GoldenSettings("{model}.jsonl"))

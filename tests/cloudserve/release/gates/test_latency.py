@@ -8,7 +8,7 @@ import json
 import pytest
 
 from cloudserve.errors import GateRefusedError, RemoteError
-from cloudserve.gate_settings import GateSettings, LatencySettings
+from cloudserve.project.gate_settings import GateSettings, LatencySettings
 from cloudserve.release.gates.latency import WARM_UP, LatencyGate, Stopwatch
 
 OFF = GateSettings(contract=False)

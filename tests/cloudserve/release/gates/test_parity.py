@@ -8,9 +8,9 @@ import shutil
 import pytest
 
 from cloudserve.errors import ConflictError, GateRefusedError, RemoteError, UserError
-from cloudserve.gate_settings import GateSettings, ParitySettings, RequestSettings
 from cloudserve.golden.ask import served_locally
 from cloudserve.golden.file import Example, Golden, Header, write_golden
+from cloudserve.project.gate_settings import GateSettings, ParitySettings, RequestSettings
 from cloudserve.release.gates.report import report_now
 
 OFF = GateSettings(contract=False)

@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 from google.protobuf.wrappers_pb2 import StringValue
 from hpack import Decoder
 

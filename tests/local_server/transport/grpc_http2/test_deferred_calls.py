@@ -7,7 +7,7 @@ from cloudserve.local_server.deferred import Deferred
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.grpc_types import Method, Service
-from cloudserve.local_server.transport.http2 import frames
+from cloudserve.local_server.transport.http2.wire import frames
 from google.protobuf.wrappers_pb2 import StringValue
 
 from ..grpc import grpc_echo

@@ -6,7 +6,7 @@ import pytest
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.grpc_types import Method, Service, prefix
-from cloudserve.local_server.transport.http2 import frames
+from cloudserve.local_server.transport.http2.wire import frames
 from google.protobuf.wrappers_pb2 import StringValue
 
 from ..grpc import grpc_echo

@@ -11,8 +11,9 @@ from cloudserve.local_server.transport.grpc_http2.message_memory import (
     inflated_size,
 )
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
-from cloudserve.local_server.transport.http2 import frames, limits
+from cloudserve.local_server.transport.http2 import limits
 from cloudserve.local_server.transport.http2.memory import Memory
+from cloudserve.local_server.transport.http2.wire import frames
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,8 +7,8 @@ import grpc.aio
 import pytest
 from cloudserve.local_server.transport.grpc_http2.server import NativeGrpcServer
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 from google.protobuf.wrappers_pb2 import StringValue
 from hpack import Decoder
 

@@ -10,10 +10,10 @@ import h2.config
 import h2.connection
 import h2.events
 from cloudserve.local_server.transport.http2.connection import Connection
-from cloudserve.local_server.transport.http2.header_blocks import ResponseBlocks, encode
 from cloudserve.local_server.transport.http2.limits import Http2Limits
 from cloudserve.local_server.transport.http2.server_state import ServerState
 from cloudserve.local_server.transport.http2.stream import begin_each
+from cloudserve.local_server.transport.http2.wire.header_blocks import ResponseBlocks, encode
 
 PATIENCE = 20.0  # a test that passes never waits so long
 BLOCKS = ResponseBlocks(encode([(b":status", b"200")]), encode([(b"done", b"yes")]))

@@ -1,9 +1,9 @@
 """A client of raw frames, which sends what h2 refuses to send."""
 
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.errors import ErrorCode
-from cloudserve.local_server.transport.http2.frames import FrameReader
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.errors import ErrorCode
+from cloudserve.local_server.transport.http2.wire.frames import FrameReader
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 
 GREETING = frames.PREFACE + frames.frame(frames.SETTINGS, 0, 0)
 BLOCK = encode([(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/")])

@@ -3,9 +3,9 @@
 import h2.events
 import h2.settings
 import pytest
-from cloudserve.local_server.transport.http2 import frames
 from cloudserve.local_server.transport.http2.frame_handler import FrameHandler
 from cloudserve.local_server.transport.http2.limits import Rate
+from cloudserve.local_server.transport.http2.wire import frames
 from h2.errors import ErrorCodes
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings

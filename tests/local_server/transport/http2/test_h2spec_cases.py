@@ -6,8 +6,8 @@ on a closed stream (5.1).
 """
 
 import pytest
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 
 from .raw_client import BLOCK, RawClient
 

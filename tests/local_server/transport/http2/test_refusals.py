@@ -4,9 +4,9 @@ import contextlib
 import logging
 
 import pytest
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.header_blocks import encode
 from cloudserve.local_server.transport.http2.limits import Http2Limits, Rate
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st

@@ -1,8 +1,8 @@
 """Requests that begin when their bodies have arrived: all of one read together."""
 
 import pytest
-from cloudserve.local_server.transport.http2 import frames
-from cloudserve.local_server.transport.http2.header_blocks import encode
+from cloudserve.local_server.transport.http2.wire import frames
+from cloudserve.local_server.transport.http2.wire.header_blocks import encode
 
 from .raw_client import BLOCK, GREETING, RawClient
 

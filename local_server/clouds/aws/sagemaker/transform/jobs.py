@@ -25,9 +25,9 @@ from ....objects.store.types import ObjectInfo
 from ....resources import Document, Record
 from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
-from ..container_pool import ContainerPool
+from ..containers.own_container import OwnContainer
+from ..containers.pool import ContainerPool
 from ..models import check_no_source, container_of
-from ..own_container import OwnContainer
 from ..records import MODEL, TRANSFORM, Records
 from ..s3_files import S3Files, below, split_uri
 from .records import Payload, assemble, decompress, join, payloads

@@ -1,0 +1,1 @@
+"""Actions of SageMaker's plans as types, and their executor."""

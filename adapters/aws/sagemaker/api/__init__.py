@@ -1,0 +1,1 @@
+"""Calls of SageMaker, Application Auto Scaling, CloudWatch and its logs."""

@@ -1,0 +1,363 @@
+"""SageMaker's calls. Failures are RemoteError; a resource that does not exist is None.
+
+A missing resource and a taken name have no error type of their own: both are a ValidationException,
+distinguished only by its text (`Could not find …`, `Cannot create already existing …`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from cloudserve.release.destination import Destination
+
+from ...destination import aws_destination, check_same_side
+from ...errors import code_of, message_of, status_of, translated
+from ...session import Access
+from ..records import Endpoint
+from .container_logs import Logs
+from .scaling import ScalingApi
+from .variant_metrics import VariantMetrics
+
+Record = Mapping[str, Any]
+NOT_FOUND = "Could not find"
+TAKEN = ("Cannot create already existing", "Model Package Group already exists")
+NO_GROUP = "does not exist"
+"""Of a model package group the service says so; of everything else NOT_FOUND."""
+NOT_LOADED = frozenset(
+    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INSUFFICIENT_STORAGE}
+)
+"""The statuses of AWS's TensorFlow container for a failed load (its python_service.py)."""
+JSON = "application/json"
+SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId")
+
+
+class SageMaker:
+    """SageMaker's control plane and runtime for one target."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.logs = Logs(access)
+        self.scaling = ScalingApi(access)
+
+    @property
+    def where(self) -> str:
+        """Return the URL that calls are sent to, for errors."""
+        return self._access.where("sagemaker")
+
+    def destination(self, region: str) -> Destination:
+        """Return the AWS account that the calls reach, or the offline clouds."""
+        return aws_destination(self._access, region)
+
+    def role_arn(self, role: str) -> str:
+        """Return the ARN of a role of the caller's account, by its name with its path.
+
+        The account and the partition are those of GetCallerIdentity. IAM is not called: few
+        callers may read roles.
+        """
+        with translated(f"find the account of the role {role}", self._access.where("sts")):
+            _, partition, *_, account, _ = self._caller["Arn"].split(":", 5)
+        return f"arn:{partition}:iam::{account}:role/{role}"
+
+    def endpoint(self, name: str) -> Endpoint | None:
+        """Read an endpoint and its configuration, or None."""
+        description = self._find(
+            f"read the endpoint {name}", "describe_endpoint", EndpointName=name
+        )
+        if description is None:
+            return None
+        config = description["EndpointConfigName"]
+        current = description.get("ProductionVariants", ())
+        content = self.config(config) or {}
+        return Endpoint(
+            name,
+            description["EndpointArn"],
+            description["EndpointStatus"],
+            config,
+            tuple(content.get("ProductionVariants", ())),
+            {v["VariantName"]: v["CurrentWeight"] for v in current if "CurrentWeight" in v},
+            description.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""),
+            description.get("FailureReason"),
+            {key: content[key] for key in SETTINGS if key in content},
+            description.get("LastModifiedTime"),
+            tuple(content.get("ShadowProductionVariants", ())),
+            {
+                v["VariantName"]: v["DesiredInstanceCount"]
+                for v in current
+                if "DesiredInstanceCount" in v
+            },
+            content,
+        )
+
+    def endpoint_arns(self) -> Iterator[str]:
+        """Yield the ARNs of all endpoints but those that are being deleted, over all pages."""
+        for endpoint in self._listed("list the endpoints", "list_endpoints", "Endpoints"):
+            if endpoint["EndpointStatus"] != "Deleting":
+                yield endpoint["EndpointArn"]
+
+    def config(self, config: str) -> Record | None:
+        """Read an endpoint configuration, or None."""
+        return self._find(
+            f"read the endpoint configuration {config}",
+            "describe_endpoint_config",
+            EndpointConfigName=config,
+        )
+
+    def config_names(self, containing: str) -> Iterator[str]:
+        """Yield the names of the endpoint configurations that contain a text, over all pages."""
+        what, query = "list the endpoint configurations", {"NameContains": containing}
+        for config in self._listed(what, "list_endpoint_configs", "EndpointConfigs", **query):
+            yield config["EndpointConfigName"]
+
+    def variants(self, config: str) -> tuple[Record, ...]:
+        """Read an endpoint configuration's variants, shadows last; () if it does not exist."""
+        record = self.config(config) or {}
+        kinds = ("ProductionVariants", "ShadowProductionVariants")
+        return tuple(variant for kind in kinds for variant in record.get(kind, ()))
+
+    def model(self, name: str) -> Record | None:
+        """Read a SageMaker Model, or None."""
+        return self._find(f"read the model {name}", "describe_model", ModelName=name)
+
+    def model_names(self, containing: str) -> Iterator[str]:
+        """Yield the names of the models whose names contain a text, over all pages."""
+        query = {"NameContains": containing}
+        for model in self._listed("list the models", "list_models", "Models", **query):
+            yield model["ModelName"]
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Read a resource's tags."""
+        tags = self._listed(f"read the tags of {arn}", "list_tags", "Tags", ResourceArn=arn)
+        return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def existing_tags(self, arn: str) -> dict[str, str] | None:
+        """Read a resource's tags, or None if the resource does not exist any more."""
+        with translated(f"read the tags of {arn}", self.where):
+            try:
+                pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
+                return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            except ClientError as error:
+                if _is_not_found(error):
+                    return None
+                raise
+
+    def create(self, what: str, operation: str, **arguments: Any) -> bool:
+        """Call a Create operation; return False if a resource of that name already exists."""
+        with translated(what, self.where):
+            try:
+                self._call(operation)(**arguments)
+            except ClientError as error:
+                if message_of(error).startswith(TAKEN):
+                    return False
+                raise
+        return True
+
+    def change(self, what: str, operation: str, **arguments: Any) -> None:
+        """Call an Update operation."""
+        with translated(what, self.where):
+            self._call(operation)(**arguments)
+
+    def delete(self, what: str, operation: str, **arguments: Any) -> None:
+        """Call a Delete operation; a resource that does not exist is ignored."""
+        self._find(what, operation, **arguments)
+
+    def packages(self, group: str) -> tuple[Record, ...]:
+        """Read the summaries of a model package group's versions, the newest first."""
+        with translated(f"list the model packages of {group}", self.where):
+            pages = self._client.get_paginator("list_model_packages")
+            try:
+                return tuple(
+                    package
+                    for page in pages.paginate(ModelPackageGroupName=group)
+                    for package in page["ModelPackageSummaryList"]
+                )
+            except ClientError as error:
+                if _is_not_found(error):
+                    return ()
+                raise
+
+    def package_group(self, group: str) -> Record | None:
+        """Read a model package group, or None."""
+        what = f"read the model package group {group}"
+        return self._find(what, "describe_model_package_group", ModelPackageGroupName=group)
+
+    def package(self, arn: str) -> Record:
+        """Read a model package."""
+        return (
+            self._find(
+                f"read the model package {arn}", "describe_model_package", ModelPackageName=arn
+            )
+            or {}
+        )
+
+    def transform_job(self, job: str) -> Record:
+        """Read a transform job; {} if it does not exist."""
+        what = f"read the transform job {job}"
+        return self._find(what, "describe_transform_job", TransformJobName=job) or {}
+
+    def alarms(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the states of the existing CloudWatch alarms of these names."""
+        kinds = ["MetricAlarm", "CompositeAlarm"]
+        with translated("read the alarms", self._access.where("cloudwatch")):
+            answer = self._access.client("cloudwatch").describe_alarms(
+                AlarmNames=list(names), AlarmTypes=kinds
+            )
+        every = (*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ()))
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in every}
+
+    @property
+    def metrics(self) -> VariantMetrics:
+        """Return the reader of CloudWatch's metrics of variants."""
+        return VariantMetrics(self._access)
+
+    def instance_types(self) -> tuple[str, ...]:
+        """Return the instance types that this version of boto3 knows for endpoints."""
+        model = self._client.meta.service_model
+        return tuple(model.shape_for("ProductionVariantInstanceType").enum)
+
+    def job_instance_types(self) -> tuple[str, ...]:
+        """Return the instance types that it knows for batch transform."""
+        return tuple(self._client.meta.service_model.shape_for("TransformInstanceType").enum)
+
+    def bucket_region(self, name: str) -> str | None:
+        """Return the region of a bucket, or None if it does not exist."""
+        with translated(f"look where the bucket {name} is", self._access.where("s3")):
+            try:
+                answer = self._s3.head_bucket(Bucket=name)
+            except ClientError as error:
+                region = region_of(error.response)
+                if status_of(error) == HTTPStatus.NOT_FOUND or region:
+                    return region
+                raise
+        return region_of(answer)
+
+    def invoke(
+        self, endpoint: str, variant: str | None, body: bytes, model: str | None = None
+    ) -> bytes:
+        """Send a JSON request to an endpoint and return its answer, both as bytes.
+
+        `model` is the one of a multi-model endpoint: its archive's key below the prefix.
+        """
+        target = {"TargetVariant": variant} if variant else {}
+        target |= {"TargetModel": model} if model else {}
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        with translated("predict", where):
+            answer = self._runtime.invoke_endpoint(
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
+            )
+            return bytes(answer["Body"].read())
+
+    def why_not_loaded(self, endpoint: str, model: str) -> str:
+        """Have a multi-model endpoint load a model; return the reason of a failure, or "".
+
+        A loaded model refuses a request without instances. The container's answer to a failed load
+        is the answer of the invocation.
+        """
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        with translated(f"load {model}", where):
+            try:
+                self._runtime.invoke_endpoint(
+                    EndpointName=endpoint, ContentType=JSON, Body=b"{}", TargetModel=model
+                )
+            except ClientError as error:
+                if code_of(error) == "ModelError" and _is_loaded(error.response):
+                    return ""
+                if code_of(error) in {"ModelError", "ValidationError"}:
+                    return str(error.response.get("OriginalMessage") or message_of(error))
+                raise
+        return ""
+
+    def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
+        """Send a JSON request asynchronously; return the URLs of its answer and of its failure."""
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        payload: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
+        with translated("predict", where):
+            answer = self._runtime.invoke_endpoint_async(
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, **payload
+            )
+        return str(answer["OutputLocation"]), str(answer.get("FailureLocation", ""))
+
+    def object(self, url: str) -> bytes | None:
+        """Read an object of any bucket, or None."""
+        parts = urlsplit(url)
+        with translated(f"read {url}", self._access.where("s3")):
+            try:
+                answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
+            except ClientError as error:
+                if code_of(error) == "NoSuchKey":
+                    return None
+                raise
+            return bytes(answer["Body"].read())
+
+    def lines(self, url: str) -> Iterator[bytes]:
+        """Yield an object's lines, as they arrive."""
+        parts = urlsplit(url)
+        with translated(f"read {url}", self._access.where("s3")):
+            answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
+            yield from answer["Body"].iter_lines()
+
+    def _listed(self, what: str, operation: str, key: str, **query: Any) -> Iterator[Record]:
+        """Yield what a List operation returns, over all pages."""
+        with translated(what, self.where):
+            for page in self._client.get_paginator(operation).paginate(**query):
+                yield from page[key]
+
+    def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
+        with translated(what, self.where):
+            try:
+                record: Record = self._call(operation)(**arguments)
+            except ClientError as error:
+                if _is_not_found(error):
+                    return None
+                raise
+        return record
+
+    def _call(self, operation: str) -> Callable[..., Any]:
+        call: Callable[..., Any] = getattr(self._client, operation)
+        return call
+
+    @cached_property
+    def _caller(self) -> Any:
+        check_same_side(self._access, "sts")
+        return self._access.client("sts").get_caller_identity()
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._access.client("sagemaker")
+
+    @cached_property
+    def _s3(self) -> Any:
+        return self._access.client("s3")
+
+    @cached_property
+    def _runtime(self) -> Any:
+        return self._access.client("sagemaker-runtime")
+
+
+def region_of(answer: Mapping[str, Any]) -> str | None:
+    """Return the region that S3's answer names; it does so also when it refuses."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
+    return str(region) if region else None
+
+
+def _is_loaded(answer: Mapping[str, Any]) -> bool:
+    """Return whether a container's refusal is that of a model that it has loaded.
+
+    A script's own failure is a 500 with `{"error": …}`; one that cannot be imported has no such.
+    """
+    status, said = answer.get("OriginalStatusCode"), str(answer.get("OriginalMessage", ""))
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return said.lstrip().startswith('{"error"')
+    return status not in NOT_LOADED
+
+
+def _is_not_found(error: ClientError) -> bool:
+    if code_of(error) != "ValidationException":
+        return False
+    return message_of(error).startswith(NOT_FOUND) or NO_GROUP in message_of(error)

@@ -1,0 +1,109 @@
+"""CloudWatch's metrics of a variant, as the counts that a canary is judged by.
+
+`InvocationModelErrors` has a 1 for each invocation without a 2xx response and a 0 for every other,
+so its SampleCount and Sum are the invocations and the failures among them; `ModelLatency` is in
+microseconds ("Amazon SageMaker AI metrics in Amazon CloudWatch"). Counts of one metric are taken
+together, because two metrics of the same minute may arrive at different times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cloudserve.release.provider import TrafficCounts
+
+from ...errors import translated
+from ...session import Access
+
+PERIOD = 60
+_NAMESPACE = "AWS/SageMaker"
+_MICROSECONDS = 1e6
+_PERCENT = 100.0
+
+
+class VariantMetrics:
+    """Reads the metrics of an endpoint's variants."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def counts(
+        self, endpoint: str, variant: str, since: datetime, until: datetime, slow: float
+    ) -> TrafficCounts:
+        """Return the invocations of whole minutes, and those that failed or took over `slow` s."""
+        rank = f"PR(:{slow * _MICROSECONDS:.0f})"
+        wanted = {
+            "requests": ("InvocationModelErrors", "SampleCount"),
+            "errors": ("InvocationModelErrors", "Sum"),
+            "timed": ("ModelLatency", "SampleCount"),
+            "fast": ("ModelLatency", rank),
+        }
+        found = self._read(endpoint, variant, since, until, wanted, PERIOD)
+        timed, fast = found["timed"], found["fast"]
+        slow_ones = sum(
+            round(count * (_PERCENT - fast.get(at, _PERCENT)) / _PERCENT)
+            for at, count in timed.items()
+        )
+        return TrafficCounts(
+            requests=round(sum(found["requests"].values())),
+            errors=round(sum(found["errors"].values())),
+            timed=round(sum(timed.values())),
+            slow=slow_ones,
+        )
+
+    def latency(
+        self, endpoint: str, variant: str, since: datetime, until: datetime, percentile: float
+    ) -> tuple[float, int]:
+        """Return a percentile of the seconds that invocations took, and how many there were."""
+        wanted = {
+            "seconds": ("ModelLatency", f"p{percentile:g}"),
+            "timed": ("ModelLatency", "SampleCount"),
+        }
+        # One period holds all of the time: the percentiles of minutes cannot be put together.
+        minutes = int((until - since).total_seconds() // PERIOD) + 1
+        found = self._read(endpoint, variant, since, until, wanted, minutes * PERIOD)
+        seconds = max(found["seconds"].values(), default=0.0) / _MICROSECONDS
+        return seconds, round(sum(found["timed"].values()))
+
+    def _read(
+        self,
+        endpoint: str,
+        variant: str,
+        since: datetime,
+        until: datetime,
+        wanted: Mapping[str, tuple[str, str]],
+        period: int,
+    ) -> dict[str, dict[datetime, float]]:
+        """Return each wanted statistic by the beginning of its period."""
+        dimensions = [
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": variant},
+        ]
+        queries = [
+            {
+                "Id": name,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": _NAMESPACE,
+                        "MetricName": metric,
+                        "Dimensions": dimensions,
+                    },
+                    "Period": period,
+                    "Stat": statistic,
+                },
+            }
+            for name, (metric, statistic) in wanted.items()
+        ]
+        found: dict[str, dict[datetime, float]] = {name: {} for name in wanted}
+        with translated("read the metrics", self._access.where("cloudwatch")):
+            pages = self._access.client("cloudwatch").get_paginator("get_metric_data")
+            for page in pages.paginate(MetricDataQueries=queries, StartTime=since, EndTime=until):
+                for result in page["MetricDataResults"]:
+                    found[result["Id"]].update(_points(result))
+        return found
+
+
+def _points(result: Mapping[str, Any]) -> dict[datetime, float]:
+    return dict(zip(result["Timestamps"], result["Values"], strict=True))

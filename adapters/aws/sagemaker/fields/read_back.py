@@ -1,0 +1,102 @@
+"""The fields of a target as SageMaker describes them, for `status`.
+
+Each value has the form that the project file gives it, so that both can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..records import Endpoint, Spec, revision_id_of
+from .endpoint_config import ISOLATION, VPC
+from .tags import own_tags
+
+if TYPE_CHECKING:
+    from ..api.scaling import Scaled
+
+VARIANT_FIELDS = {
+    "InstanceType": "instance_type",
+    "InitialInstanceCount": "instance_count",
+    "ModelDataDownloadTimeoutInSeconds": "download_seconds",
+    "ContainerStartupHealthCheckTimeoutInSeconds": "startup_seconds",
+    "VolumeSizeInGB": "volume_size_gb",
+}
+SERVERLESS_FIELDS = {
+    "MemorySizeInMB": "serverless_memory_mb",
+    "MaxConcurrency": "serverless_concurrency",
+    "ProvisionedConcurrency": "serverless_provisioned",
+}
+
+
+def fields_of_model(record: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields that a SageMaker Model has."""
+    container, vpc = record.get("PrimaryContainer", {}), record.get(VPC) or {}
+    return _given(
+        {
+            "role_arn": record.get("ExecutionRoleArn"),
+            "image": container.get("Image"),
+            "env": dict(container.get("Environment", {})),
+            "subnets": ",".join(vpc.get("Subnets", ())),
+            "security_groups": ",".join(vpc.get("SecurityGroupIds", ())),
+            "network_isolation": bool(record.get(ISOLATION)),
+            "tags": own_tags(tags),
+        }
+    )
+
+
+def fields_of_endpoint(
+    endpoint: Endpoint, scaled: Mapping[str, Scaled], revision_id: str, base: str
+) -> dict[str, Any]:
+    """Return the fields of a revision's variant and of the endpoint's configuration."""
+    variants = (*endpoint.variants, *endpoint.shadows)
+    own = (v for v in variants if revision_id_of(str(v.get("ModelName", "")), base) == revision_id)
+    spec = next(own, None)
+    if spec is None:
+        return {}
+    fields = {**_fields_of_variant(spec), **_fields_of_config(endpoint.settings)}
+    target = scaled.get(str(spec["VariantName"]))
+    return fields | ({"autoscaling": _scaling(target)} if target else {})
+
+
+def _scaling(target: Scaled) -> dict[str, Any]:
+    policy = target.policy or {}
+    by_backlog = "CustomizedMetricSpecification" in policy
+    unit = "backlog_per_instance" if by_backlog else "invocations_per_instance"
+    fields = {
+        "min": target.minimum,
+        "max": target.maximum,
+        unit: policy.get("TargetValue"),
+        "scale_in_cooldown": policy.get("ScaleInCooldown"),
+        "scale_out_cooldown": policy.get("ScaleOutCooldown"),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _fields_of_variant(spec: Spec) -> dict[str, Any]:
+    serverless = spec.get("ServerlessConfig", {})
+    return _renamed(VARIANT_FIELDS, spec) | _renamed(SERVERLESS_FIELDS, serverless)
+
+
+def _fields_of_config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    capture = settings.get("DataCaptureConfig", {})
+    later = settings.get("AsyncInferenceConfig", {})
+    output, client = later.get("OutputConfig", {}), later.get("ClientConfig", {})
+    return _given(
+        {
+            "kms_key": settings.get("KmsKeyId"),
+            "capture_percent": capture.get("InitialSamplingPercentage"),
+            "capture_url": capture.get("DestinationS3Uri"),
+            "async_output": output.get("S3OutputPath"),
+            "async_failures": output.get("S3FailurePath"),
+            "async_concurrency": client.get("MaxConcurrentInvocationsPerInstance"),
+        }
+    )
+
+
+def _renamed(names: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[key] for key, name in names.items() if key in values}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}

@@ -1,0 +1,1 @@
+"""Predictions that are jobs: asynchronous requests and batch transform."""

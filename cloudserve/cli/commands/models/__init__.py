@@ -1,0 +1,1 @@
+"""Commands that use or read models: predictions, golden files, downloads."""

@@ -1,0 +1,1 @@
+"""Commands that release models, or show what is released."""

@@ -1,0 +1,1 @@
+"""A model's files on their way: from this machine into the bucket, and back out of it."""

@@ -1,0 +1,1 @@
+"""The containers of endpoints, and the model data in them."""

@@ -1,0 +1,249 @@
+"""The containers of the offline endpoints.
+
+A deployment starts all of its containers or none. A container is stopped once no request holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloudserve.errors import ModelError
+from cloudserve.images.rehearsal import NO_REHEARSALS, Rehearsal
+
+from .....container import Container, Setup, release_of, serving_image_of
+from .....runtime.options import SessionOptions
+from .....status import Code, StatusError
+from .....tasks import Usage, to_completion
+from ....faults.injected import raise_injected
+from ....model_hosting import reason
+from ....objects.store.store import ObjectStore
+from ..endpoints.deployments import Deployment, DeploymentError, Variant
+from ..images import check_device
+from .hosted_models import HostedModels
+from .model_data import prepare_model_tree
+from .own_container import START_SECONDS, OwnContainer, OwnContainerSetup
+
+logger = logging.getLogger(__name__)
+
+_MAX_CONCURRENT_STARTS = 3
+"""Each start occupies a thread of asyncio's pool, which has at least five."""
+_MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
+
+
+Variables = Callable[[str], Mapping[str, str]]
+"""Returns the platform's environment variables in the containers of a region."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A running container and its usage by requests."""
+
+    container: Container | OwnContainer
+    folder: Path
+    hosted: HostedModels | None
+    """The models of a multi-model container."""
+    usage: Usage = field(default_factory=Usage)
+
+
+class ContainerPool:
+    """The running containers by deployment and variant."""
+
+    def __init__(  # noqa: PLR0913  a keyword for each option of the emulator
+        self,
+        store: ObjectStore,
+        folder: Path,
+        executor: Executor,
+        variables: Variables,
+        *,
+        session: SessionOptions | None = None,
+        install_requirements: bool = False,
+        rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
+    ) -> None:
+        self._rehearsals = rehearsals
+        self._store = store
+        self._variables = variables
+        self._session = session or SessionOptions()
+        self._folder = folder
+        self._executor = executor
+        self._install = install_requirements
+        self._running: dict[str, Running] = {}
+        self._turns = asyncio.Semaphore(_MAX_CONCURRENT_STARTS)
+
+    def prepare(self) -> None:
+        """Empty the folder: model trees of an earlier process are not reused."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+
+    async def load(self, deployment: Deployment) -> None:
+        """Start every variant; if one fails, stop all and raise DeploymentError."""
+        try:
+            for variant in deployment.all_variants:
+                await self._load_variant(deployment, variant)
+        except BaseException:
+            await self.unload(deployment)
+            raise
+
+    async def _load_variant(self, deployment: Deployment, variant: Variant) -> None:
+        key = deployment.key(variant)
+        try:
+            raise_injected()
+        except StatusError as fault:
+            # A lack of capacity is not the container's failure: SageMaker's message stands alone.
+            is_capacity = fault.code is Code.RESOURCE_EXHAUSTED
+            raise DeploymentError(
+                fault.message if is_capacity else _unhealthy(variant, fault)
+            ) from fault
+        try:
+            check_device(variant.container["Image"], variant.instance)
+            seconds = variant.startup or START_SECONDS
+            self._running[key] = await self.start(
+                variant.container, variant.region, seconds, variant.isolated
+            )
+        except Exception as error:
+            logger.warning("%s failed to start: %s", key, error)
+            raise DeploymentError(_unhealthy(variant, error)) from error
+
+    async def start(
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        seconds: float = START_SECONDS,
+        isolated: bool = False,
+        /,
+        **extra: str,
+    ) -> Running:
+        """Start a container from a model's definition, with `extra` environment variables.
+
+        `seconds` is the start timeout of a user's own container; an `isolated` one has no network.
+        Raises ModelError, AwsError and the object store's errors.
+        """
+        async with self._turns:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+            try:
+                return await self._start(
+                    definition, region, folder, extra, seconds=seconds, isolated=isolated
+                )
+            except BaseException:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                raise
+
+    async def _start(
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        folder: Path,
+        extra: Mapping[str, str],
+        *,
+        seconds: float,
+        isolated: bool,
+    ) -> Running:
+        is_multi = definition.get("Mode") == "MultiModel"
+        environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
+        tree = folder / "model"
+        stage = asyncio.to_thread(prepare_model_tree, self._store, definition, environment, tree)
+        await to_completion(stage)
+        scratch, platform = folder / "scratch", self._variables(region)
+        rehearsal = self._rehearsals.get(definition["Image"])
+        if rehearsal is not None:
+            own_setup = OwnContainerSetup(
+                definition["Image"], tree, scratch, environment, platform, seconds
+            )
+            own = await asyncio.to_thread(OwnContainer, rehearsal, own_setup)
+            await own.start()
+            return Running(own, folder, None)
+        setup = Setup(
+            tree,
+            scratch,
+            environment,
+            platform,
+            release_of(definition["Image"]),
+            serving_image_of(definition["Image"]),
+            install_requirements=self._install,
+            network=not isolated,
+            session=self._session,
+        )
+        container = Container(setup, self._executor)
+        await container.start()
+        answer = await container.ping()
+        if answer.status != 200:  # noqa: PLR2004 HTTP's OK
+            await container.stop()
+            raise ModelError(f"/ping answered {answer.status}")
+        hosted = HostedModels(self._store, definition, container, folder) if is_multi else None
+        return Running(container, folder, hosted)
+
+    async def unload(self, deployment: Deployment) -> None:
+        """Stop every variant after the requests in progress."""
+        for variant in deployment.all_variants:
+            running = self._running.pop(deployment.key(variant), None)
+            if running is not None:
+                await self.stop(running)
+
+    async def stop(self, running: Running) -> None:
+        """Stop a container once no request holds it, and remove its files."""
+        await running.usage.unused()
+        await running.container.stop()
+        await asyncio.to_thread(shutil.rmtree, running.folder, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Stop every container."""
+        while self._running:
+            _, running = self._running.popitem()
+            await self.stop(running)
+
+    @asynccontextmanager
+    async def temporary(
+        self,
+        definition: Mapping[str, Any],
+        region: str,
+        isolated: bool,
+        /,
+        **extra: str,
+    ) -> AsyncIterator[Running]:
+        """Run a container outside of any endpoint during the block; raises as `start`."""
+        running = await self.start(definition, region, START_SECONDS, isolated, **extra)
+        try:
+            yield running
+        finally:
+            await self.stop(running)
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[Running | None]:
+        """Keep a variant's container running during the block; yields None if there is none.
+
+        A request holds its container from the choice until the answer, so that no request fails
+        because its container was replaced while it waited for a thread.
+        """
+        running = self._running.get(key)
+        if running is None:
+            yield None
+            return
+        with running.usage.hold():
+            yield running
+
+    async def is_healthy(self, deployment: Deployment) -> bool:
+        """Return whether every variant runs and passes its ping."""
+        for variant in deployment.all_variants:
+            with self.hold(deployment.key(variant)) as running:
+                if running is None or (await running.container.ping()).status != 200:  # noqa: PLR2004
+                    return False
+        return True
+
+    def is_loaded(self, deployment: Deployment) -> bool:
+        """Return whether every variant runs."""
+        return all(deployment.key(v) in self._running for v in deployment.all_variants)
+
+
+def _unhealthy(variant: Variant, error: Exception) -> str:
+    return (
+        f"The primary container for production variant {variant.name} did not pass the ping"
+        f" health check. {reason(error)}"
+    )

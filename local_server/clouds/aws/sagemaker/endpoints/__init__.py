@@ -1,0 +1,1 @@
+"""Endpoints, their configurations, and updates that shift traffic between deployments."""

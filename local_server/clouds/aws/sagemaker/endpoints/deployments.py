@@ -1,0 +1,135 @@
+"""Deployments: an endpoint configuration's variants and their models.
+
+A deployment copies the configuration and its models, so that an endpoint survives their deletion,
+as on AWS, and can be loaded again after a restart.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from cloudserve.errors import ModelError
+
+from ....resources import Document
+from ...protocol.arns import DEFAULT_REGION
+from ..images import running_image
+from ..model_packages import check_deployable
+from ..models import container_of
+from ..records import MODEL, Records
+
+
+class DeploymentError(ModelError):
+    """A deployment could not be loaded; the message is the endpoint's FailureReason."""
+
+
+class Variant(msgspec.Struct, kw_only=True):
+    """A production or shadow variant; containers and settings are as in the API."""
+
+    name: str
+    weight: float
+    count: int = 0
+    serverless: Document | None = None
+    instance: str | None = None
+    region: str = DEFAULT_REGION
+    startup: float | None = None
+    """The start timeout of a user's own container, in seconds."""
+    container: Document
+    isolated: bool = False
+    """Whether its model has EnableNetworkIsolation."""
+
+
+class Deployment(msgspec.Struct, kw_only=True):
+    """The variants of an endpoint configuration, as an endpoint serves them."""
+
+    id: str
+    config: str
+    created: float
+    variants: list[Variant]
+    shadows: list[Variant] = []
+    capture: Document | None = None
+    asynchronous: Document | None = msgspec.field(default=None, name="async")
+    policy: Document = {}
+    """The DeploymentConfig of the update."""
+
+    @property
+    def all_variants(self) -> list[Variant]:
+        """Return the production variants and the shadow variants."""
+        return [*self.variants, *self.shadows]
+
+    @property
+    def instances(self) -> int:
+        """Return the number of instances of the production variants."""
+        return sum(variant.count for variant in self.variants)
+
+    def key(self, variant: Variant) -> str:
+        """Return a variant's key in the container pool."""
+        return f"{self.id}/{variant.name}"
+
+
+def make(records: Records, region: str, config: Mapping[str, Any]) -> Deployment:
+    """Copy a configuration and its models.
+
+    Raises AwsError if a model is missing or its package is not approved.
+    """
+    shadows = config.get("ShadowProductionVariants", [])
+    # A new id per deployment: the old one serves until the new one is ready.
+    return Deployment(
+        id=uuid.uuid4().hex,
+        config=config["EndpointConfigName"],
+        created=records.now(),
+        variants=[_variant(records, region, v) for v in config["ProductionVariants"]],
+        shadows=[_variant(records, region, v) for v in shadows],
+        capture=config.get("DataCaptureConfig"),
+        asynchronous=config.get("AsyncInferenceConfig"),
+    )
+
+
+def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Variant:
+    model = records.stored(MODEL, region, variant["ModelName"])
+    container = container_of(model)
+    check_deployable(records, region, container)
+    return Variant(
+        name=variant["VariantName"],
+        weight=variant["InitialVariantWeight"],
+        count=variant.get("InitialInstanceCount", 0),
+        serverless=variant.get("ServerlessConfig"),
+        instance=variant.get("InstanceType"),
+        region=region,
+        startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        container=container,
+        isolated=bool(model.get("EnableNetworkIsolation")),
+    )
+
+
+def summary(variant: Variant, created: float, rehearsed: Collection[str]) -> Document:
+    """Return a variant as DescribeEndpoint shows it.
+
+    `rehearsed` holds the images that a command replaces.
+    """
+    image = variant.container["Image"]
+    shown: Document = {
+        "VariantName": variant.name,
+        "DeployedImages": [
+            {
+                "SpecifiedImage": image,
+                "ResolvedImage": running_image(image, rehearsed),
+                "ResolutionTime": created,
+            }
+        ],
+        "CurrentWeight": variant.weight,
+        "DesiredWeight": variant.weight,
+    }
+    if variant.serverless:
+        settings = {
+            "CurrentServerlessConfig": variant.serverless,
+            "DesiredServerlessConfig": variant.serverless,
+        }
+        return shown | settings
+    return shown | {
+        "CurrentInstanceCount": variant.count,
+        "DesiredInstanceCount": variant.count,
+    }

@@ -1,0 +1,285 @@
+"""SageMaker endpoints: one deployment serves while the pending one takes over.
+
+States and the operations they permit follow DescribeEndpoint's EndpointStatus (SageMaker API
+reference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ....background_tasks import BackgroundTasks
+from ....latency import Latency
+from ....latency import Step as LatencyStep
+from ....resources import Document
+from ...cloudwatch_alarms import Alarms
+from ...protocol.errors import invalid
+from ..containers.pool import ContainerPool
+from ..records import CONFIG, ENDPOINT, Records
+from . import deployments
+from .configs import check_serverless
+from .deployments import Deployment, DeploymentError, Variant
+from .incompatible_options import check_guarded, check_stays_async
+from .rollout import Rollout
+from .scalable_targets import ScalableTargets
+from .table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
+from .traffic import read_policy
+
+_LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """An endpoint's serving deployment, and the pending one with its share of the traffic."""
+
+    serving: Deployment
+    pending: Deployment | None = None
+    share: float = 0.0
+
+
+class Endpoints:
+    """The endpoint operations and the background work that they start."""
+
+    def __init__(
+        self,
+        records: Records,
+        pool: ContainerPool,
+        alarms: Alarms,
+        work: BackgroundTasks,
+        rollout: Rollout,
+        latency: Latency,
+    ) -> None:
+        self._records = records
+        self._table = EndpointTable(records)
+        self._scaling = ScalableTargets(records.resources)
+        self._pool = pool
+        self._alarms = alarms
+        self._work = work
+        self._rollout = rollout
+        self._latency = latency
+
+    def create(self, region: str, body: Document) -> Document:
+        """Start creating an endpoint; it is InService once every variant is loaded."""
+        config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
+        pending = deployments.make(self._records, region, config)
+        policy = body.get("DeploymentConfig")
+        self._check_policy(region, policy or {}, pending)
+        now, name = self._records.now(), body["EndpointName"]
+        endpoint = Endpoint(
+            name=name,
+            arn=endpoint_arn(region, name),
+            created=now,
+            config=body["EndpointConfigName"],
+            status=Status.CREATING,
+            modified=now,
+            policy=policy or None,
+            pending=pending,
+        )
+        self._check_name_is_free(region, name)
+        self._table.create(region, endpoint, body.get("Tags", []))
+        self._work.start(endpoint.arn, self._rollout.run(region, name))
+        return {"EndpointArn": endpoint.arn}
+
+    def _check_name_is_free(self, region: str, name: str) -> None:
+        """Raise AwsError if an endpoint has the name, in whatever case.
+
+        Source: CreateEndpoint.EndpointName: "The name is case-insensitive in CreateEndpoint, but
+        the case is preserved and must be matched in InvokeEndpoint."
+        """
+        for _, endpoint in self._table.all(region):
+            if endpoint.name.lower() == name.lower():
+                raise invalid(f'Cannot create already existing endpoint "{endpoint.arn}".')
+
+    def _check_policy(self, region: str, policy: Mapping[str, Any], current: Deployment) -> None:
+        self._alarms.check(region, read_policy(policy, current.instances).alarms)
+
+    def restore(self) -> None:
+        """Reload the serving deployments after a restart, and resume unfinished work."""
+        for region, endpoint in self._table.all():
+            name = endpoint.name
+            if endpoint.status is Status.DELETING:
+                self._work.start(endpoint.arn, self._take_down(region, name))
+                continue
+            if endpoint.serving:
+                self._work.start(endpoint.arn, self._reload(region, name, endpoint.serving))
+            if endpoint.status is Status.ROLLING_BACK:
+                self._rollout.abandon_rollback(region, name)
+            elif endpoint.status in BUSY:
+                self._work.start(endpoint.arn, self._rollout.run(region, name))
+
+    async def _reload(self, region: str, name: str, serving: Deployment) -> None:
+        try:
+            await self._pool.load(serving)
+        except DeploymentError as error:
+            # Read again: an update or a deletion may have been requested during the load.
+            with self._table.changing(region, name) as endpoint:
+                endpoint.failure, endpoint.serving = error.message, None
+                if endpoint.status is Status.IN_SERVICE:
+                    endpoint.status = Status.FAILED
+
+    def describe(self, region: str, body: Document) -> Document:
+        """Return an endpoint with its serving variants."""
+        endpoint = self._table.read(region, body["EndpointName"])
+        shown, rehearsed = endpoint.shown(), self._records.rehearsed
+        if endpoint.serving:
+            shown |= _shown_deployment(endpoint.serving, rehearsed)
+        if endpoint.serving and endpoint.pending:
+            phase = endpoint.phase or "Creating"
+            shown["PendingDeploymentSummary"] = _pending_summary(endpoint.pending, phase, rehearsed)
+        return shown
+
+    def list(self, region: str, body: Document) -> Document:
+        """Return a page of endpoints."""
+        return self._records.page(ENDPOINT, region, body, _LISTED)
+
+    def update(self, region: str, body: Document) -> Document:
+        """Start an update to another configuration; the old one serves until it is complete."""
+        endpoint, serving = self._updatable(region, body["EndpointName"])
+        config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
+        pending = deployments.make(self._records, region, config)
+        check_stays_async(endpoint.name, serving, pending)
+        self._scaling.check_update(region, endpoint.name, serving.variants, pending.variants)
+        if body.get("RetainAllVariantProperties"):
+            _retain_properties(pending, serving, body)
+        policy = body.get("DeploymentConfig")
+        if policy is None and body.get("RetainDeploymentConfig"):
+            policy = endpoint.policy
+        if policy:
+            self._check_policy(region, policy, serving)
+            check_guarded(policy, serving.variants, pending.variants)
+            pending.policy = endpoint.policy = policy
+        endpoint.failure, endpoint.pending = None, pending
+        self._set_status(region, endpoint, Status.UPDATING)
+        self._work.start(endpoint.arn, self._rollout.run(region, endpoint.name))
+        return {"EndpointArn": endpoint.arn}
+
+    def _set_status(self, region: str, endpoint: Endpoint, status: Status) -> None:
+        endpoint.status, endpoint.modified = status, self._records.now()
+        self._table.write(region, endpoint)
+
+    def _updatable(self, region: str, name: str) -> tuple[Endpoint, Deployment]:
+        """Return an endpoint and its deployment; raises AwsError if it permits no update."""
+        endpoint = self._free(region, name)
+        if endpoint.status is Status.FAILED or endpoint.serving is None:
+            raise invalid(f'Cannot update failed endpoint "{endpoint.arn}".')
+        return endpoint, endpoint.serving
+
+    def _free(self, region: str, name: str) -> Endpoint:
+        """Return an endpoint; raises AwsError during an update or a deletion."""
+        endpoint = self._table.read(region, name)
+        if endpoint.status in BUSY:
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        return endpoint
+
+    def update_weights(self, region: str, body: Document) -> Document:
+        """Set weights and instance counts of variants; if one is invalid, change none."""
+        endpoint, serving = self._updatable(region, body["EndpointName"])
+        variants = {variant.name: variant for variant in serving.variants}
+        for desired in body["DesiredWeightsAndCapacities"]:
+            variant = variants.get(desired["VariantName"])
+            if variant is None:
+                raise invalid(
+                    f'Could not find production variant "{desired["VariantName"]}" of endpoint'
+                    f' "{endpoint.arn}".'
+                )
+            _set_capacity(variant, desired)
+        if not any(variant.weight for variant in variants.values()):
+            raise invalid("At least one production variant must have a weight above 0.")
+        self._set_status(region, endpoint, endpoint.status)
+        return {"EndpointArn": endpoint.arn}
+
+    def delete(self, region: str, body: Document) -> None:
+        """Start deleting an endpoint; requests in progress are answered first."""
+        endpoint = self._free(region, body["EndpointName"])
+        self._set_status(region, endpoint, Status.DELETING)
+        self._work.start(endpoint.arn, self._take_down(region, endpoint.name))
+
+    async def _take_down(self, region: str, name: str) -> None:
+        endpoint = self._table.read(region, name)
+        if endpoint.serving:
+            await self._pool.unload(endpoint.serving)
+        await self._latency.pass_by(LatencyStep.UNDEPLOY)
+        self._scaling.forget(region, name)
+        self._table.delete(region, name)
+
+    async def routing(self, region: str, name: str) -> Routing | None:
+        """Return an endpoint's routing once it is loaded; None if no deployment serves it."""
+        routing = self._routing(region, name)
+        if routing is None or self._pool.is_loaded(routing.serving):
+            return routing
+        # After a restart the deployment may still be loading, or fail to load.
+        await self._work.settled(endpoint_arn(region, name))
+        routing = self._routing(region, name)
+        return routing if routing and self._pool.is_loaded(routing.serving) else None
+
+    def _routing(self, region: str, name: str) -> Routing | None:
+        endpoint = self._table.find(region, name)
+        if endpoint is None or endpoint.status is Status.DELETING or not endpoint.serving:
+            return None
+        return Routing(endpoint.serving, endpoint.pending, endpoint.share)
+
+
+def _shown_deployment(deployment: Deployment, rehearsed: Collection[str]) -> Document:
+    def summaries(variants: Iterable[Variant]) -> list[Document]:
+        return [deployments.summary(v, deployment.created, rehearsed) for v in variants]
+
+    shown: Document = {"ProductionVariants": summaries(deployment.variants)}
+    if deployment.shadows:
+        shown["ShadowProductionVariants"] = summaries(deployment.shadows)
+    if deployment.asynchronous is not None:
+        shown["AsyncInferenceConfig"] = deployment.asynchronous
+    if deployment.capture is not None:
+        capture = deployment.capture
+        is_on = capture.get("EnableCapture", False)
+        shown["DataCaptureConfig"] = {
+            "EnableCapture": is_on,
+            "CaptureStatus": "Started" if is_on else "Stopped",
+            "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+            "DestinationS3Uri": capture["DestinationS3Uri"],
+            "KmsKeyId": capture.get("KmsKeyId", ""),
+        }
+    return shown
+
+
+def _pending_summary(pending: Deployment, phase: str, rehearsed: Collection[str]) -> Document:
+    status = [{"Status": phase, "StartTime": pending.created}]
+    return {
+        "EndpointConfigName": pending.config,
+        "StartTime": pending.created,
+        "ProductionVariants": [
+            deployments.summary(variant, pending.created, rehearsed) | {"VariantStatus": status}
+            for variant in pending.variants
+        ],
+    }
+
+
+def _set_capacity(variant: Variant, desired: Mapping[str, Any]) -> None:
+    """Apply a DesiredWeightAndCapacity to a variant; raises AwsError."""
+    changes = desired.get("ServerlessUpdateConfig")
+    if changes is not None:
+        if not variant.serverless:
+            raise invalid(f'Production variant "{variant.name}" is not serverless.')
+        variant.serverless |= changes
+        check_serverless(variant.name, variant.serverless)
+    if "DesiredInstanceCount" in desired and variant.serverless:
+        raise invalid(f'Production variant "{variant.name}" has no instances: it is serverless.')
+    variant.weight = desired.get("DesiredWeight", variant.weight)
+    variant.count = desired.get("DesiredInstanceCount", variant.count)
+
+
+def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[str, Any]) -> None:
+    """Keep weights, instance counts and data capture (RetainAllVariantProperties)."""
+    excluded = {
+        item["VariantPropertyType"] for item in body.get("ExcludeRetainedVariantProperties", [])
+    }
+    current = {variant.name: variant for variant in serving.variants}
+    for variant in pending.variants:
+        old = current.get(variant.name, variant)
+        if "DesiredWeight" not in excluded:
+            variant.weight = old.weight
+        if "DesiredInstanceCount" not in excluded:
+            variant.count = old.count
+    if "DataCaptureConfig" not in excluded and serving.capture is not None:
+        pending.capture = serving.capture

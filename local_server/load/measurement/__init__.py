@@ -1,0 +1,1 @@
+"""One measurement: when requests are sent, in which slots, and what is recorded."""

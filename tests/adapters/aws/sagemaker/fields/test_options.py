@@ -1,0 +1,349 @@
+"""Fields that SageMaker would refuse are refused by name, before anything is sent."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import botocore.session
+import pytest
+from cloudserve.adapters.aws.sagemaker.context import AwsContext
+from cloudserve.adapters.aws.sagemaker.fields.endpoint_config import settings as config_settings
+from cloudserve.adapters.aws.sagemaker.fields.endpoint_config import variant
+from cloudserve.adapters.aws.sagemaker.fields.options import Options, Update
+from cloudserve.adapters.aws.sagemaker.fields.rules import check_options
+from cloudserve.adapters.aws.sagemaker.planning.checks import check, check_body
+from cloudserve.adapters.aws.sagemaker.provider import create
+
+from cloudserve.errors import ModelError, ProjectError, UserError
+from cloudserve.project import Target
+from cloudserve.release.types import Artifact
+
+FIELDS = {
+    "bucket": "s3://some-bucket",
+    "role_arn": "arn:aws:iam::000000000000:role/serving",
+    "region": "eu-west-1",
+}
+DLC = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference"
+MODEL = Artifact("2.20.0", 10_000, 4)
+
+
+SERVICE = botocore.session.get_session().get_service_model("sagemaker")
+
+
+def options(**fields):
+    return Options(**FIELDS | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"serverless_memory_mb": 1500}, "serverless_memory_mb", "1024, 2048, 3072, 4096, 5120"),
+        (
+            {"serverless_memory_mb": 1024, "serverless_provisioned": 6},
+            "serverless_provisioned",
+            "6 cannot be kept warm of 5 at once",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "capture_percent": 10},
+            "capture_percent",
+            "a serverless endpoint has no data capture",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "async_output": "s3://some-bucket/answers"},
+            "async_output",
+            "no asynchronous invocations",
+        ),
+        ({"serverless_memory_mb": 1024, "image": f"{DLC}:2.19.0-gpu"}, "image", "has no GPU"),
+        ({"serverless_memory_mb": 1024, "update": "rolling"}, "update", "in batches"),
+        (
+            {"serverless_memory_mb": 1024, "shadow_percent": 10},
+            "shadow_percent",
+            "a serverless endpoint has no shadows",
+        ),
+        (
+            {"async_output": "s3://some-bucket/answers", "shadow_percent": 10},
+            "shadow_percent",
+            "an asynchronous endpoint has no shadows",
+        ),
+        ({"subnets": "subnet-1"}, "security_groups", "a VPC needs `subnets` and `security_groups`"),
+        ({"security_groups": "sg-1"}, "subnets", "a VPC needs `subnets` and `security_groups`"),
+        (
+            {"subnets": "subnet-1", "security_groups": "a,b,c,d,e,f"},
+            "security_groups",
+            "at most 5 are allowed",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "subnets": "subnet-1", "security_groups": "sg-1"},
+            "subnets",
+            "a serverless endpoint has no VPC",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "network_isolation": True},
+            "network_isolation",
+            "a serverless endpoint has no network isolation",
+        ),
+        (
+            {"serverless_memory_mb": 1024, "volume_size_gb": 30},
+            "volume_size_gb",
+            "a serverless endpoint has no volumes",
+        ),
+        ({"kms_key": "a key"}, "kms_key", "expected the id, alias or ARN of a KMS key"),
+        ({"volume_size_gb": 513}, "volume_size_gb", "<= 512"),
+        ({"tags": "aws:name=x"}, "tags.aws:name", "the tag `aws:name` is reserved"),
+        ({"tags": {"a//b": "x"}}, "tags.a//b", "begins or ends with / or contains //"),
+        ({"tags": {"n" * 128: "x", "m" * 128: "x"}}, "tags", "have 258 characters together"),
+        ({"role_arn": None, "role": "a b"}, "role", "expected the name of a role"),
+        ({"tags": {"cloudserve-target": "x"}}, "tags.cloudserve-target", "is reserved"),
+        ({"serverless_memory_mb": 8192}, "serverless_memory_mb", "<= 6144"),
+        ({"serverless_concurrency": 201}, "serverless_concurrency", "<= 200"),
+        ({"startup_seconds": 30}, "startup_seconds", "60 s or more, not 30"),
+        ({"update": "gradually"}, "update", "gradually"),
+        ({"update": "linear", "update_percent": 5}, "update_percent", "10 to 50 %"),
+        ({"update": "rolling", "update_percent": 4}, "update_percent", "5 to 50 %"),
+        ({"alarms": "errors"}, "alarms", "this target has none"),
+        (
+            {"update": "canary", "alarms": ",".join(f"a{n}" for n in range(11))},
+            "alarms",
+            "watches 10 alarms, not 11",
+        ),
+        ({"update": "linear"}, "timeout_seconds", "waits 2700 s by its steps"),
+        (
+            {
+                "update": "linear",
+                "update_wait_seconds": 3600,
+                "timeout_seconds": 99_999,
+            },
+            "update_wait_seconds",
+            "waits 32400 s by its steps, and SageMaker gives it 28200 s",
+        ),
+        ({"tensorflow_version": "2.21"}, "tensorflow_version", "no image of TensorFlow 2.21"),
+        ({"instance_type": "ml.c7g.large"}, "instance_type", "does not run on ml.c7g.large"),
+        ({"instance_type": "ml.inf2.xlarge"}, "instance_type", "does not run on ml.inf2.xlarge"),
+        (
+            {"image": "docker.io/tensorflow/serving:2.19.0"},
+            "image",
+            "the image `docker.io/tensorflow/serving:2.19.0` is not in ECR",
+        ),
+        (
+            {"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:1"},
+            "image",
+            "the image is in us-east-1 and the endpoint in eu-west-1",
+        ),
+        (
+            {"image": f"{DLC}:2.19.0-cpu".replace("763104351884", "626614931356")},
+            "image",
+            "are in the account 763104351884, not 626614931356",
+        ),
+        (
+            {"image": f"{DLC}:2.19.0-cpu", "tensorflow_version": "2.19"},
+            "tensorflow_version",
+            "`image` says which TensorFlow serves",
+        ),
+        (
+            {"role_arn": "admin"},
+            "role_arn",
+            "expected the ARN of a role, arn:aws:iam::ACCOUNT:role/",
+        ),
+        ({"async_output": "answers"}, "async_output", "expected a URL, s3://BUCKET/PREFIX"),
+        ({"multi_model": "a_b"}, "multi_model", "expected a name of letters, digits and -"),
+        *(
+            ({"multi_model": "all"} | fields, field, f"an endpoint of many models {sentence}")
+            for fields, field, sentence in (
+                ({"serverless_memory_mb": 1024}, "serverless_memory_mb", "has instances"),
+                ({"async_output": "s3://some-bucket/a"}, "async_output", "has no asynchronous"),
+                ({"shadow_percent": 10}, "shadow_percent", "has no shadow of one of them"),
+                ({"update": "canary"}, "update", "is not updated when one of them"),
+                ({"package_group": "halves"}, "package_group", "is of no model package"),
+                (
+                    {"instance_type": "ml.g5.xlarge"},
+                    "instance_type",
+                    "runs AWS's TensorFlow image on",
+                ),
+            )
+        ),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused_by_name(fields, field, sentence):
+    with pytest.raises(ProjectError) as error:
+        create(Target("aws", "sagemaker", FIELDS | fields, "file: targets.aws"), {})
+    assert error.value.where == f"file: targets.aws.{field}"
+    assert sentence in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "image"),
+    [
+        ({}, f"{DLC}:2.20-cpu-py312"),
+        ({"tensorflow_version": "2.19"}, f"{DLC}:2.19.0-cpu"),
+        ({"tensorflow_version": "2.18", "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.18.0-gpu"),
+        ({"serverless_memory_mb": 1024, "instance_type": "ml.g5.xlarge"}, f"{DLC}:2.20-cpu-py312"),
+        (
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"},
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1",
+        ),
+    ],
+)
+def test_the_image_is_that_of_version_region_and_device(fields, image):
+    assert check_options(options(**fields), "targets.aws.{}".format) == image
+
+
+class Platform:
+    """What checks read of AWS: the bucket's region and the alarms that there are."""
+
+    def __init__(self, region="eu-west-1", alarms=()):
+        self.region, self.states = region, dict.fromkeys(alarms, "OK")
+
+    def instance_types(self):
+        return ("ml.m5.large", "ml.m5.xlarge", "ml.g5.xlarge")
+
+    def bucket_region(self, name):
+        assert name == "some-bucket"
+        return self.region
+
+    def alarms(self, names):
+        return {name: state for name, state in self.states.items() if name in names}
+
+
+def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fields):
+    context = AwsContext(
+        names=None,
+        options=options(**fields),
+        image=image,
+        api=platform or Platform(),
+        blobs=SimpleNamespace(url="s3://some-bucket"),
+        poller=None,
+        owned=None,
+        where_of="targets.aws.{}".format,
+    )
+    return check(artifact, context)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence", "hint"),
+    [
+        (
+            {"instance_type": "ml.m5.larg"},
+            "`ml.m5.larg` is not an instance type",
+            "did you mean ml.m5.large",
+        ),
+        ({"platform": Platform("us-east-1")}, "the bucket is in us-east-1", "choose a bucket"),
+        (
+            {"artifact": Artifact("2.20.0", 2**30, 4), "serverless_memory_mb": 1024},
+            "the model has 1,073,741,824 bytes, and the endpoint 1,073,741,824 of memory",
+            "6144",
+        ),
+        (
+            {
+                "update": Update.CANARY,
+                "alarms": "errors, slow",
+                "platform": Platform(alarms=["slow"]),
+            },
+            "there is no CloudWatch alarm errors in eu-west-1",
+            "create it",
+        ),
+    ],
+)
+def test_what_sagemaker_would_refuse_is_refused_before(given, sentence, hint):
+    with pytest.raises(UserError) as error:
+        checked(**given)
+    assert sentence in error.value.message
+    assert hint in error.value.hint
+
+
+def test_what_fits_passes_without_a_word():
+    assert checked(update=Update.CANARY, alarms="slow", platform=Platform(alarms=["slow"])) == ()
+    assert checked(platform=Platform(region=None)) == ()
+
+
+def test_an_op_that_awss_image_does_not_have_is_refused():
+    with pytest.raises(ModelError, match="has no op `DecodeJxl`"):
+        checked(artifact=Artifact("2.21.0", 1, 1, ops=("DecodeJxl",)))
+    with pytest.raises(ModelError, match="has no op `Addons>Resampler` of tensorflow-addons"):
+        checked(artifact=Artifact("2.20.0", 1, 1, ops=("Addons>Resampler",)))
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=Artifact("2.20.0", 1, 1, ops=("MyOp",)), image=own)
+    assert f"not TensorFlow's own: `MyOp`; {own} must have them" in warning
+
+
+def test_an_op_without_a_kernel_is_refused_unless_the_machine_has_a_gpu_that_has_one():
+    model = Artifact("2.20.0", 1, 1, ops=("CudnnRNN",), kernel_ops=("CudnnRNN",))
+    with pytest.raises(ModelError, match="has no kernel for the op `CudnnRNN`"):
+        checked(artifact=model)
+    with pytest.raises(ModelError, match="has no kernel for the op `CudnnRNN`"):
+        checked(artifact=model, instance_type="ml.g5.xlarge", image=f"{DLC}:2.20-cpu-py312")
+    assert checked(artifact=model, instance_type="ml.g5.xlarge", image=f"{DLC}:2.20-gpu") == ()
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=model, image=own)
+    assert "TensorFlow 2.21 has no kernel for the op `CudnnRNN`" in warning
+    assert checked(artifact=model, instance_type="ml.g5.xlarge", image=own) == ()
+
+
+def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
+    broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken)
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/cloudserve:1"
+    (warning,) = checked(artifact=broken, image=own)
+    assert "4 variables (a, b, c, …)" in warning
+    mirror = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/tensorflow/serving:2.19.0"
+    with pytest.raises(ModelError, match="Could not find variable a"):
+        checked(artifact=broken, image=mirror)
+    assert f"{own} must run that" in warning
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"artifact": Artifact("2.20.0", 1, 1, ops=("CaseFoldUTF8",))}, "of tensorflow-text"),
+        ({"instance_type": "ml.g5.xlarge"}, "does not use the GPU of ml.g5.xlarge"),
+        ({"image": f"{DLC}:2.20-gpu-py312"}, "is for a GPU, and ml.m5.large has none"),
+    ],
+)
+def test_what_will_bite_later_is_a_warning(given, words):
+    (warning,) = checked(**given)
+    assert words in warning
+
+
+@pytest.mark.parametrize(
+    ("fields", "limit"), [({}, 6_291_456), ({"serverless_memory_mb": 1024}, 4_194_304)]
+)
+def test_a_request_that_is_too_large_is_not_sent(fields, limit):
+    check_body(b"x" * limit, options(**fields))
+    with pytest.raises(UserError, match=f"{limit + 1:,} bytes") as error:
+        check_body(b"x" * (limit + 1), options(**fields))
+    assert "fewer instances" in error.value.hint
+
+
+def test_a_serverless_variant_has_no_instances_and_an_idle_one_is_not_kept_warm():
+    serverless = options(serverless_memory_mb=2048, serverless_provisioned=2)
+    spec = variant(serverless, "AllTraffic", "m")
+    assert spec["ServerlessConfig"] == {
+        "MemorySizeInMB": 2048,
+        "MaxConcurrency": 5,
+        "ProvisionedConcurrency": 2,
+    }
+    assert not {"InstanceType", "InitialInstanceCount"} & set(spec)
+    idle = variant(serverless, "AllTraffic", "m", idle=True)
+    assert "ProvisionedConcurrency" not in idle["ServerlessConfig"]
+    assert variant(options(instance_count=3), "a", "m", idle=True)["InitialInstanceCount"] == 1
+
+
+def test_capture_and_asynchronous_answers_are_settings():
+    assert config_settings(options()) == {}
+    result = config_settings(
+        options(
+            capture_percent=20,
+            async_output="s3://some-bucket/answers",
+            async_failures="s3://some-bucket/failures",
+            async_concurrency=4,
+        )
+    )
+    assert result["DataCaptureConfig"]["DestinationS3Uri"] == "s3://some-bucket/captured"
+    assert result["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
+    assert result["AsyncInferenceConfig"] == {
+        "OutputConfig": {
+            "S3OutputPath": "s3://some-bucket/answers",
+            "S3FailurePath": "s3://some-bucket/failures",
+        },
+        "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 4},
+    }
