@@ -7,10 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudserve.release.destination import Destination, one_endpoint
 
-from .session import Access
+from .session import OWN, Access
 
 SERVICES = ("s3", "sagemaker", "sagemaker-runtime")
-OWN = "amazonaws.com"
 SSO = "AWSReservedSSO_"
 """The beginning of the names of IAM Identity Center's roles."""
 # The account is a courtesy to the user: a network without STS must not hold up the command.
@@ -31,15 +30,6 @@ def aws_destination(access: Access, region: str) -> Destination:
     endpoint = one_endpoint(urls, OWN)
     offline = Destination("aws", endpoint, region=region)
     return offline if offline.is_offline else _identified(access, offline)
-
-
-def check_same_side(access: Access, *services: str) -> None:
-    """Raise UserError if the calls of these services and of SageMaker have different sides.
-
-    A side is this machine or the cloud: a variable may point a single service elsewhere.
-    """
-    urls = {name: access.client(name).meta.endpoint_url for name in ("sagemaker", *services)}
-    one_endpoint(urls, OWN)
 
 
 def _identified(access: Access, destination: Destination) -> Destination:

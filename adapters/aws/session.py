@@ -9,11 +9,17 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from cloudserve.release.destination import is_loopback, one_endpoint
+
+OWN = "amazonaws.com"
+"""The domain of AWS's own hosts."""
 KEYS = {
     "AWS_ACCESS_KEY_ID": "aws_access_key_id",
     "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
     "AWS_SESSION_TOKEN": "aws_session_token",
 }
+OFFLINE_KEYS = {"aws_access_key_id": "cloudserve", "aws_secret_access_key": "cloudserve"}
+"""The keys of the offline clouds (`cloudserve emulate --env`)."""
 
 
 class Access:
@@ -21,13 +27,16 @@ class Access:
 
     Credentials are, in this order: the environment's keys where it names an endpoint as well (they
     belong together, and a real account's are not sent there), the target's profile, the
-    environment's keys, the environment's profile, and boto3's own chain.
+    environment's keys, the environment's profile, and boto3's own chain. Offline, no profile and no
+    chain is consulted: SSO, an assumed role and the metadata service are calls to the account.
     """
 
     def __init__(self, environ: Mapping[str, str], region: str, profile: str = "") -> None:
         self._environ = environ
         self._region = region
         self._profile = profile
+        self._urls: dict[str, str] = {}
+        """The URL of each service that has a client."""
 
     def where(self, service: str) -> str:
         """Return what a service's calls are sent to, for errors."""
@@ -38,6 +47,8 @@ class Access:
     ) -> Any:
         """Return a new client; raises botocore's exceptions for a profile that does not exist.
 
+        Raises UserError if its calls would stay on this machine and those of an earlier client do
+        not, or the other way round: a variable may point a single service elsewhere.
         `settings` go over the usual ones. `sign_payloads=False` is for large bodies that have a
         checksum of their own: they are not hashed once more for the signature.
         """
@@ -54,11 +65,16 @@ class Access:
         )
         if settings is not None:
             config = config.merge(settings)
-        return self._session.client(service, endpoint_url=endpoint, config=config)
+        client = self._session.client(service, endpoint_url=endpoint, config=config)
+        one_endpoint({**self._urls, service: client.meta.endpoint_url}, OWN)
+        self._urls[service] = client.meta.endpoint_url
+        return client
 
     @cached_property
     def _session(self) -> Any:
         keys = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
+        if not keys and is_loopback(self._endpoint("sagemaker") or ""):
+            return boto3.Session(region_name=self._region, **OFFLINE_KEYS)
         is_elsewhere = bool(keys and self._environ.get("AWS_ENDPOINT_URL"))
         if self._profile and not is_elsewhere:
             return boto3.Session(profile_name=self._profile, region_name=self._region)

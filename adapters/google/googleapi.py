@@ -129,7 +129,7 @@ class GoogleApi:
                 self._api,
                 self._version,
                 static_discovery=True,
-                credentials=self._access.credentials,
+                credentials=self._access.credentials_for(self._endpoint),
                 client_options=ClientOptions(api_endpoint=self._endpoint),
             )
 
@@ -137,7 +137,7 @@ class GoogleApi:
     def _session(self) -> Any:
         with translated("connect", self._endpoint):
             return AuthorizedSession(  # type: ignore[no-untyped-call]
-                self._access.credentials
+                self._access.credentials_for(self._endpoint)
             )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from cloudserve.adapters.aws.destination import _principal, aws_destination
+from cloudserve.adapters.aws.sagemaker.api.container_logs import Logs
 from cloudserve.adapters.aws.session import Access
 
 from cloudserve.errors import UserError
@@ -27,10 +28,18 @@ def test_the_offline_clouds_are_known_by_their_url_and_sts_is_not_asked(clouds):
     assert str(result) == f"aws · offline {clouds['AWS_ENDPOINT_URL']}"
 
 
-def test_sts_reports_the_account_and_the_user(clouds):
-    environ = {**KEYS, "AWS_ENDPOINT_URL_STS": clouds["AWS_ENDPOINT_URL"]}
-    result = aws_destination(Access(environ, REGION), REGION)
-    assert str(result) == "aws · account 000000000000 · us-east-1 · user cloudserve"
+IDENTITY = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>000000000000</Account>"
+    b"<Arn>arn:aws:iam::000000000000:user/cloudserve</Arn></GetCallerIdentityResult>"
+    b"</GetCallerIdentityResponse>"
+)
+
+
+def test_sts_reports_the_account_and_the_user(scripted):
+    # An address that does not count as this machine's.
+    url = scripted(lambda _: (200, {}, IDENTITY)).url.replace("127.0.0.1", "0.0.0.0")
+    result = aws_destination(Access({**KEYS, "AWS_ENDPOINT_URL": url}, REGION), REGION)
+    assert str(result) == f"aws · {url} · account 000000000000 · us-east-1 · user cloudserve"
 
 
 def test_an_account_without_credentials_is_unknown_and_no_error():
@@ -48,6 +57,36 @@ def test_one_service_offline_and_another_not_is_refused(clouds):
     environ = {**KEYS, "AWS_ENDPOINT_URL_SAGEMAKER": clouds["AWS_ENDPOINT_URL"]}
     with pytest.raises(UserError, match="the calls of sagemaker stay on this machine, and those"):
         aws_destination(Access(environ, REGION), REGION)
+
+
+@pytest.mark.parametrize("service", ["cloudwatch", "logs", "application-autoscaling", "sts"])
+def test_a_service_that_is_left_out_of_an_offline_environment_gets_no_call(clouds, service):
+    named = ("S3", "SAGEMAKER", "SAGEMAKER_RUNTIME")
+    environ = {**KEYS, **{f"AWS_ENDPOINT_URL_{n}": clouds["AWS_ENDPOINT_URL"] for n in named}}
+    access = Access(environ, REGION)
+    assert aws_destination(access, REGION).is_offline
+    with pytest.raises(UserError, match=f"those of {service} do not"):
+        access.client(service)
+
+
+def test_a_log_on_the_other_side_is_not_read_and_hides_no_failure(clouds):
+    access = Access({**KEYS, "AWS_ENDPOINT_URL_LOGS": clouds["AWS_ENDPOINT_URL"]}, REGION)
+    access.client("sagemaker")
+    (line,) = Logs(access).tail("mnist")
+    assert line == (
+        "no log to show: the calls of logs stay on this machine, and those of sagemaker do not"
+    )
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
+def test_offline_no_profile_is_asked_for_credentials(clouds, tmp_path, variable):
+    asked = tmp_path / "asked"
+    (tmp_path / "config").write_text(
+        f"[profile prod]\ncredential_process = sh -c 'touch {asked}; exit 1'\n"
+    )
+    access = Access({variable: clouds["AWS_ENDPOINT_URL"]}, REGION, "prod")
+    assert access.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert not asked.exists()
 
 
 def test_an_endpoint_that_a_profile_sets_counts(clouds, tmp_path):

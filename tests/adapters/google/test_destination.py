@@ -10,9 +10,10 @@ import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.destination import google_destination
 from cloudserve.adapters.google.identity import account_of
+from cloudserve.adapters.google.vertex.api import VertexApi
 from google.oauth2.credentials import Credentials
 
-from cloudserve.errors import UserError
+from cloudserve.errors import RemoteError, UserError
 
 VERTEX = "https://us-central1-aiplatform.googleapis.com"
 STORAGE = "https://storage.googleapis.com"
@@ -86,3 +87,31 @@ def test_credentials_that_cannot_be_read_are_left_to_the_first_call(tmp_path):
 def test_one_service_offline_and_another_not_is_refused(urls, clouds):
     with pytest.raises(UserError, match=r"stay on this machine, and those of .* do not"):
         destination(*urls, clouds)
+
+
+@pytest.mark.parametrize("kind", ["authorized_user", "service_account"])
+def test_offline_no_token_of_a_real_account_is_asked_for(clouds, google, tmp_path, kind):
+    url = clouds["STORAGE_EMULATOR_HOST"]
+    file = tmp_path / "real.json"
+    account = json.loads(Path(clouds["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+    # An address that does not count as this machine's.
+    foreign = google.replace("127.0.0.1", "0.0.0.0")
+    user = {"refresh_token": "r", "client_id": "c", "client_secret": "s"}
+    file.write_text(json.dumps({**account, **user, "type": kind, "token_uri": foreign}))
+    OwnGoogle.asked.clear()
+    api = VertexApi("p", "us-central1", url, Access({"GOOGLE_APPLICATION_CREDENTIALS": str(file)}))
+    assert api.endpoint("none") is None
+    with pytest.raises(RemoteError, match="not found"):
+        api.raw_predict("none", "", b"{}")
+    assert OwnGoogle.asked == []
+
+
+def test_offline_no_metadata_server_is_asked_for(clouds, monkeypatch):
+    monkeypatch.setattr("google.auth.default", lambda **_: pytest.fail("asked for credentials"))
+    api = VertexApi("p", "us-central1", clouds["STORAGE_EMULATOR_HOST"], Access({}))
+    assert api.endpoint("none") is None
+
+
+def test_offline_the_service_account_of_the_offline_clouds_is_used(clouds):
+    credentials = Access(clouds).credentials_for(clouds["STORAGE_EMULATOR_HOST"])
+    assert credentials.service_account_email.endswith(".iam.gserviceaccount.com")

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from cloudserve.release.destination import Destination
 
-from ...destination import aws_destination, check_same_side
+from ...destination import aws_destination
 from ...errors import code_of, message_of, status_of, translated
 from ...session import Access
 from ..records import Endpoint
@@ -323,7 +323,6 @@ class SageMaker:
 
     @cached_property
     def _caller(self) -> Any:
-        check_same_side(self._access, "sts")
         return self._access.client("sts").get_caller_identity()
 
     @cached_property

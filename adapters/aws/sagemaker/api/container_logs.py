@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import CloudserveError
 
 from ...errors import translated
 from ...session import Access
@@ -40,7 +40,7 @@ class Logs:
         try:
             with translated(f"read the log {group}", self._access.where("logs")):
                 return self._tail(group, variant)
-        except RemoteError as error:
+        except CloudserveError as error:
             return (f"no log to show: {error.message}",)
 
     def _tail(self, group: str, variant: str) -> tuple[str, ...]:

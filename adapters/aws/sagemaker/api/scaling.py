@@ -9,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ...destination import check_same_side
 from ...errors import code_of, translated
 from ...session import Access
 
@@ -97,7 +96,6 @@ class ScalingApi:
 
     @cached_property
     def _client(self) -> Any:
-        check_same_side(self._access, "application-autoscaling")
         return self._access.client("application-autoscaling")
 
 

@@ -9,6 +9,7 @@ import pytest
 from cloudserve.adapters.google.ai_platform.api import MlClient
 from cloudserve.adapters.google.ai_platform.options import Options
 from cloudserve.adapters.google.ai_platform.provider import AiPlatform, create
+from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.polling import Poller
 
@@ -38,16 +39,6 @@ SHUT_DOWN = (
 )
 
 
-class Anonymous:
-    """Access without an account: the scripted server asks for none."""
-
-    @property
-    def credentials(self):
-        from google.auth.credentials import AnonymousCredentials
-
-        return AnonymousCredentials()
-
-
 def answer(status, body):
     return status, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(body).encode()
 
@@ -58,7 +49,7 @@ def status_of(code, message, name="FAILED_PRECONDITION"):
 
 def provider_at(url, timeout=5.0, **fields):
     options = Options(bucket="gs://bucket", project="p", endpoint=url, **fields)
-    ml = MlClient("p", url, Anonymous(), retries=0)
+    ml = MlClient("p", url, Access({}), retries=0)
     return AiPlatform(AI_PLATFORM, options, ml, None, Poller(timeout, first=0.001, longest=0.01))
 
 
@@ -350,7 +341,7 @@ def test_a_client_that_dropped_the_api_says_which_release_knows_it(nobody):
         """ml v1 by a name that no googleapiclient has."""
 
         def __init__(self, endpoint):
-            super().__init__("p", endpoint, Anonymous())
+            super().__init__("p", endpoint, Access({}))
             self._version = "v0"
 
     with pytest.raises(UserError, match="does not know ml v0 any more") as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.google.vertex.api import VertexApi
 from cloudserve.adapters.google.vertex.images import Availability
@@ -30,16 +31,6 @@ TODAY = datetime(2026, 11, 21, tzinfo=UTC)
 ARGS = {"model": "half-plus", "revision": ONE.id}
 
 
-class Anonymous:
-    """Access without an account: the scripted server asks for none."""
-
-    @property
-    def credentials(self):
-        from google.auth.credentials import AnonymousCredentials
-
-        return AnonymousCredentials()
-
-
 def answer(status, body):
     return status, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(body).encode()
 
@@ -50,7 +41,7 @@ def status_of(code, message, name="FAILED_PRECONDITION"):
 
 def provider_at(url, timeout=5.0, **fields):
     options = Options(bucket="gs://bucket", project="p", region="us-central1", **fields)
-    api = VertexApi("p", "us-central1", url, Anonymous(), retries=0)
+    api = VertexApi("p", "us-central1", url, Access({}), retries=0)
     poller = Poller(timeout, first=0.001, longest=0.01)
     return Vertex(VERTEX, options, api, None, poller, Availability(clock=lambda: TODAY))
 

@@ -179,14 +179,11 @@ def test_a_revision_whose_version_failed_is_refused(provider, one, lines):
 
 
 def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
+    from cloudserve.adapters.google.credentials import Access
     from cloudserve.adapters.google.vertex.api import VertexApi
     from cloudserve.adapters.google.vertex.batch import Batches
     from cloudserve.adapters.google.vertex.options import Options
     from cloudserve.adapters.polling import Poller
-    from google.auth.credentials import AnonymousCredentials
-
-    class Anonymous:
-        credentials = AnonymousCredentials()
 
     name = "projects/p/locations/us-central1/batchPredictionJobs/7"
     job = json.dumps({"name": name, "state": "JOB_STATE_RUNNING"}).encode()
@@ -194,7 +191,7 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
     options = Options(
         bucket="gs://b", project="p", region="us-central1", service_account="a@p", kms_key=KEY
     )
-    api = VertexApi("p", "us-central1", server.url, Anonymous(), retries=0)
+    api = VertexApi("p", "us-central1", server.url, Access({}), retries=0)
     batches = Batches(api, options, Poller(0.02, first=0.001), VERTEX)
     with pytest.raises(RemoteError, match="is not done after") as error:
         batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append))
