@@ -1,4 +1,8 @@
-"""The comparison of a resource's fields with those that a target's options give it."""
+"""The comparison of what a platform has with what a target's fields say, for `diff --target`.
+
+Adapters read both sides back into the fields of the project file, so that a row names the field to
+edit.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,31 @@ from typing import Any
 from cloudserve.release.drift import NOTHING, Setting
 
 
-def compare_fields(
-    expected: Mapping[str, Any], existing: Mapping[str, Any], of: str
+def compare(
+    expected: Mapping[str, Any], existing: Mapping[str, Any], of: str, prefix: str = ""
 ) -> Iterator[Setting]:
-    """Yield the fields that differ, nested ones too; a missing field has its default.
+    """Yield the fields that differ, of both sides and nested ones too.
 
-    Fields that only the platform has are ignored: it adds some of its own.
+    A field that is empty, 0 or false has its default, as one that is missing has.
     """
+    for name in dict.fromkeys((*expected, *existing)):
+        wants, has = expected.get(name), existing.get(name)
+        if isinstance(wants, Mapping) or isinstance(has, Mapping):
+            yield from compare(wants or {}, has or {}, of, f"{prefix}{name}.")
+        elif (wants or has) and wants != has:
+            yield Setting(f"{prefix}{name} of {of}", _text(wants), _text(has))
+
+
+def compare_given(
+    expected: Mapping[str, Any], existing: Mapping[str, Any], of: str, prefix: str = ""
+) -> Iterator[Setting]:
+    """Yield the fields of `expected` that differ: the platform adds fields of its own."""
     for name, value in expected.items():
         has = existing.get(name)
         if isinstance(value, Mapping):
-            yield from compare_fields(value, has or {}, of)
-        elif (type(value)() if has is None else has) != value:
-            yield Setting(f"{name} of {of}", str(value), NOTHING if has is None else str(has))
+            yield from compare_given(value, has or {}, of, f"{prefix}{name}.")
+        elif (value or has) and value != has:
+            yield Setting(f"{prefix}{name} of {of}", _text(value), _text(has))
 
 
 def compare_environment(
@@ -32,3 +48,11 @@ def compare_environment(
             project = "set" if name in expected else NOTHING
             platform = ("another value" if project == "set" else "set") if name in existing else "-"
             yield Setting(f"environment variable {name} of {of}", project, platform)
+
+
+def _text(value: Any) -> str:
+    if not value:
+        return NOTHING
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "true" if value is True else str(value)

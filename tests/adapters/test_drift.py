@@ -59,8 +59,8 @@ def test_changes_of_a_sagemaker_endpoint(make, clouds):
     assert Drift(f"traffic of {one}", ledger="0 %", platform="50 %") in found
     assert Drift(f"traffic of {two}", ledger="100 %", platform="50 %") in found
     machines = {"project": "ml.m5.large", "platform": "ml.c5.xlarge"}
-    assert Drift(f"InstanceType of {one}", **machines) in found
-    assert Drift(f"InstanceCount of {two}", project="1", platform="3") in found
+    assert Drift(f"instance_type of {one}", **machines) in found
+    assert Drift(f"instance_count of {two}", project="1", platform="3") in found
     assert len(found) == 5
     client.delete_endpoint(EndpointName="half")
     client.get_waiter("endpoint_deleted").wait(EndpointName="half", WaiterConfig={"Delay": 1})
@@ -77,7 +77,7 @@ def test_changes_of_the_project_file_for_sagemaker(make, clouds):
     object.__setattr__(options, "instance_count", 2)
     (one,) = (d.revision.id for d in releases.status().revisions)
     assert drifts(releases) == [
-        Drift(f"InstanceCount of {one}", project="2", platform="1"),
+        Drift(f"instance_count of {one}", project="2", platform="1"),
         Drift(f"environment variable LEVEL of {one}", project="set", platform="another value"),
         Drift(f"environment variable MORE of {one}", project="set"),
     ]
@@ -101,7 +101,7 @@ def test_changes_of_a_vertex_endpoint(make, clouds):
     assert drifts(releases) == [
         Drift(f"traffic of {one}", ledger="0 %", platform="30 %"),
         Drift(f"traffic of {two}", ledger="100 %", platform="70 %"),
-        Drift(f"maxReplicaCount of {two}", project="1", platform="3"),
+        Drift(f"max_replicas of {two}", project="1", platform="3"),
     ]
 
 

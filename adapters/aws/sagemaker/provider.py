@@ -38,10 +38,10 @@ from .actions.steps import (
     Step,
 )
 from .context import AwsContext
+from .drift.settings import find_settings
 from .fields.extra import check_extra
 from .fields.options import Options
 from .fields.rules import check_options
-from .fields.settings import find_settings
 from .inference.asynchronous import AsyncInvocations
 from .inference.batch_transform import Transforms
 from .model_files.archive import Archives, archive_key

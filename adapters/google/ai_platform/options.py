@@ -25,6 +25,17 @@ LEGACY = "mls1-"
 MOST_FILES = 1000
 LARGEST = {True: 500 * 10**6, False: 10 * 10**9}
 """Bytes of a model on one of the legacy machines, and on any other."""
+DECIDED = (
+    "framework",
+    "runtimeVersion",
+    "pythonVersion",
+    "machineType",
+    "autoScaling",
+    "manualScaling",
+    "acceleratorConfig",
+    "serviceAccount",
+)
+"""The fields of a Version (ml v1) that the target decides."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 

@@ -7,8 +7,8 @@ Versions without cloudserve's labels are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
@@ -32,7 +32,7 @@ from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
-from ...settings import compare_fields
+from ...settings import compare, compare_given
 from ..labels import check_labels, label_value
 from .actions import (
     AwaitVersion,
@@ -45,7 +45,7 @@ from .actions import (
 )
 from .executor import Performer
 from .names import Names
-from .options import Options, check, check_options, version_settings
+from .options import DECIDED, Options, check, check_options, version_settings
 from .records import deployed, platform_name, short_name, traffic
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class AiPlatform:
             setting
             for record in self._ml.list_versions(self._names.model(reading.deployment.model))
             if (name := ids.get(short_name(record)))
-            for setting in compare_fields(expected, record, name)
+            for setting in _compare(expected, record, self._options.labels, name)
         )
 
     def _plan_removal(self, model: str, revision_id: str) -> Action:
@@ -306,6 +306,15 @@ class AiPlatform:
             f"on {options.machine_type}, runtime {options.runtime_version}"
         )
         return planned(step, sentence, f"delete the version {name}")
+
+
+def _compare(
+    expected: Mapping[str, Any], version: Mapping[str, Any], labels: Mapping[str, str], of: str
+) -> Iterator[Setting]:
+    """Yield what differs in a Version; labels of others are not compared."""
+    decided = {name: version[name] for name in DECIDED if name in version}
+    yield from compare(expected, decided, of)
+    yield from compare_given(labels, version.get("labels", {}), of, "label ")
 
 
 def _versions(reading: Reading) -> frozenset[str]:

@@ -169,6 +169,11 @@ def _arguments(options: Options, model: str) -> list[str]:
     ]
 
 
+def container_fingerprint(spec: Mapping[str, Any], extra: Mapping[str, Any], uri: str) -> str:
+    """Return the fingerprint of a container, the Model's extra fields, and the files."""
+    return fingerprint({**spec, "extra": extra} if extra else spec, uri)
+
+
 def fingerprint(spec: Mapping[str, Any], uri: str) -> str:
     """Return a short name of a container and the files that it is given: alike for alike."""
     data = msgspec.json.encode([uri, spec], order="deterministic")

@@ -79,9 +79,9 @@ def test_an_endpoint_that_somebody_deleted(releases, platform, two):
 
 
 def test_settings_that_the_platform_reports(releases, platform, two):
-    platform.differing = (Setting(f"InstanceType of {two[1]}", "ml.m5.large", "ml.m5.xlarge"),)
+    platform.differing = (Setting(f"instance_type of {two[1]}", "ml.m5.large", "ml.m5.xlarge"),)
     assert drifts(releases) == [
-        Drift(f"InstanceType of {two[1]}", project="ml.m5.large", platform="ml.m5.xlarge")
+        Drift(f"instance_type of {two[1]}", project="ml.m5.large", platform="ml.m5.xlarge")
     ]
 
 

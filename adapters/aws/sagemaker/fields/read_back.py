@@ -54,18 +54,21 @@ def fields_of_endpoint(
     spec = next(own, None)
     if spec is None:
         return {}
-    fields = {**_fields_of_variant(spec), **_fields_of_config(endpoint.settings)}
+    fields = {**fields_of_variant(spec), **fields_of_config(endpoint.settings)}
     target = scaled.get(str(spec["VariantName"]))
-    return fields | ({"autoscaling": _scaling(target)} if target else {})
+    if target is None:
+        return fields
+    scaling = fields_of_scaling(target.minimum, target.maximum, target.policy or {})
+    return fields | {"autoscaling": scaling}
 
 
-def _scaling(target: Scaled) -> dict[str, Any]:
-    policy = target.policy or {}
+def fields_of_scaling(minimum: int, maximum: int, policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of the field `autoscaling` for a scalable target and its policy."""
     by_backlog = "CustomizedMetricSpecification" in policy
     unit = "backlog_per_instance" if by_backlog else "invocations_per_instance"
     fields = {
-        "min": target.minimum,
-        "max": target.maximum,
+        "min": minimum,
+        "max": maximum,
         unit: policy.get("TargetValue"),
         "scale_in_cooldown": policy.get("ScaleInCooldown"),
         "scale_out_cooldown": policy.get("ScaleOutCooldown"),
@@ -73,20 +76,23 @@ def _scaling(target: Scaled) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _fields_of_variant(spec: Spec) -> dict[str, Any]:
+def fields_of_variant(spec: Spec) -> dict[str, Any]:
+    """Return the fields of a variant."""
     serverless = spec.get("ServerlessConfig", {})
     return _renamed(VARIANT_FIELDS, spec) | _renamed(SERVERLESS_FIELDS, serverless)
 
 
-def _fields_of_config(settings: Mapping[str, Any]) -> dict[str, Any]:
+def fields_of_config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an endpoint configuration, beside its variants."""
     capture = settings.get("DataCaptureConfig", {})
+    captures = bool(capture.get("EnableCapture"))
     later = settings.get("AsyncInferenceConfig", {})
     output, client = later.get("OutputConfig", {}), later.get("ClientConfig", {})
     return _given(
         {
             "kms_key": settings.get("KmsKeyId"),
-            "capture_percent": capture.get("InitialSamplingPercentage"),
-            "capture_url": capture.get("DestinationS3Uri"),
+            "capture_percent": captures and capture.get("InitialSamplingPercentage"),
+            "capture_url": captures and capture.get("DestinationS3Uri"),
             "async_output": output.get("S3OutputPath"),
             "async_failures": output.get("S3FailurePath"),
             "async_concurrency": client.get("MaxConcurrentInvocationsPerInstance"),

@@ -6,11 +6,15 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+from cloudserve.release.drift import Setting
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned
 from ..actions.steps import CreateEndpointConfig, CreateModel, DeleteSharedEndpoint
 from ..context import AwsContext
+from ..drift.scaling import scaling_drift
+from ..drift.settings import container_settings, endpoint_settings, variant_settings
+from ..drift.tags import tag_drift
 from ..fields.endpoint_config import as_text, machines_text, network, settings, variant
 from ..ownership import Owned
 from ..planning.actions import (
@@ -59,6 +63,21 @@ class MultiModelPlanner:
         names = {str(spec["ModelName"]) for spec in used if "ModelName" in spec}
         models = (tagged_model(self._aws.api, name) for name in sorted(names))
         return tag_changes(self._aws, OWNER, (existing,), filter(None, models), before)
+
+    def settings(self, endpoint: Endpoint) -> Iterator[Setting]:
+        """Yield what differs between the endpoint and what the target describes."""
+        yield from endpoint_settings(self._aws, endpoint)
+        models = []
+        for spec in endpoint.variants:
+            name = str(spec["VariantName"])
+            expected = variant(self._aws.options, name, self._model)
+            yield from variant_settings(self._aws, endpoint, expected, spec, endpoint.name)
+            tagged = tagged_model(self._aws.api, str(spec.get("ModelName", "")))
+            if tagged is not None:
+                models.append(tagged)
+                yield from container_settings(self._aws, tagged, self._env, endpoint.name)
+        yield from scaling_drift(self._aws, endpoint)
+        yield from tag_drift(self._aws, OWNER, (endpoint,), models)
 
     def removal(self, existing: Endpoint | None, owned: Owned) -> list[Action]:
         """Plan the deletion of the endpoint, its configurations and its SageMaker Models."""

@@ -16,6 +16,7 @@ from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
+from cloudserve.release.drift import Setting
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     Action,
@@ -178,6 +179,11 @@ class MultiModelEndpoint:
         """Return (): other models share the endpoint's configurations."""
         del reading, going
         return ()
+
+    def settings(self, reading: Reading) -> tuple[Setting, ...]:
+        """Compare the shared endpoint, its SageMaker Model, scaling and tags with the target's."""
+        endpoint = _snapshot(reading).endpoint
+        return tuple(self._planner.settings(endpoint)) if endpoint else ()
 
     def _is_last(self, model: str) -> bool:
         """Return whether a model was on the endpoint, and no other one is."""

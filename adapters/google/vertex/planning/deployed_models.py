@@ -21,12 +21,12 @@ def fits(placed: Placed, expected: Mapping[str, Any]) -> bool:
         holds(existing.get("machineSpec", {}), resources["machineSpec"])
         and bool(existing.get("spot")) == bool(resources.get("spot"))
         and placed.service_account == expected.get("serviceAccount", "")
-        and _mark(placed.record) == _mark(expected)
+        and mark(placed.record) == mark(expected)
         and all(bool(placed.record.get(key)) == bool(expected.get(key)) for key in LOGGING)
     )
 
 
-def _mark(deployed: Mapping[str, Any]) -> str:
+def mark(deployed: Mapping[str, Any]) -> str:
     """Return the digest of the extra fields in a DeployedModel's display name, or ""."""
     match = MARK.search(str(deployed.get("displayName", "")))
     return match[1] if match else ""

@@ -12,7 +12,6 @@ from cloudserve.release.types import Action, Location, Reading, Revision
 
 from ....actions import planned
 from ....extra_fields import digest_of, extra_text, merged
-from ....settings import compare_fields
 from ..actions.steps import (
     CreateEndpoint,
     DeleteVersion,
@@ -24,11 +23,12 @@ from ..actions.steps import (
     UploadVersion,
 )
 from ..extra_fields import DEPLOYED, ENDPOINT, MODEL
-from ..images import Availability, artifact_uri, container_spec, fingerprint
+from ..images import Availability, artifact_uri, container_fingerprint, container_spec
 from ..machines import holds, machine_spec, scaling
 from ..names import Names
 from ..options import Options
 from ..records import DEFAULT, LIVE, PREVIOUS, Endpoint, Placed, Version
+from ..settings import Expected, find_settings
 from ..snapshot import Snapshot, snapshot_of
 from .deployed_models import fits
 from .labels import label_changes
@@ -85,17 +85,11 @@ class Planner:
 
     def settings(self, reading: Reading) -> Iterator[Setting]:
         """Yield what is deployed otherwise than the target's fields say."""
-        model, snapshot = reading.deployment.model, snapshot_of(reading)
-        spec, fields = self._container(model)
-        for version in snapshot.versions:
-            name = version.revision.id
-            for placed in snapshot.endpoint.placements(name) if snapshot.endpoint else ():
-                expected = self._deployed_model(name)
-                yield from compare_fields(expected["dedicatedResources"], placed.resources, name)
-                account = {"serviceAccount": expected.get("serviceAccount", "")}
-                yield from compare_fields(account, {"serviceAccount": placed.service_account}, name)
-            if version.container not in {None, _fingerprint(spec, fields, version.source)}:
-                yield Setting(f"container of {name}", str(spec["imageUri"]), "another container")
+        spec, fields = self._container(reading.deployment.model)
+        version = {**encryption(self._options), **fields}
+        return find_settings(
+            self._options, reading, Expected(spec, version, fields, self._deployed_model)
+        )
 
     def traffic(self, reading: Reading, revision_id: str, percent: int) -> tuple[Action, ...]:
         """Plan shares of the traffic; a revision that was undeployed is deployed again first."""
@@ -156,7 +150,7 @@ class Planner:
         options = self._options
         uri = artifact_uri(options, location)
         spec, fields = self._container(model)
-        container = _fingerprint(spec, fields, uri)
+        container = container_fingerprint(spec, fields, uri)
         if version and not version.failed and version.container in {container, None}:
             return []
         name, image = self._names.model(model), spec["imageUri"]
@@ -315,10 +309,6 @@ class Planner:
             f"promote {revision_id}: it is deployed again then",
             name=f"undeploy-{deployment or revision_id}",
         )
-
-
-def _fingerprint(spec: Mapping[str, Any], fields: Mapping[str, Any], uri: str) -> str:
-    return fingerprint({**spec, "extra": fields} if fields else spec, uri)
 
 
 def _with_traffic(snapshot: Snapshot) -> set[str]:

@@ -23,15 +23,15 @@ def test_equal_sources_exit_with_0(live, capsys, arguments):
 
 
 def test_differences_are_a_table_and_exit_with_1(live, platform, capsys):
-    platform.differing = (Setting(f"InstanceType of {live}", "ml.m5.large", "ml.m5.xlarge"),)
+    platform.differing = (Setting(f"instance_type of {live}", "ml.m5.large", "ml.m5.xlarge"),)
     platform.traffic = {live: 0.5, "mine": 0.5}
     assert run(["diff", "half", "-t", "here"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "half on here: 3 differences",
-        "WHAT                               PROJECT      LEDGER  PLATFORM",
-        "deployment mine                    -            -       not cloudserve's, 50 %",
-        f"traffic of {live}       -            100 %   50 %",
-        f"InstanceType of {live}  ml.m5.large  -       ml.m5.xlarge",
+        "WHAT                                PROJECT      LEDGER  PLATFORM",
+        "deployment mine                     -            -       not cloudserve's, 50 %",
+        f"traffic of {live}        -            100 %   50 %",
+        f"instance_type of {live}  ml.m5.large  -       ml.m5.xlarge",
     ]
 
 
