@@ -20,7 +20,6 @@ from ..router import App, Route
 from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
-from .cloudwatch.operations import MetricOperations
 from .cloudwatch_alarms import Alarms
 from .protocol.arns import scope
 from .protocol.signature_check import (
@@ -92,7 +91,8 @@ class OfflineAws:
             rehearsals=parts.rehearsals,
         )
         self._pool.prepare()
-        self._alarms = Alarms(parts.resources, records.now)
+        self._metrics = MetricStore(records.now)
+        self._alarms = Alarms(parts.resources, self._metrics, clock)
         scalable = ScalableTargets(parts.resources)
         self._scaling = AutoScaling(scalable, EndpointTable(records), records.now)
         rollout = Rollout(records, self._pool, self._alarms, parts.latency)
@@ -102,7 +102,6 @@ class OfflineAws:
         self._records = records
         files = S3Files(parts.store)
         capture = DataCapture(files, parts.rng)
-        self._metrics = MetricStore(records.now)
         outlets = Outlets(capture, EndpointMetrics(self._metrics))
         self._invoker = Invoker(
             self._endpoints, self._pool, outlets, parts.rng, clock, parts.timeout_clock
@@ -114,7 +113,7 @@ class OfflineAws:
         """Return the services' routes, in the order to try them."""
         parts = self._parts
         control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
-        cloudwatch = self._alarms.app(MetricOperations(self._metrics))
+        cloudwatch = self._alarms.app()
         scaling = self._scaling.app()
         runtime = RuntimeApp(self._invoker, self._async_invocations)
         sts = StsApp()

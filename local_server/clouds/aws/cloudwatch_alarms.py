@@ -1,18 +1,22 @@
-"""CloudWatch metric alarms, as far as deployments need them.
+"""CloudWatch metric alarms: they fire by their metrics, or by SetAlarmState until the next minute.
 
-Only SetAlarmState changes an alarm's state: `aws cloudwatch set-alarm-state` rehearses a rollback.
-Alarms are not evaluated offline, so none fires by itself, though metrics are collected.
+An alarm is evaluated when somebody asks for it, for each minute since it was last evaluated. A
+deployment that watches alarms asks at the end of each minute. Composite alarms, anomaly detection
+and metric math are refused by name; actions are stored and not performed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from ..latency import Clock
 from ..pages import page
-from ..resources import Document, Resources
+from ..resources import Document, Resources, shown
+from .cloudwatch.alarm_rule import Evaluation, State, read_rule
+from .cloudwatch.metric_store import MINUTE, MetricStore
 from .cloudwatch.operations import MetricOperations
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
@@ -21,32 +25,39 @@ from .protocol.json_app import Handler, JsonApp
 TARGET = "GraniteServiceVersion20100801."
 _JSON_1_0 = "application/x-amz-json-1.0"
 _TABLE = "aws/alarm"
-_FIRING = "ALARM"
 _PAGE = 50
+_EVALUATED = "_evaluated"
+"""The field with the minute up to which an alarm has been evaluated."""
+_ALARMED = "_alarmed"
+"""The field with the time at which an alarm last went into ALARM."""
+_MOST_MINUTES = 1440
+"""The minutes that are made up for: a day."""
 
 
 class Alarms:
     """The metric alarms by region and name."""
 
-    def __init__(self, resources: Resources, now: Callable[[], float]) -> None:
+    def __init__(self, resources: Resources, metrics: MetricStore, clock: Clock) -> None:
         self._resources = resources
-        self._now = now
+        self._metrics = metrics
+        self._clock = clock
         self._changed: asyncio.Future[None] | None = None
 
-    def app(self, metrics: MetricOperations) -> JsonApp:
-        """Return CloudWatch's HTTP application."""
+    def app(self) -> JsonApp:
+        """Return CloudWatch's HTTP application, with the operations on metrics."""
         handlers: dict[str, Handler] = {
             "PutMetricAlarm": self.put,
             "DescribeAlarms": self.describe,
             "SetAlarmState": self.set_state,
             "DeleteAlarms": self.delete,
-            **metrics.handlers(),
+            **MetricOperations(self._metrics).handlers(),
         }
         return JsonApp("cloudwatch", TARGET, handlers, _JSON_1_0)
 
     def put(self, region: str, body: Document) -> None:
         """Create an alarm, or change an existing one and keep its state."""
         name = body["AlarmName"]
+        read_rule(region, body)
         existing = self._find(region, name) or self._new_state()
         kept = {key: existing[key] for key in self._new_state()}
         settings = {key: value for key, value in body.items() if key != "Tags"}
@@ -60,17 +71,26 @@ class Alarms:
             "StateValue": "INSUFFICIENT_DATA",
             "StateReason": "Unchecked: Initial alarm creation",
             "StateUpdatedTimestamp": self._now(),
+            _EVALUATED: self._minute(),
+            _ALARMED: 0.0,
         }
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a page of alarms by name, prefix or state."""
-        stored = self._resources.list(_TABLE, f"{region}/{body.get('AlarmNamePrefix', '')}")
+        for member in ("ChildrenOfAlarmName", "ParentsOfAlarmName"):
+            if member in body:
+                kind = "UnsupportedOperationException"
+                raise AwsError(kind, f"{member} of DescribeAlarms is not available offline.")
         names, state = body.get("AlarmNames"), body.get("StateValue")
+        kinds = body.get("AlarmTypes", ["MetricAlarm"])
+        stored = self._resources.list(_TABLE, f"{region}/{body.get('AlarmNamePrefix', '')}")
+        evaluated = [(name, self._evaluated(region, alarm)) for name, alarm in stored]
         chosen = [
-            (name, alarm)
-            for name, alarm in stored
+            (name, shown(alarm))
+            for name, alarm in evaluated
             if (names is None or alarm["AlarmName"] in names)
             and state in {None, alarm["StateValue"]}
+            and "MetricAlarm" in kinds
         ]
         try:
             alarms, token = page(chosen, body.get("MaxRecords", _PAGE), body.get("NextToken"))
@@ -86,8 +106,10 @@ class Alarms:
         if alarm is None:
             status = HTTPStatus.NOT_FOUND
             raise AwsError("ResourceNotFound", f"Unknown alarm {name}", status)
-        state = {key: body[key] for key in ("StateValue", "StateReason")}
-        self._write(region, name, alarm | state | {"StateUpdatedTimestamp": self._now()})
+        evaluation = Evaluation(State(body["StateValue"]), body["StateReason"])
+        self._write(
+            region, name, self._changed_to(alarm, evaluation) | {_EVALUATED: self._minute()}
+        )
 
     def delete(self, region: str, body: Document) -> None:
         """Delete alarms; if one does not exist, delete none."""
@@ -105,27 +127,74 @@ class Alarms:
             alarm = self._find(region, name)
             if alarm is None:
                 raise invalid(f'Could not find CloudWatch alarm "{name}".')
-            if alarm["StateValue"] == _FIRING:
+            if alarm["StateValue"] == State.ALARM:
                 raise invalid(f'CloudWatch alarm "{name}" is in ALARM state.')
 
-    def firing(self, region: str, names: Sequence[str]) -> list[str]:
-        """Return those of the named alarms that are in ALARM."""
+    def firing(self, region: str, names: Sequence[str], since: float) -> list[str]:
+        """Return those of the named alarms that are in ALARM, or were since a time."""
         alarms = ((name, self._find(region, name)) for name in names)
-        return [name for name, alarm in alarms if alarm and alarm["StateValue"] == _FIRING]
+        return [name for name, alarm in alarms if alarm and _is_firing(alarm, since)]
 
-    async def wait_for_alarm(self, region: str, names: Sequence[str]) -> list[str]:
-        """Wait until at least one of the named alarms is in ALARM; return those that are."""
-        while not (firing := self.firing(region, names)):
+    async def wait_for_alarm(self, region: str, names: Sequence[str]) -> None:
+        """Wait until at least one of the named alarms is in ALARM; forever if none is named."""
+        since = self._now()
+        while not self.firing(region, names, since):
             if self._changed is None:
                 self._changed = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._changed)
-        return firing
+            await self._wait_a_minute(self._changed, is_timed=bool(names))
+
+    async def _wait_a_minute(self, changed: asyncio.Future[None], *, is_timed: bool) -> None:
+        """Wait for a change of any alarm, or the end of the minute."""
+        waiting: set[asyncio.Future[None]] = {changed}
+        if is_timed:
+            seconds = self._minute() + MINUTE - self._now()
+            waiting.add(timer := asyncio.ensure_future(self._clock.sleep(seconds)))
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if is_timed:
+                timer.cancel()
+                await asyncio.gather(timer, return_exceptions=True)
 
     def _find(self, region: str, name: str) -> Document | None:
-        return self._resources.get(_TABLE, f"{region}/{name}")
+        alarm = self._resources.get(_TABLE, f"{region}/{name}")
+        return self._evaluated(region, alarm) if alarm else None
+
+    def _evaluated(self, region: str, stored: Document) -> Document:
+        """Return an alarm after an evaluation of each minute that has ended since the last one."""
+        now, alarm = self._minute(), stored
+        first = max(alarm.get(_EVALUATED, now), now - _MOST_MINUTES * MINUTE) + MINUTE
+        if first > now:
+            return alarm
+        rule = read_rule(region, stored)
+        for minute in range(first, now + 1, MINUTE):
+            found = rule.evaluate(self._metrics, minute, State(alarm["StateValue"]))
+            if found.state != alarm["StateValue"]:
+                alarm = self._changed_to(alarm, found)
+        alarm = alarm | {_EVALUATED: now}
+        self._write(region, alarm["AlarmName"], alarm)
+        return alarm
+
+    def _changed_to(self, alarm: Document, evaluation: Evaluation) -> Document:
+        now = self._now()
+        state = {"StateValue": str(evaluation.state), "StateReason": evaluation.reason}
+        alarmed = {_ALARMED: now} if evaluation.state is State.ALARM else {}
+        return alarm | state | alarmed | {"StateUpdatedTimestamp": now}
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _minute(self) -> int:
+        """Return the beginning of the present minute."""
+        return int(self._now() // MINUTE) * MINUTE
 
     def _write(self, region: str, name: str, alarm: dict[str, Any]) -> None:
         self._resources.put(_TABLE, f"{region}/{name}", alarm)
         changed, self._changed = self._changed, None
         if changed is not None:
             changed.set_result(None)
+
+
+def _is_firing(alarm: Document, since: float) -> bool:
+    is_alarm: bool = alarm["StateValue"] == State.ALARM
+    return is_alarm or alarm.get(_ALARMED, 0.0) >= since

@@ -99,7 +99,8 @@ class Rollout:
             )
 
     async def _wait(self, region: str, alarms: tuple[str, ...], seconds: float) -> list[str]:
-        """Wait for `seconds` or until an alarm fires; return the firing alarms."""
+        """Wait for `seconds` or until an alarm fires; return the alarms that have."""
+        since = self._now()
         if seconds > 0:
             timer = asyncio.ensure_future(self._clock.sleep(seconds))
             alarm = asyncio.ensure_future(self._alarms.wait_for_alarm(region, alarms))
@@ -109,7 +110,7 @@ class Rollout:
                 for task in (timer, alarm):
                     task.cancel()
                 await asyncio.gather(timer, alarm, return_exceptions=True)
-        return self._alarms.firing(region, alarms)
+        return self._alarms.firing(region, alarms, since)
 
     async def _roll_back(self, region: str, name: str, pending: Deployment, reason: str) -> None:
         logger.warning("%s: the update is rolled back: %s", name, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from cloudserve.local_server.clouds.aws.cloudwatch.metric_store import MetricStore
 from cloudserve.local_server.clouds.aws.cloudwatch_alarms import Alarms
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.deployments import (
     Deployment,
@@ -81,7 +82,7 @@ def restored(records, meanwhile) -> Endpoint | None:
 
     async def scenario() -> Endpoint | None:
         loader, work = LostModels(), BackgroundTasks()
-        alarms = Alarms(records.resources, records.now)
+        alarms = Alarms(records.resources, MetricStore(records.now), INSTANT.clock)
         rollout = Rollout(records, loader, alarms, INSTANT)
         endpoints = Endpoints(records, loader, alarms, work, rollout, INSTANT)
         endpoints.restore()

@@ -282,3 +282,101 @@ class TestAlarms:
     def test_an_operation_that_is_not_offline(self, timed):
         with pytest.raises(ClientError, match="is not available offline"):
             timed.cloudwatch.list_dashboards()
+
+
+@pytest.fixture
+def by_errors(timed, clock, name, fresh):
+    """Provide an alarm that fires if the endpoint has a model error in a minute."""
+    clock.advance(-clock.now().timestamp() % 60)
+    timed.cloudwatch.put_metric_alarm(
+        AlarmName=f"{fresh}-errors",
+        Namespace="AWS/SageMaker",
+        MetricName="InvocationModelErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": name},
+            {"Name": "VariantName", "Value": "main"},
+        ],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    return f"{fresh}-errors"
+
+
+def state_of(timed, alarm: str) -> tuple[str, str]:
+    (found,) = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return found["StateValue"], found["StateReason"]
+
+
+def fail_once(timed, name: str) -> None:
+    with pytest.raises(ClientError, match="ModelError"):
+        timed.invoke(name, b'{"nothing": true}')
+
+
+class TestAlarmsByMetrics:
+    def test_one_that_fires_while_the_canary_bakes_rolls_it_back(
+        self, timed, clock, name, update, by_errors
+    ):
+        update(guarded(canary(20, 600), by_errors))
+        clock.until_someone_waits(600)
+        timed.invoke(name)
+        clock.advance(60)
+        clock.until_someone_waits(60)
+        assert timed.describe(name)["EndpointStatus"] == "Updating"
+        fail_once(timed, name)
+        clock.advance(60)
+        after = timed.settled(name)
+        assert (after["EndpointStatus"], after["EndpointConfigName"]) == ("InService", name)
+        assert after["FailureReason"].endswith(f"went into ALARM state: {by_errors}")
+        assert split(timed, name) == {OLD: CALLS}
+        state, reason = state_of(timed, by_errors)
+        assert state == "ALARM"
+        assert "1 datapoint was greater than the threshold (0.0): [1.0 (" in reason
+
+    def test_one_that_fired_between_two_looks_counts(self, timed, clock, name, update, by_errors):
+        update(guarded(canary(20, 600), by_errors))
+        clock.until_someone_waits(600)
+        fail_once(timed, name)
+        clock.advance(600)
+        assert timed.settled(name)["EndpointConfigName"] == name
+        assert state_of(timed, by_errors)[0] == "OK"
+
+    def test_without_errors_the_update_goes_through(self, timed, clock, name, update, by_errors):
+        update(guarded(canary(20, 600), by_errors))
+        clock.until_someone_waits(600)
+        split(timed, name)
+        clock.advance(600)
+        assert timed.settled(name)["EndpointConfigName"] == f"{name}-new"
+
+    def test_a_firing_one_starts_no_update_and_goes_back_by_itself(
+        self, timed, clock, name, update, by_errors
+    ):
+        assert state_of(timed, by_errors)[0] == "INSUFFICIENT_DATA"
+        fail_once(timed, name)
+        clock.advance(60)
+        with pytest.raises(ClientError, match="is in ALARM state"):
+            update(guarded(canary(20, 600), by_errors))
+        clock.advance(180)
+        assert state_of(timed, by_errors)[0] == "OK"
+
+    def test_a_state_that_was_set_lasts_until_the_next_minute(self, timed, clock, by_errors):
+        set_alarm(timed, by_errors, "ALARM")
+        assert state_of(timed, by_errors) == ("ALARM", "the test")
+        clock.advance(60)
+        assert state_of(timed, by_errors)[0] == "OK"
+
+    def test_composite_alarms_and_metric_math_are_refused_by_name(self, timed):
+        with pytest.raises(ClientError, match="PutCompositeAlarm is not available offline"):
+            timed.cloudwatch.put_composite_alarm(AlarmName="c", AlarmRule="ALARM(a)")
+        with pytest.raises(ClientError, match="Metrics of PutMetricAlarm is not available"):
+            timed.cloudwatch.put_metric_alarm(
+                AlarmName="m",
+                EvaluationPeriods=1,
+                Threshold=1.0,
+                ComparisonOperator="GreaterThanThreshold",
+                Metrics=[{"Id": "e", "Expression": "m1/m2"}],
+            )
+        assert timed.cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["MetricAlarms"] == []
