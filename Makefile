@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
+.PHONY: bench oracle-ci oracle-mlflow oracle-sdks bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -63,6 +63,13 @@ ORACLES_MLFLOW := .venv-mlflow
 
 oracle-mlflow: $(ORACLES_MLFLOW)/done $(VENV)/test.done
 	MLFLOW=$(ORACLES_MLFLOW)/bin $(BIN)/pytest tests/oracles/test_mlflow.py
+
+# The code of the pages on SDKs, docs/how-to/sdks, with those SDKs. The versions of the SageMaker SDK
+# exclude each other; s3fs pins its own botocore.
+SDKS := .venv-sdks
+
+oracle-sdks: $(SDKS)/done $(VENV)/test.done
+	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py
 
 # The pipelines of `cloudserve ci init`: each system's jobs, and the published schemas.
 SCHEMAS := $(VENV)/schemas
@@ -204,9 +211,17 @@ $(ORACLES_MLFLOW)/done: Makefile setup.cfg
 	    'mlflow>=3.18,<4' --editable '.[aws,gcp,server]'
 	@touch $@
 
+$(SDKS)/done: Makefile
+	for name in sagemaker-2 sagemaker-3 files; do $(PYTHON) -m venv $(SDKS)/$$name || exit 1; done
+	$(SDKS)/sagemaker-2/bin/pip install --quiet --disable-pip-version-check 'sagemaker>=2.257,<3'
+	$(SDKS)/sagemaker-3/bin/pip install --quiet --disable-pip-version-check 'sagemaker>=3.27,<4'
+	$(SDKS)/files/bin/pip install --quiet --disable-pip-version-check 's3fs>=2026.9' 'gcsfs>=2026.10' \
+	    'etils[epath,epath-gcs,epath-s3]>=1.15,<2' 'awscli>=1.46,<2'
+	@touch $@
+
 $(ORACLES_JS)/done: Makefile
 	npm install --silent --no-audit --no-fund --prefix $(ORACLES_JS) '@grpc/grpc-js@^1.14'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) $(ORACLES_MLFLOW) $(SDKS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

@@ -37,8 +37,7 @@ def render() -> str:
 
 
 def _subcommands(command: click.Command, context: click.Context) -> list[tuple[str, str]]:
-    if not isinstance(command, click.Group):
-        return []
+    inner_commands = getattr(command, "commands", {})
     return [
         (
             f"{context.command_path} {name}",
@@ -46,7 +45,7 @@ def _subcommands(command: click.Command, context: click.Context) -> list[tuple[s
                 click.Context(inner, parent=context, info_name=name, terminal_width=WIDTH)
             ),
         )
-        for name, inner in command.commands.items()
+        for name, inner in inner_commands.items()
     ]
 
 

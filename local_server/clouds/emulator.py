@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from cloudserve.errors import MissingExtraError
+from cloudserve.running import forget_running, write_running
 from cloudserve.servers import EmulateCommand
 
 from ..inference import Inference
@@ -114,6 +115,7 @@ class Emulator:
     async def _start(self) -> None:
         data = self._folder.open()
         self._closing.callback(self._folder.close)
+        self._closing.callback(forget_running, data)
         work = BackgroundTasks()
         restorers, routes = self._build(data, work)
         faulty = Faults(Router(routes), self._latency.clock, self._rules)
@@ -130,6 +132,7 @@ class Emulator:
             restore()
         work.start("tensorflow", _warm())
         await asyncio.to_thread(write_credentials, self._credentials, self.url)
+        await asyncio.to_thread(write_running, data, self.url, self.environment())
 
     def _build(
         self, data: Path, work: BackgroundTasks

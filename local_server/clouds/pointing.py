@@ -11,21 +11,35 @@ from pathlib import Path
 
 from cloudserve.files import replace_atomically
 
-from .aws.protocol.arns import DEFAULT_REGION
+from .aws.protocol.arns import ACCOUNT, DEFAULT_REGION
 from .google.service_account import PROJECT, write_service_account
 
 KEY = "cloudserve"
 """Both AWS keys: signatures are checked on request only, and the key grants nothing."""
-_ACCOUNT, _CONFIG, _CREDENTIALS = "service-account.json", "aws-config", "aws-credentials"
+_SERVICE_ACCOUNT, _CONFIG, _CREDENTIALS = "service-account.json", "aws-config", "aws-credentials"
+_SAGEMAKER = "sagemaker-sdk.yaml"
+# The SDK asks the real STS for the account before it names its default bucket, and its telemetry
+# sends the account's number to a real bucket. A user's own file has precedence over this one.
+# Source: sagemaker 2.257, `config/config.py`; 3.27, `core/config/config_manager.py`.
+_SAGEMAKER_DEFAULTS = f"""\
+SchemaVersion: "1.0"
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+      Session:
+        DefaultS3Bucket: sagemaker-{DEFAULT_REGION}-{ACCOUNT}
+"""
 
 
 def write_credentials(folder: Path, url: str) -> None:
     """Write the files that `client_variables` names. Blocks."""
-    write_service_account(folder / _ACCOUNT, f"{url}/token")
+    write_service_account(folder / _SERVICE_ACCOUNT, f"{url}/token")
     config = f"[default]\nregion = {DEFAULT_REGION}\nendpoint_url = {url}\n"
     replace_atomically(folder / _CONFIG, config.encode(), 0o600)
     keys = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
     replace_atomically(folder / _CREDENTIALS, keys.encode(), 0o600)
+    replace_atomically(folder / _SAGEMAKER, _SAGEMAKER_DEFAULTS.encode(), 0o600)
 
 
 def client_variables(folder: Path, url: str) -> Mapping[str, str]:
@@ -38,11 +52,25 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         "AWS_CONFIG_FILE": str(folder / _CONFIG),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / _CREDENTIALS),
         "STORAGE_EMULATOR_HOST": url,
-        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / _ACCOUNT),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / _SERVICE_ACCOUNT),
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         # gcloud's own overrides, which need the trailing slash.
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
+        **_sdk_settings(folder),
+    }
+
+
+def _sdk_settings(folder: Path) -> dict[str, str]:
+    """Return settings of SDKs that would otherwise call a real host, or a missing service."""
+    return {
+        "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / _SAGEMAKER),
+        # There is no IAM offline to ask whether a role may do what it is used for.
+        "SAGEMAKER_VALIDATE_ROLE": "false",
+        # gcsfs asks a gRPC service, over TLS, whether a bucket has folders; none has offline.
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        # TensorFlow's own reader of gs:// knows Google's host only, and epath would choose it.
+        "EPATH_USE_TF": "false",
     }
 
 

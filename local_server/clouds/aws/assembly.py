@@ -21,6 +21,7 @@ from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
 from .cloudwatch_alarms import Alarms
+from .cloudwatch_logs import logs
 from .protocol.arns import scope
 from .protocol.signature_check import (
     Refuse,
@@ -115,11 +116,13 @@ class OfflineAws:
         control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
         cloudwatch = self._alarms.app()
         scaling = self._scaling.app()
+        log_groups = logs()
         runtime = RuntimeApp(self._invoker, self._async_invocations)
         sts = StsApp()
         return (
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
             self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
+            self._route(log_groups.takes, log_groups, "logs", refuse_through(log_groups)),
             self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudserve.cli.child import bypass_proxies, check_command, run_beside
+from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, WithVerbs, data_option
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
+from cloudserve.cli.pointing import shell_lines
 from cloudserve.cli.server_loop import run_until_stopped
-from cloudserve.cli.variables import VARIABLES_TO_UNSET, container_env_option, forget_accounts
+from cloudserve.cli.variables import container_env_option, forget_accounts
 from cloudserve.servers import EmulateCommand
 
 if TYPE_CHECKING:
@@ -24,19 +27,16 @@ if TYPE_CHECKING:
 _PORT = 8900
 
 
-@click.command("emulate")
+@click.command("emulate", cls=WithVerbs)
 @click.option(
     "--port",
     type=Number(0, 65535),
     envvar="CLOUDSERVE_EMULATOR_PORT",
     show_envvar=True,
-    help="The loopback port, 8900 by default; 0, the default with a COMMAND, picks a free one.",
+    help="The loopback port, 8900 by default; 0, the default with a COMMAND and with --detach, "
+    "picks a free one.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that keeps buckets and resources; by default they end with the process.",
-)
+@data_option(required=False)
 @click.option(
     "--latency",
     type=click.Choice(["instant", "realistic"]),
@@ -82,12 +82,18 @@ _PORT = 8900
 @click.option(
     "--env", "as_exports", is_flag=True, help="Print shell exports only, and keep running."
 )
+@click.option(
+    "--detach",
+    is_flag=True,
+    help="Run in the background, with --data; return when the offline clouds answer.",
+)
 @click.argument("argv", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
-def command(
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     argv: tuple[str, ...],
     port: int | None,
     as_exports: bool,
+    detach: bool,
     container_env: Mapping[str, str],
     commands: tuple[str, ...],
     project_file: Path,
@@ -100,13 +106,16 @@ def command(
 
     With a COMMAND, runs the command with these variables set, without the credentials of real
     accounts, and stops when the command ends, with its exit code.
+
+    With --detach, keeps running in the background, for several steps of a job: `cloudserve
+    emulate status` prints the variables then, `cloudserve emulate stop` ends it.
     """
     from cloudserve import registry
 
-    if argv:
-        check_command(argv)
-        if as_exports:
-            raise click.UsageError("`--env` prints variables that a COMMAND is given already")
+    _check_usage(argv, as_exports=as_exports, detach=detach, data=options["data"])
+    if detach:
+        _detach(options["data"], port, as_exports=as_exports)
+        return
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
     shell = dict(os.environ)
@@ -145,14 +154,46 @@ def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehear
     return rehearsals
 
 
+def _check_usage(
+    argv: tuple[str, ...], *, as_exports: bool, detach: bool, data: Path | None
+) -> None:
+    if detach and data is None:
+        raise click.UsageError("`--detach` needs `--data DIR`, where `emulate stop` finds it")
+    if argv and detach:
+        raise click.UsageError("`--detach` takes no COMMAND: the clouds stop when it ends")
+    if argv and argv[0] in VERBS and len(argv) == 1 and shutil.which(argv[0]) is None:
+        raise click.UsageError(f"`{argv[0]}` comes first: cloudserve emulate {argv[0]} --data DIR")
+    if argv:
+        check_command(argv)
+        if as_exports:
+            raise click.UsageError("`--env` prints variables that a COMMAND is given already")
+
+
+def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
+    from cloudserve.cli.detached import LOG, start_detached
+    from cloudserve.running import read_running
+
+    context = click.get_current_context()
+    given = [text for text in context.meta[ARGUMENTS] if text != "--detach"]
+    if not start_detached([*given, *(() if port is not None else ("--port", "0"))], data):
+        context.exit(2)
+    running = read_running(data)
+    assert running is not None
+    if as_exports:
+        click.echo("\n".join(shell_lines(running.environment)))
+        return
+    click.echo(f"The offline clouds run on {running.url}; their log is {data / LOG}.")
+    click.echo("To point a client at them, and to stop them, run:\n")
+    click.echo(f'eval "$(cloudserve emulate status --data {shlex.quote(str(data))} --env)"')
+    click.echo(f"cloudserve emulate stop --data {shlex.quote(str(data))}")
+
+
 def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:
     url = f"http://127.0.0.1:{port}"
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
         click.echo("To point a client at them, run in another shell:\n")
-    click.echo(f"unset {' '.join(VARIABLES_TO_UNSET)}")
-    for name, value in environment.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+    click.echo("\n".join(shell_lines(environment)))
     if as_exports:
         click.echo(f"# ready on {url}")
     sys.stdout.flush()

@@ -11,10 +11,10 @@ from ...pages import decode_token, encode_token
 from ..store.errors import PreconditionFailedError
 from ..store.types import BucketInfo
 from .errors import invalid
-from .fields import check_bucket
+from .fields import check_acls, check_bucket
 from .request import GcsCall, answer
 from .resources import bucket_resource, object_resource
-from .settings import Settings, merged
+from .settings import Settings, has_uniform_access, merged
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 PAGE = 1000
@@ -31,11 +31,13 @@ def insert(call: GcsCall) -> Response:
     location = resource.get("location", MULTI_REGION)
     if not isinstance(location, str):
         raise invalid("Invalid value for location")
+    settings = merged({}, resource)
+    check_acls(call.query, uniform=has_uniform_access(settings))
     bucket = call.store.create_bucket(
         name,
         project=call.query.get("project", call.project),
         region=location.upper(),
-        settings=merged({}, resource),
+        settings=settings,
     )
     return answer(bucket_resource(bucket, call.base))
 

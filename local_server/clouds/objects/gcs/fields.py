@@ -51,9 +51,7 @@ STORAGE_CLASSES = frozenset({
 
 QUERY_REFUSED: Mapping[str, frozenset[str]] = {
     "buckets.list": frozenset({"returnPartialSuccess", "softDeleted"}),
-    "buckets.insert": frozenset({
-        "enableObjectRetention", "predefinedAcl", "predefinedDefaultObjectAcl",
-    }),
+    "buckets.insert": frozenset({"enableObjectRetention"}),
     "buckets.get": frozenset({"generation", "softDeleted"}),
     "buckets.patch": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
     "buckets.update": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
@@ -74,6 +72,14 @@ QUERY_REFUSED: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """By method, the unsupported parameters; all others in the document are supported."""
 
+_WITHIN_PROJECT: Mapping[str, frozenset[str]] = {
+    "predefinedAcl": frozenset({"private", "projectPrivate"}),
+    "predefinedDefaultObjectAcl": frozenset({
+        "bucketOwnerFullControl", "bucketOwnerRead", "private", "projectPrivate",
+    }),
+}  # fmt: skip
+"""By parameter of a new bucket, the ACLs that let no other project in; gcsfs always sends some."""
+
 HEADERS = frozenset({
     "x-goog-api-client", "x-goog-api-key", "x-goog-content-sha256", "x-goog-date",
     "x-goog-gcs-idempotency-token", "x-goog-hash", "x-goog-request-params",
@@ -91,6 +97,20 @@ def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
     for name in QUERY_REFUSED.get(method, frozenset()) & query.keys():
         if query[name] not in {"", "false"}:
             raise not_implemented(f"the parameter {name}")
+
+
+def check_acls(query: Mapping[str, str], *, uniform: bool) -> None:
+    """Refuse ACLs of a new bucket that grant access beyond its project; raises GcsError.
+
+    `uniform` is whether the bucket has uniform access: then the service refuses every ACL.
+    Source: https://cloud.google.com/storage/docs/uniform-bucket-level-access.
+    """
+    for name, harmless in _WITHIN_PROJECT.items():
+        acl = query.get(name)
+        if acl and uniform:
+            raise invalid(f"Cannot use {name} when uniform bucket-level access is enabled.")
+        if acl and acl not in harmless:
+            raise not_implemented(f"{name}={acl}")
 
 
 def check_bucket(resource: Mapping[str, Any]) -> None:

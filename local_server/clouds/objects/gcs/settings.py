@@ -35,6 +35,12 @@ def merged(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     return result
 
 
+def has_uniform_access(settings: Settings) -> bool:
+    """Return whether a bucket's settings switch its ACLs off."""
+    access = settings.get("iamConfiguration") or {}
+    return any((access.get(name) or {}).get("enabled") for name in UNIFORM)
+
+
 def _merge(target: Any, patch: Any) -> Any:
     if not isinstance(patch, Mapping):
         return patch

@@ -35,6 +35,7 @@ HEEDED = CONDITIONS | {
     # Of buckets without versions, without ACLs, and that nobody is billed for.
     "projection", "userProject", "versions",
 }  # fmt: skip
+ACLS = {"predefinedAcl": "projectPrivate", "predefinedDefaultObjectAcl": "bucketOwnerRead"}
 METHODS = [*dict.fromkeys(name for _, _, name, _ in ROUTES), "objects.insert"]
 TARGETS = {
     "buckets.list": ("GET", "/storage/v1/b"),
@@ -122,7 +123,27 @@ def test_the_tables_are_those_of_the_discovery_document():
 def test_every_parameter_is_heeded_or_refused(method):
     refused = fields.QUERY_REFUSED.get(method, frozenset())
     assert refused <= parameters(method)
-    assert parameters(method) - refused <= HEEDED
+    heeded = HEEDED | ACLS.keys() if method == "buckets.insert" else HEEDED
+    assert parameters(method) - refused <= heeded
+
+
+def test_a_new_bucket_takes_the_acls_that_let_no_other_project_in(call):
+    given = "&".join(f"{name}={acl}" for name, acl in ACLS.items())
+    assert call("buckets.insert", {"name": "with-acls"}, given) == (200, "")
+
+
+@pytest.mark.parametrize("name", ACLS)
+def test_a_new_bucket_for_everybody_is_refused_by_name(call, name):
+    answer = call("buckets.insert", {"name": "public"}, f"{name}=publicRead")
+    assert answer == (501, f"Not implemented: {name}=publicRead")
+
+
+@pytest.mark.parametrize("name", ACLS)
+def test_a_bucket_with_uniform_access_takes_no_acl(call, name):
+    uniform = {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}}
+    status, message = call("buckets.insert", {"name": "even"} | uniform, f"{name}={ACLS[name]}")
+    assert status == 400
+    assert name in message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""`cloudserve emulate --detach`, `emulate status` and `emulate stop`, as a CI job runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cloudserve.cli.exits import Exit
+
+LIST = """
+import os, urllib.request
+urllib.request.urlopen(os.environ["STORAGE_EMULATOR_HOST"] + "/storage/v1/b?project=p").close()
+"""
+
+
+def emulate(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "cloudserve", "emulate", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "clouds"
+    yield folder
+    assert emulate("stop", "--data", folder).returncode == Exit.OK
+
+
+def test_clouds_of_a_job_are_started_shown_and_stopped(data):
+    started = emulate("--detach", "--data", data)
+    assert started.returncode == Exit.OK, started.stderr
+    assert f"emulate stop --data {data}" in started.stdout
+    exports = emulate("status", "--env", CLOUDSERVE_EMULATE_DATA=str(data)).stdout
+    shown = json.loads(emulate("status", "--data", data, "-o", "json").stdout)
+    assert f"export AWS_ENDPOINT_URL={shown['url']}\n" in exports
+    assert exports.startswith("unset AWS_PROFILE ")
+    subprocess.run(["sh", "-ec", f'{exports}\n"$0" -c "$1"', sys.executable, LIST], check=True)
+
+    again = emulate("--detach", "--data", data)
+    assert again.returncode == Exit.USAGE
+    assert "another emulator uses this data directory" in again.stderr
+
+    assert "stopped the offline clouds" in emulate("stop", "--data", data).stderr
+    assert not (data / "emulator.json").exists()
+    assert emulate("status", "--data", data).returncode == Exit.CHECK
+
+
+def test_clouds_that_were_killed_are_not_running(data):
+    started = emulate("--detach", "--data", data, "--env")
+    assert started.stdout.startswith("unset ")
+    shown = json.loads(emulate("status", "--data", data, "-o", "json").stdout)
+    os.kill(shown["pid"], signal.SIGKILL)
+    failed = emulate("status", "--data", data, "-o", "json")
+    assert failed.returncode == Exit.CHECK
+    assert json.loads(failed.stderr)["error"]["where"] == str(data)
+    assert "no offline clouds run" in emulate("stop", "--data", data).stderr
+
+
+@pytest.mark.slow
+def test_two_data_folders_have_their_own_clouds(data, tmp_path):
+    other = tmp_path / "other"
+    urls = set()
+    for folder in (data, other):
+        assert emulate("--detach", "--data", folder).returncode == Exit.OK
+        urls.add(json.loads(emulate("status", "--data", folder, "-o", "json").stdout)["url"])
+    assert len(urls) == 2
+    assert emulate("stop", "--data", other).returncode == Exit.OK
+    assert emulate("status", "--data", data).returncode == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--detach"], "`--detach` needs `--data DIR`"),
+        (["--detach", "--data", "d", "--", "true"], "`--detach` takes no COMMAND"),
+        (["--data", "d", "stop"], "`stop` comes first"),
+        (["stop"], "missing option '--data'"),
+        (["--detach", "--data", "/dev/null/d"], "the data directory cannot be used"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    done = emulate(*arguments)
+    assert done.returncode == Exit.USAGE
+    assert sentence in done.stderr
+    assert list(tmp_path.iterdir()) == []
