@@ -59,14 +59,12 @@ _OPTIONS = (
         "--source",
         type=click.Choice(["probes", "metrics", "both"]),
         default=_DEFAULTS["source"],
-        show_default=True,
         help="With --canary: compare by requests that cloudserve sends, by the platform's metrics "
         "of the users' requests (SageMaker; minutes late), or by both.",
     ),
     click.option(
         "--steps",
         default="10,50",
-        show_default=True,
         metavar="PERCENT,...",
         callback=_steps,
         help="With --canary: the percentages before all traffic.",
@@ -75,7 +73,6 @@ _OPTIONS = (
         "--max-shift",
         type=Number(0, 99),
         default=_DEFAULTS["max_shift"],
-        show_default=True,
         metavar="PERCENT",
         help="With --canary: compare predictions too; the most points by which a class's share may "
         "differ. 0 compares none.",
@@ -84,7 +81,6 @@ _OPTIONS = (
         "--hold",
         type=Number(0, _DAY),
         default=_DEFAULTS["hold"],
-        show_default=True,
         metavar="SECONDS",
         help="With --canary: the least time of a step.",
     ),
@@ -92,7 +88,6 @@ _OPTIONS = (
         "--deadline",
         type=Number(1, 7 * _DAY),
         default=_DEFAULTS["deadline"],
-        show_default=True,
         metavar="SECONDS",
         help="With --canary: the most time of all steps; a version that is undecided then is "
         "rolled back.",
@@ -101,7 +96,6 @@ _OPTIONS = (
         "--rate",
         type=Number(1, 10_000),
         default=_DEFAULTS["rate"],
-        show_default=True,
         metavar="NUMBER",
         help="With --canary: the most requests per second to each version.",
     ),

@@ -121,7 +121,10 @@ def _suggestion(name: str) -> str:
     return next(iter(difflib.get_close_matches(name, COMMANDS, n=1)), "")
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+@click.group(cls=LazyGroup, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="cloudserve", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks.  [env var: CLOUDSERVE_DEBUG]")
 def cli(*, debug: bool) -> None:

@@ -65,7 +65,6 @@ def deny_ops_option(default: str) -> Callable[[Function], Function]:
         "--deny-ops",
         metavar="OPS",
         default=default,
-        show_default=True,
         help="Refuse to load models with these ops: comma-separated names, `scan` for the ops of "
         "`saved_model_cli scan`, which read and write files, or `none`.",
     )

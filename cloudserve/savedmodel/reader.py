@@ -39,7 +39,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     path = Path(path)
     message = _read_message(path)
     graph = _select(message, tags, path)
-    assets = _assets(graph, path)
+    assets = tuple(sorted({asset.filename for asset in read_assets(graph, path)}))
     has_variables = check_variables(path)
     if not has_variables:
         _check_needs_no_variables(path, graph)
@@ -187,10 +187,6 @@ def _ops(graph_def: proto.Message) -> tuple[str, ...]:
     for function in functions:
         names.update(node.op for node in function.node_def)
     return tuple(sorted(names - {function.signature.name for function in functions}))
-
-
-def _assets(graph: proto.Message, path: Path) -> tuple[str, ...]:
-    return tuple(sorted({asset.filename for asset in read_assets(graph, path)}))
 
 
 def _collected_assets(graph: proto.Message) -> Iterator[proto.Message]:

@@ -48,7 +48,6 @@ def output_like(default: str) -> Callable[[Function], Function]:
         default=default,
         envvar="CLOUDSERVE_OUTPUT",
         show_envvar=True,
-        show_default=True,
         help="The format of the result.",
     )
 

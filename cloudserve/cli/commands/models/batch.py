@@ -33,14 +33,12 @@ COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
     "form",
     type=click.Choice(FORMATS),
     default="jsonl",
-    show_default=True,
     help="The format of the files.",
 )
 @click.option(
     "--batch-size",
     type=Number(min=0),
     default=0,
-    show_default=True,
     help="Instances per request to the container; 0 leaves it to the platform.",
 )
 @yes_option

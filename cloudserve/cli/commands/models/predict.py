@@ -25,6 +25,7 @@ from cloudserve.cli.render.report import Report, Table, output_like, print_repor
     type=click.File("rb"),
     metavar="FILE",
     default="-",
+    show_default=False,
     help='A file with the JSON request, {"instances": [...]}; by default standard input.',
 )
 @project_options

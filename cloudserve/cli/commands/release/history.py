@@ -23,7 +23,6 @@ COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME")
     "--limit",
     type=Number(min=0),
     default=20,
-    show_default=True,
     help="The number of most recent releases to show; 0 shows all.",
 )
 @project_options

@@ -25,7 +25,6 @@ from cloudserve.cli.render.report import output_option, print_report
     "--percent",
     type=Number(1, 100),
     default=100,
-    show_default=True,
     help="The percentage of the traffic to promote to.",
 )
 @click.option(

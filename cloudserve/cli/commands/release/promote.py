@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     "--percent",
     type=Number(1, 100),
     default=ALL,
-    show_default=True,
     help="The percentage of the traffic; the other versions keep the rest.",
 )
 @canary_options

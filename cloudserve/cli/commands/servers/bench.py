@@ -44,7 +44,6 @@ def read_shapes(
     "-c",
     type=Number(min=1),
     default=16,
-    show_default=True,
     help="Requests in flight; with --rate the most.",
 )
 @click.option(
@@ -59,7 +58,6 @@ def read_shapes(
     "--arrivals",
     type=click.Choice(["constant", "poisson"]),
     default="constant",
-    show_default=True,
     help="With --rate: the distances between requests.",
 )
 @click.option(
@@ -69,7 +67,6 @@ def read_shapes(
     type=_SECONDS,
     metavar="SECONDS",
     default=10.0,
-    show_default=True,
     help="The duration of the measurement.",
 )
 @click.option("--requests", "-n", type=Number(min=1), help="Measure so many requests instead.")
@@ -78,7 +75,6 @@ def read_shapes(
     type=click.FloatRange(0),
     metavar="SECONDS",
     default=1.0,
-    show_default=True,
     help="The duration of the same load before the measurement.",
 )
 @click.option(
@@ -86,13 +82,10 @@ def read_shapes(
     type=_SECONDS,
     metavar="SECONDS",
     default=10.0,
-    show_default=True,
     help="The time after which a request has failed.",
 )
-@click.option("--signature", default="serving_default", show_default=True, help="The signature.")
-@click.option(
-    "--rows", type=Number(min=1), default=1, show_default=True, help="Rows of a generated request."
-)
+@click.option("--signature", default="serving_default", help="The signature.")
+@click.option("--rows", type=Number(min=1), default=1, help="Rows of a generated request.")
 @click.option(
     "--shape",
     "shapes",

@@ -41,7 +41,6 @@ _PORT = 8900
     "--latency",
     type=click.Choice(["instant", "realistic"]),
     default="instant",
-    show_default=True,
     help="The duration of operations: only their actual work, or as long as in the cloud.",
 )
 @click.option(
@@ -53,7 +52,6 @@ _PORT = 8900
     "--auth",
     type=click.Choice(["ignore", "strict"]),
     default="ignore",
-    show_default=True,
     help="Whether AWS requests must be signed with the printed key.",
 )
 @click.option(

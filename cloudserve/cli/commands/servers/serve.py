@@ -37,17 +37,15 @@ class _ModelLocation(click.Path):
     "contract",
     type=click.Choice(["tfserving", "sagemaker", "vertex"]),
     default="tfserving",
-    show_default=True,
     help="Serve like TensorFlow Serving, SageMaker's TensorFlow container, or a Vertex AI "
     "container (the containers on port 8080).",
 )
 @click.option("--name", help="The model's name in URLs; by default the name of the directory.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", help="The address to listen on.")
 @click.option(
     "--port",
     type=_PORT,
     default=8501,
-    show_default=True,
     envvar="CLOUDSERVE_PORT",
     show_envvar=True,
     help="The REST port; 0 picks a free one.",
@@ -56,7 +54,6 @@ class _ModelLocation(click.Path):
     "--grpc-port",
     type=_PORT,
     default=8500,
-    show_default=True,
     envvar="CLOUDSERVE_GRPC_PORT",
     show_envvar=True,
     help="The gRPC port; 0 picks a free one.",
@@ -65,14 +62,12 @@ class _ModelLocation(click.Path):
     "--grpc-transport",
     type=click.Choice(["native", "grpcio"]),
     default="native",
-    show_default=True,
     help="The gRPC transport. native is this project's HTTP/2, which is faster than grpcio.",
 )
 @click.option("--no-grpc", is_flag=True, help="Serve REST only.")
 @click.option(
     "--batching/--no-batching",
     default=True,
-    show_default=True,
     help="Run concurrent requests in batches if their measured cost shows that it is faster.",
 )
 @click.option(
@@ -83,6 +78,7 @@ class _ModelLocation(click.Path):
 @click.option(
     "--devices",
     default="",
+    show_default=False,
     metavar="DEVICES",
     help="The replicas of each model: comma-separated cpu:N, gpu:N, gpu:all or all. "
     "By default one, on the first GPU if there is one.",
@@ -90,6 +86,7 @@ class _ModelLocation(click.Path):
 @click.option(
     "--custom-op-libraries",
     default="",
+    show_default=False,
     metavar="FILES",
     help="Shared libraries of custom ops, comma-separated; by default CLOUDSERVE_OP_LIBRARIES.",
 )
@@ -113,7 +110,6 @@ class _ModelLocation(click.Path):
     "--request-log-rate",
     type=click.FloatRange(0, 1),
     default=1.0,
-    show_default=True,
     help="Fraction of requests to log.",
 )
 @click.option("--image", help="With --as sagemaker: the URI or version of the image to imitate.")
@@ -128,14 +124,12 @@ class _ModelLocation(click.Path):
     "--drain-seconds",
     type=click.FloatRange(0),
     default=10.0,
-    show_default=True,
     help="Seconds that requests in flight may take when the server is stopped.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(FORMS),
     default=FORMS[0],
-    show_default=True,
     help="The format of the log on standard error.",
 )
 @click.pass_context

@@ -47,7 +47,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
     help="Verify N requests per second; by default the highest rate that meets the objective is "
     "searched.",
 )
-@click.option("--signature", default="serving_default", show_default=True, help="The signature.")
+@click.option("--signature", default="serving_default", help="The signature.")
 @click.option(
     "--shape",
     "shapes",
@@ -61,7 +61,6 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
     "most_rows",
     type=Number(min=1, max=4096),
     default=128,
-    show_default=True,
     help="The largest batch to measure.",
 )
 @click.option(
@@ -71,11 +70,14 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
     default=3.0,
-    show_default=True,
     help="The duration of each load.",
 )
 @click.option(
-    "--devices", default="", metavar="DEVICES", help="The replicas of the model, as for `serve`."
+    "--devices",
+    default="",
+    show_default=False,
+    metavar="DEVICES",
+    help="The replicas of the model, as for `serve`.",
 )
 @click.option("--grpc", "use_grpc", is_flag=True, help="Send gRPC instead of REST.")
 @click.option(

@@ -17,7 +17,6 @@ _tensorflow = click.option(
     "--tensorflow",
     default=NEWEST,
     metavar="VERSION",
-    show_default=True,
     help=f"The TensorFlow of the container: {', '.join(TENSORFLOWS)}.",
 )
 

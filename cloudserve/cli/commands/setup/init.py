@@ -18,7 +18,6 @@ from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
     multiple=True,
     type=click.Choice(TARGETS),
     default=TARGETS_BY_DEFAULT,
-    show_default=True,
     help="A target to write: Vertex AI, SageMaker, or the legacy AI Platform; can be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing cloudserve.yaml.")
