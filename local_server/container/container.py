@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 
+from ..child_processes import Mount
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from . import discovery
@@ -20,7 +21,7 @@ from .multi_model import MultiModel
 from .nginx.script import NginxScript
 from .python_service.code import UserCode, prepare, read_code
 from .python_service.handlers import Handlers
-from .python_service.process import ModelFolder, Script
+from .python_service.process import Script
 from .python_service.service import PythonService
 from .release import Release
 from .settings import Settings, read_settings
@@ -126,13 +127,12 @@ class Container:
         )
         if code.script is None:
             return None
+        staging = await asyncio.to_thread(self._subfolder, "mount")
         script = Script(
             code.script,
             folders,
             environment,
-            ModelFolder(
-                setup.tree, self._folder, await asyncio.to_thread(self._subfolder, "mount")
-            ),
+            Mount(str(setup.tree), self._folder, str(staging)),
             checks_status=setup.release is not Release.V2_19,
             name=f"{model} inference.py".strip(),
         )

@@ -4,7 +4,8 @@ A `CommandServer` is one container: a process in a container's environment, its 
 requests. The offline SageMaker and Vertex AI put their container contracts on it.
 """
 
-from .process import Command, Mount
+from ..child_processes import Mount
+from .process import Command
 from .server import CommandServer, Launch, NoAnswerError, Reply, free_port
 from .variables import expand
 

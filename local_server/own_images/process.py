@@ -5,46 +5,31 @@ For threads: `start` and `stop` block.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from cloudserve.errors import ModelError
 
+from ..child_processes import LAST_OUTPUT_SECONDS, Mount, Output, signal_group
+
 logger = logging.getLogger(__name__)
 
 _GUARD = Path(__file__).with_name("guard.py")
 _MOUNTING = Path(__file__).parents[1] / "container" / "python_service" / "model_folder.py"
-_KEPT_LINES, _LONGEST_LINE = 40, 2000
-_LAST_WORDS_SECONDS = 2.0
 _START_SECONDS = 30.0
 _NOT_MOUNTED = (
     "%s: this system permits no private mount, so %s does not exist; the model's files are in %s, "
     "which SM_MODEL_DIR names"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A model tree, and where the command finds it."""
-
-    tree: str
-    at: str
-    """Its path in the image."""
-    staging: str
-    """An empty folder that may be mounted at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +55,8 @@ class CommandProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: socket.socket | None = None
         self._news: IO[bytes] | None = None
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._threads: tuple[threading.Thread, ...] = ()
+        self._output: Output | None = None
+        self._waiter: threading.Thread | None = None
         self._code: int | None = None
         self._ended = threading.Event()
         self._stops = threading.Lock()
@@ -87,6 +72,7 @@ class CommandProcess:
         self._lifeline, self._news = ours, ours.makefile("rb")
         with theirs:
             self._process = self._spawn(theirs.fileno())
+        self._output = Output(self._process, self._command.name)
         first = self._read_news()
         if first is None or "error" in first:
             self.stop(0.0)
@@ -94,8 +80,10 @@ class CommandProcess:
             raise ModelError(f"`{self._command}` cannot be started: {reason}{self.said()}")
         ours.settimeout(None)
         self._tell_mount(is_mounted=first["is_mounted"])
-        lines = _thread(partial(self._read_lines, self._process))
-        self._threads = (lines, _thread(partial(self._await_end, lines)))
+        self._waiter = threading.Thread(
+            target=self._await_end, args=(self._output,), name="container", daemon=True
+        )
+        self._waiter.start()
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         command, mount = self._command, self._command.mount
@@ -129,17 +117,9 @@ class CommandProcess:
             return None
         return json.loads(line) if line else None
 
-    def _read_lines(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with process.stdout as stream:
-            while line := stream.readline(_LONGEST_LINE):
-                text = line.decode("utf-8", "replace").rstrip("\n")
-                self._lines.append(text)
-                logger.info("%s: %s", self._command.name, text)
-
-    def _await_end(self, lines: threading.Thread) -> None:
+    def _await_end(self, output: Output) -> None:
         last = self._read_news()
-        lines.join(_LAST_WORDS_SECONDS)
+        output.wait()
         self._code = last.get("code") if last else None
         self._ended.set()
 
@@ -164,8 +144,7 @@ class CommandProcess:
 
     def said(self) -> str:
         """Return the last line that the command wrote, as the end of a sentence."""
-        last = next((line for line in reversed(self._lines) if line.strip()), "")
-        return f"; it last wrote: {last}" if last else ""
+        return self._output.last() if self._output else ""
 
     def stop(self, seconds: float) -> None:
         """End the command and all that it started: SIGTERM, and SIGKILL after so many seconds."""
@@ -176,28 +155,15 @@ class CommandProcess:
 
     def _stop(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         if seconds and not self.has_ended():
-            _signal_group(process, signal.SIGTERM)
+            signal_group(process, signal.SIGTERM)
             self._ended.wait(seconds)
-        _signal_group(process, signal.SIGKILL)
+        signal_group(process, signal.SIGKILL)
         process.wait()
-        if not self._threads:
-            self._read_lines(process)
-        for thread in self._threads:
-            thread.join(_LAST_WORDS_SECONDS)
+        if self._output:
+            self._output.wait()
+        if self._waiter:
+            self._waiter.join(LAST_OUTPUT_SECONDS)
         assert self._news is not None
         assert self._lifeline is not None
         self._news.close()
         self._lifeline.close()
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal a group whose leader was not waited for yet, so that its number is still its own."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-
-
-def _thread(target: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=target, name="container", daemon=True)
-    thread.start()
-    return thread

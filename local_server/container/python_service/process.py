@@ -6,7 +6,6 @@ request. After a hang or an exit the next request starts a new process.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -14,37 +13,23 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cloudserve.errors import ModelError
 
+from ...child_processes import Mount, Output, signal_group
 from .frames import BrokenFrameError, FrameSocket
 
 logger = logging.getLogger(__name__)
 
 _SCRIPT = Path(__file__).with_name("worker_script.py")
-_KEPT_LINES = 40
-_LONGEST_LINE = 2000
-_LAST_OUTPUT_SECONDS = 2.0
 _TRANSLATED = (
     "%s: only Python's functions find %s, because this system does not permit private mounts:"
     " a C library does not find it"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFolder:
-    """A model tree and its path in the process."""
-
-    tree: Path
-    at: str
-    """Its path in the image."""
-    staging: Path
-    """An empty folder for the process to mount at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +41,7 @@ class Script:
     python_path: tuple[Path, ...]
     environment: Mapping[str, str]
     """All variables of the process; none are inherited."""
-    folder: ModelFolder | None = None
+    folder: Mount | None = None
     checks_status: bool = True
     """Whether an error of TensorFlow Serving skips `output_handler` (2.20)."""
     name: str = "inference.py"
@@ -82,8 +67,7 @@ class HandlerProcess:
         self._script = script
         self._process: subprocess.Popen[bytes] | None = None
         self._frames: FrameSocket | None = None
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._reader: threading.Thread | None = None
+        self._output: Output | None = None
         self._guard = threading.Lock()
         self._is_closed = False
 
@@ -147,7 +131,6 @@ class HandlerProcess:
             if self._is_closed:
                 ours.close()
                 raise BrokenFrameError("the container is stopped")
-            self._lines.clear()
             self._process = subprocess.Popen(  # noqa: S603 - runs the user's code, as requested
                 [sys.executable, "-P", "-u", str(_SCRIPT), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -159,23 +142,10 @@ class HandlerProcess:
                 start_new_session=True,
             )
             self._frames = FrameSocket(ours)
-        assert self._process.stdout is not None
-        self._reader = threading.Thread(
-            target=self._read_lines, args=(self._process.stdout,), name="handler-log", daemon=True
-        )
-        self._reader.start()
-
-    def _read_lines(self, stream: IO[bytes]) -> None:
-        with stream:
-            while line := stream.readline(_LONGEST_LINE):
-                text = line.decode("utf-8", "replace").rstrip("\n")
-                self._lines.append(text)
-                logger.info("%s: %s", self._script.name, text)
+        self._output = Output(self._process, self._script.name)
 
     def _last_output(self) -> str:
-        """Return the last line that the process wrote, as the end of a sentence."""
-        last = next((line for line in reversed(self._lines) if line.strip()), "")
-        return f"; it last wrote: {last}" if last else ""
+        return self._output.last() if self._output else ""
 
     def kill(self) -> None:
         """Kill the process and its children; the next call starts another one.
@@ -187,24 +157,18 @@ class HandlerProcess:
             frames, self._frames = self._frames, None
         if process is None or frames is None:
             return
-        _kill_group(process)
+        signal_group(process, signal.SIGKILL)
         process.wait()
         frames.close()
-        if self._reader is not None:
-            self._reader.join(_LAST_OUTPUT_SECONDS)
+        if self._output is not None:
+            self._output.wait()
 
     def interrupt(self) -> None:
         """Kill the process permanently, from any thread; a pending call raises HandlerError."""
         with self._guard:
             self._is_closed = True
             if self._process is not None:
-                _kill_group(self._process)
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that has not been reaped, and its children."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+                signal_group(self._process, signal.SIGKILL)
 
 
 def _joined(folders: tuple[Path, ...]) -> str:
@@ -212,10 +176,5 @@ def _joined(folders: tuple[Path, ...]) -> str:
 
 
 def _options(script: Script) -> dict[str, Any]:
-    folder = script.folder
-    paths = folder and {n: str(getattr(folder, n)) for n in ("tree", "at", "staging")}
-    return {
-        "script": str(script.path),
-        "checks_status": script.checks_status,
-        "folder": paths,
-    }
+    folder = script.folder and asdict(script.folder)
+    return {"script": str(script.path), "checks_status": script.checks_status, "folder": folder}
