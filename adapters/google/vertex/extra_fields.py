@@ -24,13 +24,13 @@ from cloudserve.errors import ProjectError
 from cloudserve.hints import did_you_mean
 from cloudserve.project import Where
 
-from ...extra_fields import paths
+from ...extra_fields import Extra, Ours, check_fields
 
 LABEL = "cloudserve-extra"
 MODEL, ENDPOINT, DEPLOYED = "upload_model", "create_endpoint", "deploy_model"
 SCHEMAS = {MODEL: "Model", ENDPOINT: "Endpoint", DEPLOYED: "DeployedModel"}
 PREFIX = "GoogleCloudAiplatformV1"
-OURS: Mapping[str, Mapping[str, str]] = {
+OURS: Ours = {
     MODEL: {
         "name": "endpoint_name",
         "displayName": "",
@@ -74,7 +74,6 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "dedicatedResources.spot": "spot",
     },
 }
-"""The fields that cloudserve sets, and the target's field for each; "" without such a field."""
 TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "boolean": (bool,),
@@ -85,30 +84,15 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def check_extra(extra: Mapping[str, Mapping[str, Any]], where: Where) -> None:
+def check_extra(extra: Extra, where: Where) -> None:
     """Raise ProjectError for an unknown request, a field of cloudserve's, or an invalid value."""
-    for name, fields in extra.items():
-        if name not in SCHEMAS:
-            raise ProjectError(
-                f"`extra` has no request `{name}`",
-                where=where(f"extra.{name}"),
-                hint=did_you_mean(name, SCHEMAS),
-            )
-        for path in paths(fields):
-            _check_ours(name, path, where)
+
+    def check(name: str, fields: Mapping[str, Any]) -> None:
         schema = {"$ref": f"{PREFIX}{SCHEMAS[name]}"}
         for path, problem, hint in _problems(schema, fields, f"extra.{name}"):
             raise ProjectError(f"`{path}` {problem}", where=where(path), hint=hint or None)
 
-
-def _check_ours(name: str, path: str, where: Where) -> None:
-    for ours, field in OURS[name].items():
-        if path == ours or path.startswith(f"{ours}."):
-            raise ProjectError(
-                f"cloudserve sets `{ours}` of {name}",
-                where=where(f"extra.{name}.{path}"),
-                hint=f"use the field `{field}`" if field else "leave it out",
-            )
+    check_fields(extra, OURS, where, check)
 
 
 @cache

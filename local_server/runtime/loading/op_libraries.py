@@ -50,7 +50,7 @@ class OpSource:
         if self.image is not None:
             self.image.check_ops(meta_graph, path)
         with _one_at_a_time:
-            for library in self.libraries or _from_environment():
+            for library in self.libraries or library_paths(os.environ.get(VARIABLE, "")):
                 _load(library, path)
             for op, package in _missing_ops(meta_graph.graph_def):
                 _import(package, op, path)
@@ -62,10 +62,6 @@ def _missing_ops(graph_def: Message) -> list[tuple[str, OpPackage]]:
     foreign = [(op, package) for op in ops if (package := package_of(op))]
     registered = registry.registered_ops() if foreign else frozenset[str]()
     return [(op, package) for op, package in foreign if op not in registered]
-
-
-def _from_environment() -> tuple[Path, ...]:
-    return library_paths(os.environ.get(VARIABLE, ""))
 
 
 def _load(library: Path, path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from cloudserve.release.provider import TrafficCounts
 
@@ -101,9 +100,7 @@ class VariantMetrics:
             pages = self._access.client("cloudwatch").get_paginator("get_metric_data")
             for page in pages.paginate(MetricDataQueries=queries, StartTime=since, EndTime=until):
                 for result in page["MetricDataResults"]:
-                    found[result["Id"]].update(_points(result))
+                    found[result["Id"]].update(
+                        dict(zip(result["Timestamps"], result["Values"], strict=True))
+                    )
         return found
-
-
-def _points(result: Mapping[str, Any]) -> dict[datetime, float]:
-    return dict(zip(result["Timestamps"], result["Values"], strict=True))

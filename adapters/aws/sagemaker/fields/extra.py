@@ -15,13 +15,13 @@ resource tells whether it was created with the same ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cloudserve.errors import ProjectError
-from cloudserve.hints import did_you_mean
 from cloudserve.project import Where
 
-from ....extra_fields import Extra, digest_of, paths
+from ....extra_fields import Extra, Ours, check_fields, digest_of
 
 TAG = "cloudserve-extra"
 MODEL, CONFIG, VARIANT = "create_model", "create_endpoint_config", "production_variant"
@@ -30,7 +30,7 @@ SHAPES = {
     CONFIG: "CreateEndpointConfigInput",
     VARIANT: "ProductionVariant",
 }
-OURS: Mapping[str, Mapping[str, str]] = {
+OURS: Ours = {
     MODEL: {
         "ModelName": "endpoint_name",
         "ExecutionRoleArn": "role_arn",
@@ -76,34 +76,14 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "ContainerStartupHealthCheckTimeoutInSeconds": "startup_seconds",
     },
 }
-"""The fields that cloudserve sets, and the target's field for each; "" without such a field."""
 
 
 def check_extra(extra: Extra, where: Where) -> None:
     """Raise ProjectError for an unknown request, a field of cloudserve's, or an invalid value."""
-    for name, fields in extra.items():
-        if name not in SHAPES:
-            raise ProjectError(
-                f"`extra` has no request `{name}`",
-                where=where(f"extra.{name}"),
-                hint=did_you_mean(name, SHAPES),
-            )
-        _check_ours(name, fields, where)
-        _check_shape(name, fields, where)
+    check_fields(extra, OURS, where, partial(_check_shape, where))
 
 
-def _check_ours(name: str, fields: Mapping[str, Any], where: Where) -> None:
-    for path in paths(fields):
-        for ours, field in OURS[name].items():
-            if path == ours or path.startswith(f"{ours}."):
-                raise ProjectError(
-                    f"cloudserve sets `{ours}` of {name}",
-                    where=where(f"extra.{name}.{path}"),
-                    hint=f"use the field `{field}`" if field else "leave it out",
-                )
-
-
-def _check_shape(name: str, fields: Mapping[str, Any], where: Where) -> None:
+def _check_shape(where: Where, name: str, fields: Mapping[str, Any]) -> None:
     """Raise ProjectError for what botocore would refuse; missing fields are cloudserve's."""
     from botocore.loaders import Loader
     from botocore.model import ServiceModel

@@ -69,7 +69,10 @@ class Steps:
         )
         if existing is None:
             return [create]
-        other = [*self._other(source, existing.record), *self._other_extra(existing.tags)]
+        other = [
+            *self._other(source, existing.record),
+            *([] if self._has_extra(existing.tags, MODEL) else ["extra fields"]),
+        ]
         if not other:
             return []
         sentence = f"delete the model {name}, which has another {' and '.join(other)}"
@@ -85,9 +88,6 @@ class Steps:
             "network": same_network(network(self._aws.options), existing),
         }
         return [name for name, is_same in same.items() if not is_same]
-
-    def _other_extra(self, tags: Mapping[str, str]) -> list[str]:
-        return [] if self._has_extra(tags, MODEL) else ["extra fields"]
 
     def has_extra(self, endpoint: Endpoint) -> bool:
         """Return whether an endpoint's configuration was created with the target's extra fields."""
@@ -116,7 +116,7 @@ class Steps:
         step = CreateEndpointConfig(
             model,
             name,
-            _ordered(variants),
+            [dict(spec) for spec in sorted(variants, key=lambda spec: str(spec["VariantName"]))],
             more,
             dict(self._aws.options.tags),
             extra_tag(options.extra, CONFIG, VARIANT),
@@ -143,10 +143,6 @@ class Config:
             f"delete the endpoint configuration {step.config}",
         )
         return cls(step.model, step.config, action, step.tags)
-
-
-def _ordered(variants: Sequence[Spec]) -> list[dict[str, Any]]:
-    return [dict(spec) for spec in sorted(variants, key=lambda spec: str(spec["VariantName"]))]
 
 
 def create_endpoint(config: Config, endpoint: str, variant: str, sentence: str) -> Action:

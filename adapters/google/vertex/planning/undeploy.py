@@ -39,7 +39,9 @@ def plan_removal(
     ]
     # One that goes by the service's number was made by somebody else, and cannot be made again.
     if revision_ids is None and snapshot.endpoint and not snapshot.endpoint_id.isdecimal():
-        actions.append(_delete_endpoint(model, snapshot.endpoint_id))
+        actions.append(
+            planned(DeleteEndpoint(model), f"delete the endpoint {snapshot.endpoint_id}")
+        )
     return (*actions, *_delete_versions(model, snapshot, going))
 
 
@@ -68,10 +70,6 @@ def _share(snapshot: Snapshot, placed: Placed) -> tuple[int, str]:
 def _take_off(model: str, snapshot: Snapshot, placed: Placed) -> Action:
     sentence = f"undeploy {placed.revision} from the endpoint {snapshot.endpoint_id}"
     return planned(TakeOff(model, placed.id), sentence, name=f"take-off-{placed.id}")
-
-
-def _delete_endpoint(model: str, name: str) -> Action:
-    return planned(DeleteEndpoint(model), f"delete the endpoint {name}")
 
 
 def _delete_versions(model: str, snapshot: Snapshot, going: Sequence[Version]) -> list[Action]:

@@ -184,7 +184,7 @@ def _string_problems(metadata: Mapping[str, Any], value: str, path: str) -> Iter
     yield from size_problems
     pattern = metadata.get("pattern")
     # Patterns are not matched against text of an invalid length: it may be very long.
-    if pattern and not size_problems and not _matches(pattern, value):
+    if pattern and not size_problems and not compiled(pattern).fullmatch(value):
         rule = f"Member must satisfy regular expression pattern: {pattern}"
         yield _problem(value, path, rule)
 
@@ -231,7 +231,3 @@ def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(_REPEATED_END.sub("", pattern))
     except re.error:
         return _ANYTHING
-
-
-def _matches(pattern: str, value: str) -> bool:
-    return compiled(pattern).fullmatch(value) is not None

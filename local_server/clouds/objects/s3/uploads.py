@@ -21,7 +21,7 @@ def create_upload(call: S3Call) -> Response:
     algorithm = (call.header("x-amz-checksum-algorithm") or "").lower()
     if algorithm and algorithm not in ALGORITHMS:
         raise not_implemented(f"the checksum algorithm {algorithm}")
-    kind = call.header("x-amz-checksum-type") or _default_type(algorithm)
+    kind = call.header("x-amz-checksum-type") or (FULL if algorithm == "crc64nvme" else COMPOSITE)
     properties = properties_of(call.head.headers, f"{algorithm}:{kind}" if algorithm else "")
     upload = call.store.uploads.create(call.bucket, call.key, properties)
     body = initiated(call.bucket, call.key, upload.id)
@@ -30,10 +30,6 @@ def create_upload(call: S3Call) -> Response:
         "x-amz-checksum-type": kind,
     }
     return Response(200, body, XML, headers if algorithm else {})
-
-
-def _default_type(algorithm: str) -> str:
-    return FULL if algorithm == "crc64nvme" else COMPOSITE
 
 
 def before_part(call: S3Call) -> None:
