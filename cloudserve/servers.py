@@ -15,6 +15,7 @@ from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
 from cloudserve.bench.settings import Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
+from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class ServeCommand:
     ssl_config_file: Path | None = None
     request_log: Path | None = None
     request_log_rate: float = 1.0
+    recording: Recording | None = None
     container_routes: tuple[str, str] | None = None
     """The prediction and health routes of a container on Vertex AI, whose model never changes."""
 
@@ -86,6 +88,7 @@ class EmulateCommand:
     """Models with one of these ops do not load."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
     """Commands that run in place of custom images, by image."""
+    recording: Recording | None = None
 
 
 class Server(Protocol):

@@ -65,13 +65,17 @@ def make_grpc_server(
 
 
 def make_monitor(options: ServerOptions) -> Monitor:
-    """Return the observers of a server. Raises StatusError if its configuration cannot be read."""
+    """Return the observers of a server.
+
+    Raises StatusError if its configuration cannot be read, UserError if the file of a recording
+    cannot be opened.
+    """
     file, path = options.monitoring_config_file, options.metrics_path
     if file:
         config = read_monitoring_config(file)
     else:
         config = MonitoringConfig(is_enabled=True, path=path) if path else MonitoringConfig()
-    return Monitor(config, options.request_log)
+    return Monitor(config, options.request_log, options.recording)
 
 
 def make_loader(

@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudserve.golden.file import Golden, Tolerance
+from cloudserve.golden.file import Example, Golden, Tolerance
 from cloudserve.golden.numbers import distance
+from cloudserve.golden.redaction import Action, digits_of
 
 Place = tuple[str | int, ...]
+_WHOLE = Example({})
+"""An answer all of which was recorded."""
+_ROUNDING = 1e-6
+"""The error of a rounded number in the dtype of the output, as a fraction of half a step."""
 _BINARY = {"b64"}
 _FORMS = ("predictions", "outputs", "result", "results")
 """The members that hold an answer; a platform's own members beside them are not compared."""
@@ -82,6 +87,16 @@ class Comparison:
     is_strict: bool = False
     """Whether an integer differs from a number with a point, as answers of the same server do."""
 
+    _example: Example = _WHOLE
+
+    def add_example(self, example: Example, found: Mapping[str, Any], where: str) -> bool:
+        """Compare an answer with that of an example, as far as it was recorded."""
+        self._example = example
+        try:
+            return self.add(example.answer or {}, found, where)
+        finally:
+            self._example = _WHOLE
+
     def add(self, expected: Mapping[str, Any], found: Mapping[str, Any], where: str) -> bool:
         """Compare one answer; return whether it is as recorded. `where` names the request."""
         before = sum(one.outside for one in self.deviations.values())
@@ -98,11 +113,15 @@ class Comparison:
         self._walk("", expected, found[form], place)
 
     def _walk(self, output: str, expected: Any, found: Any, place: str) -> None:
+        rule = self._example.redacted.get(output, "")
+        if rule == Action.HASH:
+            self._of(output).values += 1
+            return
         match expected, found:
             case list(), list() if len(expected) == len(found):
                 for index, (one, other) in enumerate(zip(expected, found, strict=True)):
                     self._walk(output, one, other, f"{place}[{index}]")
-            case dict(), dict() if expected.keys() == found.keys() and set(expected) != _BINARY:
+            case dict(), dict() if self._are_named(output, expected, found):
                 for name in expected:
                     self._walk(output or name, expected[name], found[name], f"{place}.{name}")
             case (list(), _) | (dict(), _) | (_, list()) | (_, dict()) if expected != found:
@@ -113,10 +132,29 @@ class Comparison:
                 self._of(output).differ(f"{place}: {kinds} ({_type(expected)})")
             case _:
                 tolerance = self.golden.tolerance(output)
-                self._of(output).add(expected, found, tolerance, place)
+                self._of(output).add(expected, _nearest(found, expected, rule), tolerance, place)
+
+    def _are_named(
+        self, output: str, expected: Mapping[str, Any], found: Mapping[str, Any]
+    ) -> bool:
+        """Return whether both are values by name, as far as the names were recorded."""
+        if set(expected) == _BINARY:
+            return False
+        if self._example.partial and not output:
+            return expected.keys() <= found.keys()
+        return expected.keys() == found.keys()
 
     def _of(self, output: str) -> Deviation:
         return self.deviations.setdefault(output, Deviation(output))
+
+
+def _nearest(found: Any, expected: Any, rule: str) -> Any:
+    """Return the number nearest to the recorded one that `found` may have been rounded from."""
+    digits = digits_of(rule)
+    if digits is None or not (_is_number(found) and _is_number(expected)):
+        return found
+    step = 0.5 * 10.0**-digits * (1 + _ROUNDING)
+    return min(max(float(expected), found - step), found + step)
 
 
 def _is_number(value: Any) -> bool:

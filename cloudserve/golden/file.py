@@ -3,11 +3,14 @@
 {"golden": 1, "model": "mnist", "source": "models/mnist/1", "tolerance": {"ulp": 4}}
 {"request": {"instances": [[0.0, 0.5]]}, "answer": {"predictions": [[0.1, 0.9]]}}
 {"request": {"instances": [[0.0, 0.5]]}, "labels": [1]}
+
+A number that is not finite is written as TensorFlow Serving does: NaN, Infinity, -Infinity.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +24,7 @@ from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
 
 SCHEMA = 1
+_PERMISSIONS = 0o777
 RECORD = "record one with `cloudserve golden record`"
 
 
@@ -53,12 +57,38 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """The output that labels are compared with; "" is the output of a model that has one."""
 
 
+class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The recorded error of a request that was refused."""
+
+    status: int
+    """The HTTP status of TensorFlow Serving's REST API."""
+    code: str = ""
+
+
 class Example(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One request, with the recorded answer, or the right label of each instance, or both."""
 
     request: dict[str, Any]
     answer: dict[str, Any] | None = None
     labels: list[int | float | str] | None = None
+    error: Refusal | None = None
+    """The refusal in place of an answer."""
+    version: int | None = None
+    """The version that answered."""
+    label: str = ""
+    """The version label that the request named."""
+    redacted: Mapping[str, str] = {}
+    """The rules that were applied, by field, such as `{"age": "round:0"}`; "" is the only output.
+
+    An example whose request was changed has no answer: the model would answer that one otherwise.
+    """
+    partial: bool = False
+    """Whether the answer has only some of the model's outputs."""
+
+    @property
+    def is_compared(self) -> bool:
+        """Return whether there is something to compare an answer with."""
+        return not (self.answer is None and self.labels is None and self.error is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +99,15 @@ class Golden:
     examples: tuple[Example, ...]
     digest: str = ""
     """The SHA-256 of the file that was read."""
+    mode: int = 0o666
+    """The permissions of the file that was read, which its copies have too."""
+    is_cut: bool = False
+    """Whether a last line was ignored that a killed process left unfinished."""
+
+    @property
+    def requests(self) -> tuple[dict[str, Any], ...]:
+        """Return the requests that are not expected to be refused."""
+        return tuple(example.request for example in self.examples if example.error is None)
 
     @property
     def labels(self) -> int:
@@ -83,37 +122,80 @@ class Golden:
 def read_golden(path: Path) -> Golden:
     """Read a golden file; raises UserError, naming the line, if it is not one."""
     try:
-        data = path.read_bytes()
+        data, mode = path.read_bytes(), path.stat().st_mode & _PERMISSIONS
     except OSError as error:
         raise UserError(
             f"the golden file cannot be read: {error.strerror}", where=str(path), hint=RECORD
         ) from error
-    first, _, rest = data.partition(b"\n")
-    header = _decode(first, Header, f"{path}:1")
+    whole = complete_part(data)
+    first, _, rest = whole.partition(b"\n")
+    header = read_header(first, path)
+    lines = enumerate(rest.splitlines(), start=2)
+    examples = [_example(line, f"{path}:{number}") for number, line in lines if line.strip()]
+    if not examples:
+        raise UserError("the golden file has no examples", where=str(path), hint=RECORD)
+    digest = hashlib.sha256(data).hexdigest()
+    return Golden(header, tuple(examples), digest, mode, is_cut=len(whole) < len(data))
+
+
+def complete_part(data: bytes) -> bytes:
+    """Return a file's content without a last line that a killed process left unfinished."""
+    if data.endswith(b"\n"):
+        return data
+    whole, end, last = data.rpartition(b"\n")
+    try:
+        json.loads(last)
+    except (ValueError, RecursionError):
+        return whole + end
+    return data
+
+
+def is_golden(line: bytes) -> bool:
+    """Return whether the first line of a file is the header of a golden file."""
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and "golden" in header
+
+
+def read_header(line: bytes, path: Path) -> Header:
+    """Read the first line of a golden file; raises UserError if it is not one."""
+    header: Header = _decode(line, Header, f"{path}:1")
     if header.golden != SCHEMA:
         raise UserError(
             f"the golden file has schema {header.golden}, and this version reads {SCHEMA}",
             where=str(path),
             hint=f"it was written by {header.tool}",
         )
-    lines = enumerate(rest.splitlines(), start=2)
-    examples = [_example(line, f"{path}:{number}") for number, line in lines if line.strip()]
-    if not examples:
-        raise UserError("the golden file has no examples", where=str(path), hint=RECORD)
-    return Golden(header, tuple(examples), hashlib.sha256(data).hexdigest())
+    return header
+
+
+def header_line(header: Header) -> bytes:
+    """Return the first line of a golden file, without its end."""
+    # msgspec omits a default; the schema is what the reader looks for.
+    return encode({"golden": SCHEMA, **msgspec.to_builtins(header)})
+
+
+def example_line(example: Example) -> bytes:
+    """Return the line of an example, without its end."""
+    return encode(msgspec.to_builtins(example))
+
+
+def encode(value: Any) -> bytes:
+    """Return JSON in which a number that is not finite is NaN, Infinity or -Infinity."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def write_golden(golden: Golden, path: Path) -> None:
-    """Write a golden file atomically; raises UserError if it cannot be written."""
-    lines = [msgspec.json.encode(golden.header), *map(msgspec.json.encode, golden.examples)]
-    # msgspec omits a default; the schema is what the reader looks for.
-    lines[0] = b'{"golden":%d%s%s' % (
-        SCHEMA,
-        b"," if len(lines[0]) > len(b"{}") else b"",
-        lines[0][1:],
-    )
+    """Write a golden file atomically; raises UserError if it cannot be written.
+
+    The permissions are those of the file that it replaces, else of the one that was read.
+    """
+    lines = [header_line(golden.header), *map(example_line, golden.examples)]
     try:
-        replace_atomically(path, b"\n".join(lines) + b"\n")
+        mode = path.stat().st_mode & _PERMISSIONS if path.exists() else golden.mode
+        replace_atomically(path, b"\n".join(lines) + b"\n", mode)
     except OSError as error:
         raise UserError(
             f"the golden file cannot be written: {error.strerror}",
@@ -124,15 +206,15 @@ def write_golden(golden: Golden, path: Path) -> None:
 
 def _example(line: bytes, where: str) -> Example:
     example: Example = _decode(line, Example, where)
-    if example.answer is None and example.labels is None:
+    if not example.is_compared and not example.redacted:
         raise UserError("the example has neither an answer nor labels", where=where, hint=RECORD)
     return example
 
 
 def _decode(line: bytes, kind: type[Any], where: str) -> Any:
     try:
-        record = msgspec.json.decode(line, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        record = msgspec.convert(json.loads(line), type=kind)
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"the line is not part of a golden file: {error}", where=where, hint=RECORD
         ) from error

@@ -15,7 +15,7 @@ import msgspec
 
 from cloudserve.errors import RemoteError, UnreachableError
 from cloudserve.golden.compare import Comparison, Deviation
-from cloudserve.golden.file import Golden, Header, Tolerance
+from cloudserve.golden.file import Golden, Header, Tolerance, encode
 from cloudserve.golden.generate import DEFAULT
 from cloudserve.golden.numbers import DTYPES
 from cloudserve.golden.replay import decode_answer
@@ -86,7 +86,7 @@ class _Run:
 
     def add(self, number: int, request: Mapping[str, Any], first: Ask, second: Ask) -> None:
         where = f"request {number}"
-        body = msgspec.json.encode(request)
+        body = encode(request)
         one, other = _answer(first, body, where), _answer(second, body, where)
         if isinstance(one, dict) and isinstance(other, dict):
             self.answered += 1
@@ -132,7 +132,7 @@ def compare_servers(
 
 def digest_of(requests: Sequence[Mapping[str, Any]]) -> str:
     """Return the SHA-256 of the requests as they are sent, one on each line."""
-    return hashlib.sha256(b"".join(msgspec.json.encode(r) + b"\n" for r in requests)).hexdigest()
+    return hashlib.sha256(b"".join(encode(r) + b"\n" for r in requests)).hexdigest()
 
 
 def _tolerances(signature: Signature | None, tolerance: Tolerance) -> dict[str, Tolerance]:

@@ -12,12 +12,13 @@ import msgspec
 
 from cloudserve.errors import RemoteError, UnreachableError, UserError
 from cloudserve.golden.compare import Comparison, Deviation
-from cloudserve.golden.file import Example, Golden, Header
+from cloudserve.golden.file import Example, Golden, Header, Refusal, encode
 from cloudserve.golden.labels import count_right
 
 if TYPE_CHECKING:
     from cloudserve.golden.ask import Ask
 
+_OK = 200
 _OTHER_SERVER = "check which server answers there: a proxy, or another container"
 
 
@@ -33,6 +34,8 @@ class Replayed:
     """The refusals, as `request 2: HTTP 400: …`."""
     labels: int
     right: int
+    unchecked: int = 0
+    """Requests without a recorded answer: it only counts that they are answered."""
 
     @property
     def accuracy(self) -> float | None:
@@ -59,6 +62,7 @@ class Replayed:
             "labels": self.labels,
             "right": self.right,
             "accuracy": self.accuracy,
+            "unchecked": self.unchecked,
         }
 
 
@@ -73,25 +77,46 @@ class _Replay:
     def run(self, number: int, example: Example, ask: Ask) -> None:
         where = f"request {number}"
         try:
-            answer = decode_answer(ask(msgspec.json.encode(example.request)), where)
+            answer = decode_answer(ask(encode(example.request)), where)
         except UnreachableError:
             raise
         except RemoteError as error:
-            self.errors.append(f"{where}: {error.message}")
-            self.differing += 1
+            self._refused(where, example, error)
             return
+        if example.error is not None:
+            self._fail(f"{where}: an answer instead of the error {_say(example.error)}")
         if example.answer is not None:
-            self.differing += not self.comparison.add(example.answer, answer, where)
+            self.differing += not self.comparison.add_example(example, answer, where)
         if example.labels is not None:
             self.right += count_right(answer, example.labels, self.golden.header.label, where)
+
+    def _refused(self, where: str, example: Example, error: RemoteError) -> None:
+        # AI Platform reports a model's error inside an HTTP 200.
+        if example.error is None or error.status not in {None, _OK, example.error.status}:
+            instead = f" instead of {_say(example.error)}" if example.error else ""
+            self._fail(f"{where}: {error.message}{instead}")
+
+    def _fail(self, text: str) -> None:
+        self.errors.append(text)
+        self.differing += 1
+
+
+def _say(error: Refusal) -> str:
+    return " ".join(("HTTP", str(error.status), error.code)).rstrip()
 
 
 def replay(golden: Golden, ask: Ask) -> Replayed:
     """Send each request and compare its answer.
 
-    An error is a difference. Raises UnreachableError if nothing answers, UserError if labels do not
-    fit the answers.
+    An error that was not recorded is a difference. Raises UnreachableError if nothing answers,
+    UserError if labels do not fit the answers, or if there is nothing to compare any answer with.
     """
+    unchecked = sum(not example.is_compared for example in golden.examples)
+    if unchecked == len(golden.examples):
+        raise UserError(
+            "no request has a recorded answer to compare: their fields were redacted",
+            hint="record answers to them: cloudserve golden record FILE --from SUBJECT --out FILE",
+        )
     run = _Replay(golden, Comparison(golden))
     for number, example in enumerate(golden.examples, start=1):
         run.run(number, example, ask)
@@ -102,6 +127,7 @@ def replay(golden: Golden, ask: Ask) -> Replayed:
         tuple(run.errors),
         golden.labels,
         run.right,
+        unchecked,
     )
 
 
@@ -124,7 +150,7 @@ def _record(requests: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Example
     for number, request in enumerate(requests, start=1):
         where = f"request {number}"
         try:
-            answer = decode_answer(ask(msgspec.json.encode(request)), where)
+            answer = decode_answer(ask(encode(request)), where)
         except UnreachableError:
             raise
         except RemoteError as error:

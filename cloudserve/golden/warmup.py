@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from cloudserve import registry
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
-from cloudserve.golden.file import read_golden
+from cloudserve.golden.file import encode, read_golden
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """The path in a version's directory where TensorFlow Serving looks for warm-up requests."""
@@ -30,8 +28,9 @@ def write_warmup(golden: Path, output: Path) -> int:
         )
     examples = read_golden(golden).examples
     requests = [
-        (f"{golden}, example {number}", msgspec.json.encode(example.request))
+        (f"{golden}, example {number}", encode(example.request))
         for number, example in enumerate(examples, start=1)
+        if example.error is None
     ]
     data = registry.local_server().warmup_file(requests, folder)
     try:

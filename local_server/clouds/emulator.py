@@ -22,7 +22,9 @@ from cloudserve.running import forget_running, write_running
 from cloudserve.servers import EmulateCommand
 
 from ..inference import Inference
+from ..inference.observation import unobserved
 from ..models import Manager
+from ..monitoring.recording.recorder import Recorder
 from ..protocols.middleware.foreign import SameSite, Sites
 from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
@@ -150,7 +152,9 @@ class Emulator:
         hosting = ModelHosting(manager, data / "served", self._session)
         hosting.prepare()
         self._closing.push_async_callback(hosting.close)
-        inference = Inference(manager, executor)
+        recorder = self._make_recorder()
+        observer = recorder.observe if recorder else unobserved
+        inference = Inference(manager, executor, observer=observer)
         google = AiPlatform(resources, gcs, hosting, work, inference, self._latency)
         vertex = VertexAi(
             VertexParts(
@@ -182,6 +186,7 @@ class Emulator:
                 session=self._session,
                 rehearsals=self._command.rehearsals,
                 keys={KEY: KEY} if self._command.auth == "strict" else None,
+                recorder=recorder,
             )
         )
         self._closing.push_async_callback(aws.close)
@@ -193,6 +198,14 @@ class Emulator:
             Route(_is_token, OAuth()),
         )
         return (google.restore, vertex.restore, aws.restore), routes
+
+    def _make_recorder(self) -> Recorder | None:
+        """Open the files of a recording, which are written to the end before the models go."""
+        if self._command.recording is None:
+            return None
+        recorder = Recorder(self._command.recording)
+        self._closing.push_async_callback(asyncio.to_thread, recorder.close, _DRAIN_SECONDS)
+        return recorder
 
     def _variables(self, region: str) -> Mapping[str, str]:
         return {**self._command.container_variables, **container_variables(self.url, region)}

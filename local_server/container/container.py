@@ -13,6 +13,7 @@ from pathlib import Path
 from cloudserve.errors import ModelError
 
 from ..child_processes import Mount
+from ..inference.observation import Observer, unobserved
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from . import discovery
@@ -54,6 +55,8 @@ class Setup:
     network: bool = True
     """Whether the container may connect to other hosts; pip needs it."""
     session: SessionOptions = field(default_factory=SessionOptions)
+    observer: Observer = unobserved
+    """Called for each request to one of the models."""
     start_seconds: float = 60.0
     """The timeout of importing `inference.py`."""
 
@@ -68,7 +71,7 @@ class Container:
         self._setup = replace(setup, tree=tree, scratch=scratch)
         self.settings: Settings = read_settings(setup.environment)
         batching = self.settings.batching
-        self._upstream = Upstream(executor, batching, setup.image, setup.session)
+        self._upstream = Upstream(executor, batching, setup.image, setup.session, setup.observer)
         self._handlers: Handlers | None = None
         self._script: NginxScript | None = None
         default = self.settings.default_model or "None"

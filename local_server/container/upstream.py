@@ -11,6 +11,7 @@ from functools import partial
 from ..batching.loader import batched
 from ..batching.parameters import BatchingParameters
 from ..inference import Inference
+from ..inference.observation import Observer, unobserved
 from ..models import Manager
 from ..protocols.tfserving.grpc.services import TfServingGrpc
 from ..protocols.tfserving.rest import TfServingRest
@@ -36,10 +37,11 @@ class Upstream:
         batching: BatchingParameters | None = None,
         image: ServingImage | None = None,
         options: SessionOptions | None = None,
+        observer: Observer = unobserved,
     ) -> None:
         load = partial(load_model, options=options, image=image)
         self._manager = Manager(batched(load, batching))
-        self.inference = Inference(self._manager, executor)
+        self.inference = Inference(self._manager, executor, observer=observer)
         self._rest = TfServingRest(self.inference)
         self._ports = AsyncExitStack()
         self._versions: dict[str, list[int]] = {}

@@ -22,6 +22,11 @@ from .types import Answer, Method, ModelSpec, Prediction, Task
 logger = logging.getLogger(__name__)
 
 
+def always() -> bool:
+    """Return True (select every request)."""
+    return True
+
+
 class Observation:
     """One request, from its arrival at a version to its result; or equal ones of one turn.
 
@@ -73,13 +78,16 @@ class Observation:
         """Return how many requests this is."""
         return len(self.rows) or 1
 
-    def each(self) -> Iterator[Observation]:
-        """Yield each request with its own inputs and answer."""
+    def each(self, is_selected: Callable[[], bool] = always) -> Iterator[Observation]:
+        """Yield each selected request with its own inputs and answer."""
         if not self.rows:
-            yield self
+            if is_selected():
+                yield self
             return
         assert isinstance(self.answer, Prediction)
         for start, stop in pairwise([0, *accumulate(self.rows)]):
+            if not is_selected():
+                continue
             one = copy(self)
             one.rows = ()
             one.inputs = _rows(self.inputs, start, stop)

@@ -1,8 +1,10 @@
-"""The observers of a server: its metrics, if served, and its request log."""
+"""The observers of a server: its metrics, if served, its request log, its recording."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+from cloudserve.golden.recording import Recording
 
 from ..batching import BatchedModel, BatchObserver
 from ..config import ModelServerConfig
@@ -16,6 +18,8 @@ from ..warmup import WarmupObserver
 from .instruments import Labels
 from .log_options import RequestLogOptions
 from .monitoring_config import MonitoringConfig
+from .recording.recorder import Recorder
+from .recording.recorder import uncounted as unrecorded
 from .request_log import RequestLog, uncounted
 from .serving_metrics import ServingMetrics
 
@@ -24,18 +28,25 @@ class Monitor:
     """The observers and the middleware of a server, for the composition root."""
 
     def __init__(
-        self, config: MonitoringConfig, log_options: RequestLogOptions | None = None
+        self,
+        config: MonitoringConfig,
+        log_options: RequestLogOptions | None = None,
+        recording: Recording | None = None,
     ) -> None:
+        """Open the file of a recording; raises UserError if that fails."""
         self._path = config.path
         self._metrics = ServingMetrics() if config.is_enabled else None
         logged = self._metrics.logged if self._metrics else uncounted
         self._log = RequestLog(log_options or RequestLogOptions(), logged)
+        recorded = self._metrics.recorded if self._metrics else unrecorded
+        self._recorder = Recorder(recording, recorded) if recording else None
 
     @property
     def observer(self) -> Observer:
         """Return the observer of the data plane's requests."""
         counting = [self._metrics.observe] if self._metrics else []
-        return together(*counting, self._log.observe)
+        recording = [self._recorder.observe] if self._recorder else []
+        return together(*counting, self._log.observe, *recording)
 
     @property
     def batches(self) -> BatchObserver | None:
@@ -67,8 +78,10 @@ class Monitor:
         self._log.configure(config.models)
 
     def close(self, seconds: float) -> None:
-        """Write the queued log entries within `seconds`, after the last request."""
+        """Write what is queued within `seconds` each, after the last request."""
         self._log.close(seconds)
+        if self._recorder:
+            self._recorder.close(seconds)
 
     def watch(self, manager: Manager) -> None:
         """Add metrics of the versions in memory and of their queued requests."""

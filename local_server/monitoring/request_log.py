@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from ..status import Code
 from .log_files import LogFiles
 from .log_options import RequestLogOptions
 from .log_records import Entry, to_entry, to_record
+from .work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class RequestLog:
         self._logged = logged
         self._rng = rng
         self._streams: Mapping[str, _Stream] = {}
-        self._queue = _Queue(options.queue_records, options.queue_bytes)
+        self._queue = WorkQueue[tuple[Entry, str]](options.queue_records, options.queue_bytes)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._failing = False
@@ -73,15 +73,15 @@ class RequestLog:
         """Queue a request if it was answered and is sampled (an Observer)."""
         stream = self._streams.get(observation.spec.name)
         if stream is not None:
-            for each in observation.each():
-                self._sample(stream, each)
+            for each in observation.each(lambda: self._rng() < stream.rate):
+                self._log(stream, each)
 
-    def _sample(self, stream: _Stream, observation: Observation) -> None:
+    def _log(self, stream: _Stream, observation: Observation) -> None:
         answer = observation.answer
-        if answer is None or self._rng() >= stream.rate:
+        if answer is None:
             return
         entry = to_entry(observation, answer, stream.rate)
-        if self._queue.put(entry, stream.prefix):
+        if self._queue.put((entry, stream.prefix), entry.size):
             self._start()
         else:
             self._logged(entry.model, Code.RESOURCE_EXHAUSTED)
@@ -143,45 +143,3 @@ class RequestLog:
         used = {stream.prefix for stream in self._streams.values()}
         for prefix in files.keys() - used:
             files.pop(prefix).close()
-
-
-class _Queue:
-    """Entries that wait for the writing thread; limited in number and bytes."""
-
-    def __init__(self, most_entries: int, most_bytes: int) -> None:
-        self._most_entries = most_entries
-        self._most_bytes = most_bytes
-        self._entries: deque[tuple[Entry, str, int]] = deque()
-        self._bytes = 0
-        self._closed = False
-        self._changed = threading.Condition()
-
-    def put(self, entry: Entry, prefix: str) -> bool:
-        """Queue an entry; return whether there was room for it."""
-        size = entry.size
-        with self._changed:
-            is_full = (
-                len(self._entries) >= self._most_entries or self._bytes + size > self._most_bytes
-            )
-            if is_full or self._closed:
-                return False
-            self._entries.append((entry, prefix, size))
-            self._bytes += size
-            self._changed.notify()
-            return True
-
-    def take(self) -> tuple[Entry, str] | None:
-        """Wait for the next entry; None if the queue is closed and empty."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._entries or self._closed)
-            if not self._entries:
-                return None
-            entry, prefix, size = self._entries.popleft()
-            self._bytes -= size
-            return entry, prefix
-
-    def close(self) -> None:
-        """Accept no more entries."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()

@@ -51,6 +51,7 @@ class ServingMetrics:
         )
         self._all_examples = Counter(f"{_SERVING}request_example_count_total", ("model",))
         self._logs = Counter(f"{_SERVING}request_log_count", ("model_name", "status_code"))
+        self._recorded = Counter("cloudserve_recorded_requests_total", ("model_name", "outcome"))
         self._answered = Counter(
             "cloudserve_requests_total", ("model_name", "version", "signature", "method", "status")
         )
@@ -66,7 +67,7 @@ class ServingMetrics:
         self.graphs = GraphMetrics()
         self._metrics: list[Metric] = [
             *(self._requests, self._latency, self._runtime, self._examples, self._all_examples),
-            *(self._logs, self._answered, self._seconds),
+            *(self._logs, self._recorded, self._answered, self._seconds),
             *self.batches.metrics(),
             *self.loads.metrics(),
             *self.graphs.metrics(),
@@ -125,6 +126,10 @@ class ServingMetrics:
     def logged(self, model: str, code: Code) -> None:
         """Count a sampled request and the result of logging it."""
         self._logs.add((model, _CODE_NAMES[code]))
+
+    def recorded(self, model: str, outcome: str) -> None:
+        """Count a request that was chosen to be recorded."""
+        self._recorded.add((model, outcome))
 
     def observe(self, observation: Observation) -> None:
         """Count a request of the data plane, or several of one turn (an Observer)."""

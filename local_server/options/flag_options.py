@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from cloudserve.golden.recording import Recording, recording
+
 from ..codecs.limits import JsonLimits
 from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
@@ -36,7 +38,8 @@ _PORTS = range(65536)
 def flag_options(flags: FlagValues) -> ServerOptions:
     """Return the options that flags describe.
 
-    Raises StatusError (INVALID_ARGUMENT) with TensorFlow Serving's texts for invalid ones.
+    Raises StatusError (INVALID_ARGUMENT) with TensorFlow Serving's texts for invalid ones,
+    UserError for an invalid rule of redaction.
     """
     _check(flags)
     ignored = flags.without_effect()
@@ -67,6 +70,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         warmup_iterations=_warmup_iterations(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
         request_log=_request_log(flags),
+        recording=_recording(flags),
         auth_token_file=_path(flags, "auth_token_file"),
         drain_seconds=flags.number("drain_seconds"),
         reload_seconds=_positive(flags.number("reload_timeout_seconds")),
@@ -190,6 +194,23 @@ def _request_log(flags: FlagValues) -> RequestLogOptions:
         raise StatusError(Code.INVALID_ARGUMENT, text)
     directory = _path(flags, "request_log_dir")
     return RequestLogOptions(directory, rate, LogLimits(total_bytes=most))
+
+
+def _recording(flags: FlagValues) -> Recording | None:
+    rate, most = flags.fraction("record_rate"), flags.number("record_most")
+    if not 0 <= rate <= 1:
+        text = f"record_rate must be between 0 and 1; was {rate:g}"
+        raise StatusError(Code.INVALID_ARGUMENT, text)
+    if most < 1:
+        raise StatusError(Code.INVALID_ARGUMENT, f"record_most must be at least 1; was {most}")
+    rules = flags.text("record_redact")
+    return recording(
+        flags.text("record"),
+        rate=rate,
+        most=most,
+        redact=tuple(rules.split(",")) if rules else (),
+        errors=flags.is_on("record_errors"),
+    )
 
 
 def _warmup_iterations(flags: FlagValues) -> int:

@@ -179,6 +179,20 @@ FLAGS: tuple[Flag, ...] = (
         bits=64,
     ),
     Flag(
+        "record",
+        "",
+        "Record predictions in this golden file, or in a folder with a file for each model. "
+        "Empty: nothing is recorded.",
+    ),
+    Flag("record_rate", 1.0, "Fraction of requests to record, from 0 to 1."),
+    Flag("record_most", 1000, "Maximum number of examples of each signature of a version."),
+    Flag(
+        "record_redact",
+        "",
+        "Comma-separated rules for what is written: drop:NAME, hash:NAME, round:NAME:DIGITS.",
+    ),
+    Flag("record_errors", False, "Record requests that the model refuses, too."),
+    Flag(
         "strict_startup",
         True,
         "Open the ports when every model is available, and exit if one fails. "

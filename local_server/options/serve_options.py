@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudserve.errors import UserError
+from cloudserve.golden.recording import Recording
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 from cloudserve.servers import ServeCommand
 
@@ -33,8 +34,8 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
 
     A path in a bucket (`gs://`, `s3://`) is one model. Batching is by measured costs, or by
     TensorFlow Serving's rules if there are parameters. Raises ModelError if there is no model,
-    UserError for one name of several models, several models in a container, and parameters without
-    batching, StatusError for an invalid device.
+    UserError for one name or golden file of several models, several models in a container, and
+    parameters without batching, StatusError for an invalid device.
     """
     name, routes = command.name, command.container_routes
     models = find_models(path, name) if isinstance(path, Path) else {name or _last(path): path}
@@ -58,6 +59,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
         ),
         metrics_path=DEFAULT_PATH,
         request_log=RequestLogOptions(command.request_log, command.request_log_rate),
+        recording=_recording(command.recording, models),
         auth_token_file=command.auth_token_file,
         drain_seconds=command.drain_seconds,
     )
@@ -82,6 +84,16 @@ def _batching(parameters: Path | None, *, is_on: bool) -> BatchingOptions | None
             hint="leave out --no-batching or --batching-parameters",
         )
     return BatchingOptions(parameters)
+
+
+def _recording(recording: Recording | None, models: Mapping[str, Path | str]) -> Recording | None:
+    if recording and not recording.is_folder and len(models) > 1:
+        raise UserError(
+            f"a golden file has requests to one model, and there are {len(models)}",
+            where=str(recording.path),
+            hint=f"give a folder, which has a file for each: --record {recording.path}/",
+        )
+    return recording
 
 
 def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> ContainerRoutes:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from cloudserve.golden.recording import Recording
+
 from ..codecs.limits import DEFAULT_LIMITS, JsonLimits
 from ..config import ModelServerConfig
 from ..models import Retry
@@ -108,6 +110,8 @@ class ServerOptions:
     metrics_path: str | None = None
     """The path of the metrics page; None disables it."""
     request_log: RequestLogOptions = field(default_factory=RequestLogOptions)
+    recording: Recording | None = None
+    """What is recorded in golden files; None records nothing."""
     auth_token_file: Path | None = None
     """The bearer tokens of which each request needs one; None disables authentication."""
     drain_seconds: float = 10.0

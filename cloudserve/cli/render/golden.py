@@ -6,7 +6,7 @@ import msgspec
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.golden.compare import Deviation
-from cloudserve.golden.file import Golden
+from cloudserve.golden.file import Example, Golden, encode
 from cloudserve.golden.replay import Replayed
 from cloudserve.plural import counted
 
@@ -33,14 +33,15 @@ def golden_report(file: str, golden: Golden) -> Report:
         ("source", header.source or "-"),
         ("recorded", f"{header.recorded:%Y-%m-%d %H:%M} UTC" if header.recorded else "-"),
         ("tolerance", msgspec.json.encode(header.tolerance).decode()),
-        ("examples", f"{len(golden.examples):,}, {counted(golden.labels, 'label')}"),
+        ("examples", _examples(golden)),
+        ("answered by", _versions(golden)),
         ("digest", f"sha256:{golden.digest}"),
     ]
     rows = [
         (
             str(number),
-            _cut(msgspec.json.encode(one.request).decode()),
-            _cut(msgspec.json.encode(one.answer if one.labels is None else one.labels).decode()),
+            _cut(encode(one.request).decode()),
+            _cut(_recorded(one)),
         )
         for number, one in enumerate(golden.examples, start=1)
     ]
@@ -50,6 +51,9 @@ def golden_report(file: str, golden: Golden) -> Report:
         "header": msgspec.to_builtins(header),
         "examples": len(golden.examples),
         "labels": golden.labels,
+        "refusals": sum(one.error is not None for one in golden.examples),
+        "unchecked": sum(not one.is_compared for one in golden.examples),
+        "is_cut": golden.is_cut,
     }
     return Report(
         document,
@@ -57,9 +61,36 @@ def golden_report(file: str, golden: Golden) -> Report:
     )
 
 
+def _examples(golden: Golden) -> str:
+    text = f"{len(golden.examples):,}, {counted(golden.labels, 'label')}"
+    if unchecked := sum(not one.is_compared for one in golden.examples):
+        text += f", {unchecked:,} without an answer"
+    return f"{text}; a last line that was cut short is ignored" if golden.is_cut else text
+
+
+def _versions(golden: Golden) -> str:
+    """Return the versions and labels that servers recorded."""
+    versions = sorted({one.version for one in golden.examples if one.version is not None})
+    labels = sorted({one.label for one in golden.examples if one.label})
+    texts = [f"version {version}" for version in versions] + [f"label {label}" for label in labels]
+    return ", ".join(texts) or "-"
+
+
+def _recorded(example: Example) -> str:
+    if example.labels is not None:
+        return encode(example.labels).decode()
+    if example.error is not None:
+        return f"HTTP {example.error.status} {example.error.code}".rstrip()
+    if example.answer is None:
+        return f"none: {', '.join(f'{rule} {field}' for field, rule in example.redacted.items())}"
+    return encode(example.answer).decode()
+
+
 def _summary(result: Replayed) -> str:
     requests = counted(result.requests, "request")
     text = f"{requests}, {result.differing:,} with another answer"
+    if result.unchecked:
+        text += f", {result.unchecked:,} without a recorded one"
     if result.labels:
         text += (
             f"; {result.right:,} of {counted(result.labels, 'label')} right ({result.accuracy:.1%})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +10,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from cloudserve.errors import RemoteError, UserError
+from cloudserve.golden.file import encode, is_golden, read_golden
 from cloudserve.release.canary.comparison import Answer, Comparison, Measure
 
 TRIED = 20
@@ -121,9 +121,10 @@ class Probes:
 
 
 def read_requests(path: Path) -> tuple[bytes, ...]:
-    """Read a file of requests, a JSON object on each line; empty lines are ignored.
+    """Read a file of requests, a JSON object on each line, or those of a golden file.
 
-    Raises UserError, naming the line, for a file that is not one.
+    Empty lines are ignored, and golden requests that are expected to be refused. Raises UserError,
+    naming the line, for another file.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -133,6 +134,8 @@ def read_requests(path: Path) -> tuple[bytes, ...]:
             where=str(path),
             hint=_HINT,
         ) from error
+    if lines and is_golden(lines[0]):
+        return _of_golden(path)
     requests = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -143,10 +146,17 @@ def read_requests(path: Path) -> tuple[bytes, ...]:
     return tuple(requests)
 
 
+def _of_golden(path: Path) -> tuple[bytes, ...]:
+    requests = tuple(map(encode, read_golden(path).requests))
+    if not requests:
+        raise UserError("the file has no requests to answer", where=str(path), hint=_HINT)
+    return requests
+
+
 def _check_object(line: bytes, where: str) -> None:
     try:
-        request = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the request is not JSON: {error}", where=where, hint=_HINT) from error
     if not isinstance(request, dict):
         raise UserError("the request is not a JSON object", where=where, hint=_HINT)

@@ -52,7 +52,7 @@ class RequestSource:
         settings, model = self.settings, self.models.layout.model
         if settings.file:
             golden = read_golden(self.folder / settings.file.replace("{model}", model))
-            bodies = tuple(example.request for example in golden.examples)
+            bodies = golden.requests
             return GateRequests(
                 bodies, signatures, f"{counted(len(bodies), 'request')} of {settings.file}"
             )

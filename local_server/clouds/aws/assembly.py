@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloudserve.images.rehearsal import Rehearsal
 
+from ...monitoring.recording.recorder import Recorder
 from ...runtime.options import SessionOptions
 from ...transport.types import Head
 from ..background_tasks import BackgroundTasks
@@ -73,6 +74,8 @@ class AwsParts:
     """The commands that replace images, by image."""
     keys: Mapping[str, str] | None = None
     """Secrets by access key; requests must be signed by one of them. None accepts any request."""
+    recorder: Recorder | None = None
+    """Records what the containers' models answer."""
 
 
 class OfflineAws:
@@ -90,6 +93,7 @@ class OfflineAws:
             session=parts.session,
             install_requirements=parts.install_requirements,
             rehearsals=parts.rehearsals,
+            recorder=parts.recorder,
         )
         self._pool.prepare()
         self._metrics = MetricStore(records.now)

@@ -44,7 +44,7 @@ def test_a_file_that_was_written_is_read_back(tmp_path, header, examples):
     result = read_golden(file)
     assert result.header == header
     assert result.examples == tuple(examples)
-    assert json.loads(file.read_text().splitlines()[0])["golden"] == 1
+    assert json.loads(file.read_bytes().splitlines()[0])["golden"] == 1
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,12 @@ def record_command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Send requests, and write them with their answers to a golden file.
 
-    REQUESTS has one JSON request on each line, such as {"instances": [[1.0, 2.0]]}. A number is as
-    recorded if it is within one of the tolerances.
+    REQUESTS has one JSON request on each line, such as {"instances": [[1.0, 2.0]]}, or is a golden
+    file, such as one that a server recorded. A number is as recorded if it is within one of the
+    tolerances.
     """
+    from dataclasses import replace
+
     from cloudserve.golden.file import Header, Tolerance, write_golden
     from cloudserve.golden.replay import record
     from cloudserve.golden.requests import read_requests
@@ -62,7 +65,8 @@ def record_command(  # noqa: PLR0913 - one parameter per option
     bodies = read_requests(requests)
     with asking(subject, project_for(subject, project_file)) as ask:
         golden = record(bodies, ask, header)
-    write_golden(golden, out)
+    # Requests that only their owner may read stay so.
+    write_golden(replace(golden, mode=requests.stat().st_mode & 0o666), out)
     print_progress(f"wrote {out}: {counted(len(golden.examples), 'request')} with answers")
 
 

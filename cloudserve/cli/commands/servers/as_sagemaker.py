@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cloudserve.cli.recording import RECORD_NAMES
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.servers import ContainerCommand
 
@@ -20,6 +21,7 @@ _TFSERVING_ONLY = (
     *("batching", "batching_parameters"),
     "custom_op_libraries",
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
+    *RECORD_NAMES,
 )
 _SAGEMAKER_ONLY = ("image", "install_requirements", "container_env")
 

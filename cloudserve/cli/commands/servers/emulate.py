@@ -17,6 +17,7 @@ from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, With
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
 from cloudserve.cli.pointing import shell_lines
+from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.cli.variables import container_env_option, forget_accounts
 from cloudserve.servers import EmulateCommand
@@ -75,6 +76,7 @@ _PORT = 8900
     help="Run this command for containers of a custom image, in addition to the project file's "
     "(`rehearse`); can be repeated.",
 )
+@record_options
 @project_file_option
 @container_env_option()
 @click.option(
@@ -123,6 +125,7 @@ def command(  # noqa: PLR0913 - one parameter per option
             port=port if port is not None else 0 if argv else _PORT,
             container_variables=container_env,
             rehearsals=_rehearsals(project_file, commands),
+            recording=take_recording(click.get_current_context(), options),
             **options,
         )
     )

@@ -11,6 +11,7 @@ from cloudserve.cli.commands.servers.as_sagemaker import serve_container, tfserv
 from cloudserve.cli.commands.servers.as_vertex import vertex_options
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import deny_ops_option
+from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.cli.variables import container_env_option
 from cloudserve.servers import ServeCommand
@@ -112,6 +113,7 @@ class _ModelLocation(click.Path):
     default=1.0,
     help="Fraction of requests to log.",
 )
+@record_options
 @click.option("--image", help="With --as sagemaker: the URI or version of the image to imitate.")
 @click.option(
     "--install-requirements",
@@ -154,7 +156,8 @@ def command(
         return
     if contract == "vertex":
         options = vertex_options(context, options)
-    serve = ServeCommand(**tfserving_options(context, options))
+    recording = take_recording(context, options)
+    serve = ServeCommand(**tfserving_options(context, options), recording=recording)
     server = registry.local_server().model_server(path, serve)
 
     def announce() -> None:

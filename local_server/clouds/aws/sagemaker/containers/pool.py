@@ -20,6 +20,8 @@ from cloudserve.errors import ModelError
 from cloudserve.images.rehearsal import NO_REHEARSALS, Rehearsal
 
 from .....container import Container, Setup, release_of, serving_image_of
+from .....inference.observation import Observer, unobserved
+from .....monitoring.recording.recorder import Recorder
 from .....runtime.options import SessionOptions
 from .....status import Code, StatusError
 from .....tasks import Usage, to_completion
@@ -41,6 +43,15 @@ _MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true"}
 
 Variables = Callable[[str], Mapping[str, str]]
 """Returns the platform's environment variables in the containers of a region."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """How a container starts."""
+
+    seconds: float
+    isolated: bool
+    observer: Observer
 
 
 @dataclass(slots=True)
@@ -67,7 +78,9 @@ class ContainerPool:
         session: SessionOptions | None = None,
         install_requirements: bool = False,
         rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._rehearsals = rehearsals
         self._store = store
         self._variables = variables
@@ -92,6 +105,9 @@ class ContainerPool:
             await self.unload(deployment)
             raise
 
+    def _observer(self, name: str) -> Observer:
+        return self._recorder.below(name) if self._recorder else unobserved
+
     async def _load_variant(self, deployment: Deployment, variant: Variant) -> None:
         key = deployment.key(variant)
         try:
@@ -105,8 +121,9 @@ class ContainerPool:
         try:
             check_device(variant.container["Image"], variant.instance)
             seconds = variant.startup or START_SECONDS
+            observer = self._observer(f"{deployment.config}/{variant.name}")
             self._running[key] = await self.start(
-                variant.container, variant.region, seconds, variant.isolated
+                variant.container, variant.region, seconds, variant.isolated, observer
             )
         except Exception as error:
             logger.warning("%s failed to start: %s", key, error)
@@ -118,20 +135,21 @@ class ContainerPool:
         region: str,
         seconds: float = START_SECONDS,
         isolated: bool = False,
+        observer: Observer = unobserved,
         /,
         **extra: str,
     ) -> Running:
         """Start a container from a model's definition, with `extra` environment variables.
 
         `seconds` is the start timeout of a user's own container; an `isolated` one has no network.
-        Raises ModelError, AwsError and the object store's errors.
+        The observer is called for each request to a model of a SageMaker image. Raises
+        ModelError, AwsError and the object store's errors.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
-                return await self._start(
-                    definition, region, folder, extra, seconds=seconds, isolated=isolated
-                )
+                terms = _Terms(seconds, isolated, observer)
+                return await self._start(definition, region, folder, extra, terms)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
                 raise
@@ -142,9 +160,7 @@ class ContainerPool:
         region: str,
         folder: Path,
         extra: Mapping[str, str],
-        *,
-        seconds: float,
-        isolated: bool,
+        terms: _Terms,
     ) -> Running:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
@@ -155,7 +171,7 @@ class ContainerPool:
         rehearsal = self._rehearsals.get(definition["Image"])
         if rehearsal is not None:
             own_setup = OwnContainerSetup(
-                definition["Image"], tree, scratch, environment, platform, seconds
+                definition["Image"], tree, scratch, environment, platform, terms.seconds
             )
             own = await asyncio.to_thread(OwnContainer, rehearsal, own_setup)
             await own.start()
@@ -168,8 +184,9 @@ class ContainerPool:
             release_of(definition["Image"]),
             serving_image_of(definition["Image"]),
             install_requirements=self._install,
-            network=not isolated,
+            network=not terms.isolated,
             session=self._session,
+            observer=terms.observer,
         )
         container = Container(setup, self._executor)
         await container.start()

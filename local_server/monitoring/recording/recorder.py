@@ -1,0 +1,280 @@
+"""Records requests of the data plane in golden files (an Observer).
+
+A request costs a look-up of how many examples its signature has. One that is chosen is put into a
+bounded queue, or left out if that is full; one thread redacts, encodes and writes. Whatever fails
+there is logged once, counted, and never fails a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+from cloudserve.errors import CloudserveError, UserError
+from cloudserve.golden.recording import ENDING, Recording
+
+from ...inference.observation import Observation, Observer
+from ...inference.types import Method, Prediction
+from ...models import Servable
+from ...runtime.types import DEFAULT_SIGNATURE
+from ...status import Code
+from ..work_queue import WorkQueue
+from .golden_file import FullError, GoldenFile
+from .redact import Redaction
+from .seen import NoJsonFormError, Seen, to_example
+
+logger = logging.getLogger(__name__)
+
+QUEUED, QUEUED_BYTES = 1000, 64 * 2**20
+_OF_THE_MOMENT = frozenset(
+    {
+        Code.CANCELLED,
+        Code.DEADLINE_EXCEEDED,
+        Code.RESOURCE_EXHAUSTED,
+        Code.ABORTED,
+        Code.UNAVAILABLE,
+    }
+)
+"""Errors that the same request need not have again."""
+
+
+class Outcome(StrEnum):
+    """What became of a request that was chosen to be recorded."""
+
+    RECORDED = "recorded"
+    QUEUE_FULL = "queue_full"
+    """There were more than can be written."""
+    UNWRITABLE = "unwritable"
+    """The file could not be written, such as on a full disk."""
+    FILE_FULL = "file_full"
+    BROKEN_RULE = "broken_rule"
+    """A rule of redaction does not fit the model: nothing of it is written."""
+    NO_JSON = "no_json_form"
+    OTHER_METHOD = "other_method"
+    """Classify, Regress and MultiInference are not recorded."""
+    OTHER_MODEL = "other_model"
+    """The file is for another model."""
+    UNREADABLE = "unreadable"
+    """An error of a request whose inputs could not be decoded."""
+
+
+Counted = Callable[[str, Outcome], None]
+"""Called with a model's name for each request that was chosen."""
+
+
+def uncounted(_model: str, _outcome: Outcome) -> None:
+    """Do nothing (a Counted)."""
+
+
+class Recorder:
+    """Records requests. All methods are thread-safe.
+
+    The writing thread runs from the first recorded request until `close`.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        counted: Counted = uncounted,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        """Open the file, or create the folder. Raises UserError if that fails."""
+        self._recording = recording
+        self._redaction = (
+            Redaction(recording.rules, recording.key)
+            if recording.key
+            else Redaction(recording.rules)
+        )
+        self._counted = counted
+        self._rng = rng
+        self._queue = WorkQueue[tuple[Seen, Servable]](QUEUED, QUEUED_BYTES)
+        self._files: dict[str, GoldenFile] = {}
+        self._problems: dict[tuple[str, int], str] = {}
+        """Why the rules do not fit a model's version, "" if they do."""
+        self._said: set[tuple[str, Outcome]] = set()
+        self._totals: Counter[Outcome] = Counter()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        path = self._recording.path
+        try:
+            if self._recording.is_folder:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                file = GoldenFile(path)
+                file.open()
+                self._files[""] = file
+        except OSError as error:
+            raise UserError(
+                f"requests cannot be recorded: {error.strerror}",
+                where=str(path),
+                hint="name a file in an existing folder that you may write to",
+            ) from error
+
+    def observe(self, observation: Observation) -> None:
+        """Queue a request if it is chosen (an Observer)."""
+        self._observe(observation.spec.name, observation)
+
+    def below(self, prefix: str) -> Observer:
+        """Return an Observer for models that are recorded as `PREFIX/MODEL`."""
+        return lambda observation: self._observe(f"{prefix}/{observation.spec.name}", observation)
+
+    def _observe(self, name: str, observation: Observation) -> None:
+        servable = observation.servable
+        if servable is None or self._has_all(name, servable, observation):
+            return
+        if observation.method is not Method.PREDICT:
+            if self._rng() < self._recording.rate:
+                self._leave_out(name, Outcome.OTHER_METHOD, f"{observation.method} is not recorded")
+        elif observation.code is Code.OK:
+            for each in observation.each(self._is_chosen):
+                self._put(name, servable, each)
+        elif self._recording.errors and observation.code not in _OF_THE_MOMENT:
+            for each in observation.each(self._is_chosen):
+                self._put_error(name, servable, each)
+
+    def _is_chosen(self) -> bool:
+        return self._rng() < self._recording.rate
+
+    def _has_all(self, name: str, servable: Servable, observation: Observation) -> bool:
+        file = self._files.get(name if self._recording.is_folder else "")
+        if file is None:
+            return False
+        kind = servable.version, observation.signature or DEFAULT_SIGNATURE
+        return file.counts[kind] >= self._recording.most
+
+    def _put_error(self, name: str, servable: Servable, observation: Observation) -> None:
+        if observation.inputs:
+            self._put(name, servable, observation)
+        else:
+            text = "an error is not recorded: the request's inputs could not be decoded"
+            self._leave_out(name, Outcome.UNREADABLE, text)
+
+    def _put(self, name: str, servable: Servable, observation: Observation) -> None:
+        signature = servable.model.all_signatures[observation.signature]
+        answer = observation.answer
+        seen = Seen(
+            name,
+            servable.version,
+            observation.spec.label or "",
+            signature,
+            observation.inputs,
+            answer.outputs if isinstance(answer, Prediction) else {},
+            observation.code,
+        )
+        if self._queue.put((seen, servable), seen.size):
+            self._start()
+        else:
+            self._leave_out(name, Outcome.QUEUE_FULL, "there are more requests than can be written")
+
+    def close(self, seconds: float) -> None:
+        """Accept no more requests, write the queued ones within `seconds`, and close the files."""
+        self._queue.close()
+        with self._lock:
+            thread = self._thread
+        if thread:
+            thread.join(seconds)
+            if thread.is_alive():
+                logger.warning("not every request was recorded in time")
+        else:
+            self._close_files()
+        self._summarize()
+
+    def _summarize(self) -> None:
+        left_out = ", ".join(
+            f"{count:,} {outcome}"
+            for outcome, count in sorted(self._totals.items())
+            if outcome is not Outcome.RECORDED
+        )
+        text = f"; left out: {left_out}" if left_out else ""
+        count, path = self._totals[Outcome.RECORDED], self._recording.path
+        logger.info("recorded %d requests in %s%s", count, path, text)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+                    self._thread.start()
+
+    # In the writing thread.
+
+    def _work(self) -> None:
+        while (queued := self._queue.take()) is not None:
+            seen, servable = queued
+            try:
+                self._record(seen, servable)
+            except Exception:
+                # A defect: it must end neither the thread nor the recording.
+                logger.exception("a request could not be recorded")
+                self._count(seen.model, Outcome.NO_JSON)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def _record(self, seen: Seen, servable: Servable) -> None:
+        if problem := self._problem(servable, seen):
+            self._leave_out(seen.model, Outcome.BROKEN_RULE, problem)
+            return
+        try:
+            example = to_example(seen, self._redaction)
+        except (CloudserveError, NoJsonFormError) as error:
+            self._leave_out(seen.model, Outcome.NO_JSON, str(error))
+            return
+        try:
+            file = self._file(seen.model)
+            if file.model not in {"", seen.model}:
+                text = f"{self._recording.path} has requests to {file.model}; give a folder"
+                self._leave_out(seen.model, Outcome.OTHER_MODEL, text)
+            elif file.counts[seen.version, seen.signature.name] < self._recording.most:
+                file.append(example, seen.model)
+                self._said.discard((seen.model, Outcome.UNWRITABLE))
+                self._count(seen.model, Outcome.RECORDED)
+        except (OSError, UserError) as error:
+            self._leave_out(seen.model, Outcome.UNWRITABLE, str(error))
+        except FullError as error:
+            self._leave_out(seen.model, Outcome.FILE_FULL, str(error))
+
+    def _problem(self, servable: Servable, seen: Seen) -> str:
+        key = seen.model, seen.version
+        if key not in self._problems:
+            signatures = servable.model.all_signatures.values()
+            self._problems[key] = self._redaction.problem(signatures)
+        return self._problems[key]
+
+    def _file(self, model: str) -> GoldenFile:
+        if not self._recording.is_folder:
+            return self._files[""]
+        if model not in self._files:
+            file = GoldenFile(self._recording.path / file_name(model))
+            file.open()
+            self._files[model] = file
+        return self._files[model]
+
+    def _leave_out(self, model: str, outcome: Outcome, why: str) -> None:
+        self._count(model, outcome)
+        if (model, outcome) not in self._said:
+            self._said.add((model, outcome))
+            logger.warning(
+                "a request to %s is not recorded, nor are others like it: %s", model, why
+            )
+
+    def _count(self, model: str, outcome: Outcome) -> None:
+        with self._lock:
+            self._totals[outcome] += 1
+        self._counted(model, outcome)
+
+
+def file_name(model: str) -> Path:
+    """Return the name of a model's file in a folder; names are free text."""
+    return Path(f"{quote(model, safe=' ', errors='surrogateescape')}{ENDING}")
