@@ -5,7 +5,7 @@ This is the public API. Names are imported on first use, so importing the packag
     project = cloudserve.load_project("cloudserve.yaml")
     cloudserve.deploy(project, "mnist", "aws")
     cloudserve.promote(project, "mnist", "aws")
-    cloudserve.Client(project, "mnist", "aws").predict([[0.0] * 784])
+    cloudserve.Client(project, "mnist", "aws").predict([[0.0] * 784]).array
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
         status,
         undeploy,
     )
+    from cloudserve.client import Access, Answer, AsyncClient, Client, Retry, example
     from cloudserve.comparison import Comparison, diff
     from cloudserve.errors import CloudserveError
     from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
-    from cloudserve.predict.client import Client
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.outcome import Outcome
@@ -47,9 +47,12 @@ if TYPE_CHECKING:
     from cloudserve.savedmodel import read_saved_model as inspect
 
 _NAMES = {
+    "Access": "cloudserve.client:Access",
     "Action": "cloudserve.release.types:Action",
+    "Answer": "cloudserve.client:Answer",
+    "AsyncClient": "cloudserve.client:AsyncClient",
     "BatchResult": "cloudserve.predict.batch:BatchResult",
-    "Client": "cloudserve.predict.client:Client",
+    "Client": "cloudserve.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
     "Comparison": "cloudserve.comparison:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
@@ -65,6 +68,7 @@ _NAMES = {
     "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.transfer.pull:Pulled",
+    "Retry": "cloudserve.client:Retry",
     "Release": "cloudserve.release.state.ledger:Release",
     "Revision": "cloudserve.release.types:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
@@ -75,6 +79,7 @@ _NAMES = {
     "deploy": "cloudserve.api:deploy",
     "diff": "cloudserve.comparison:diff",
     "drift": "cloudserve.api:drift",
+    "example": "cloudserve.client:example",
     "gc": "cloudserve.api:gc",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
@@ -92,7 +97,10 @@ _NAMES = {
 }
 
 __all__ = [
+    "Access",
     "Action",
+    "Answer",
+    "AsyncClient",
     "BatchResult",
     "Client",
     "CloudserveError",
@@ -111,6 +119,7 @@ __all__ = [
     "Project",
     "Pulled",
     "Release",
+    "Retry",
     "Revision",
     "SavedModel",
     "Target",
@@ -121,6 +130,7 @@ __all__ = [
     "deploy",
     "diff",
     "drift",
+    "example",
     "gc",
     "history",
     "inspect",

@@ -7,6 +7,7 @@
     ├── ModelError               a SavedModel cannot be read or loaded
     ├── RemoteError              a service refused or failed (status, request id, retryable)
     │   └── UnreachableError     the endpoint does not answer
+    │       └── LostAnswerError  a request was sent, and its answer did not arrive
     ├── ConflictError            the state of the cloud differs from what was assumed
     └── CheckFailedError         a check refused the release
         └── GateRefusedError     a gate of the target refused it, with all verdicts
@@ -79,6 +80,10 @@ class RemoteError(CloudserveError):
 
 class UnreachableError(RemoteError):
     """The endpoint does not answer."""
+
+
+class LostAnswerError(UnreachableError):
+    """A request was sent, and its answer did not arrive: whether it was processed is unknown."""
 
 
 class ConflictError(CloudserveError):

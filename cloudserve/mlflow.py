@@ -25,9 +25,9 @@ from mlflow.deployments import BaseDeploymentClient, PredictionsResponse
 from mlflow.exceptions import MlflowException
 
 from cloudserve import api
+from cloudserve.client.client import Client
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.offline import offline_clouds
-from cloudserve.predict.client import Client
 from cloudserve.project import Model, Project, find_project_file, load_project
 from cloudserve.release.types import Deployment
 from cloudserve.savedmodel import is_saved_model, read_tree
@@ -138,7 +138,7 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
             if isinstance(inputs, Mapping) and inputs.keys() & {"instances", "inputs"}:
                 answer = client.send(json.dumps(inputs).encode())
                 return PredictionsResponse.from_json(answer.decode())
-            predictions = client.predict(_instances(inputs))
+            predictions = client.predict(_instances(inputs)).predictions
             return PredictionsResponse.from_json(json.dumps({"predictions": predictions}))
 
     def _deploy(self, name: str, model_uri: str, settings: _Settings) -> None:

@@ -26,10 +26,12 @@ _SCALARS = {
     "bytes": FieldDescriptorProto.TYPE_BYTES,
     "double": FieldDescriptorProto.TYPE_DOUBLE,
     "fixed32": FieldDescriptorProto.TYPE_FIXED32,
+    "float": FieldDescriptorProto.TYPE_FLOAT,
     "int32": FieldDescriptorProto.TYPE_INT32,
     "int64": FieldDescriptorProto.TYPE_INT64,
     "string": FieldDescriptorProto.TYPE_STRING,
     "uint32": FieldDescriptorProto.TYPE_UINT32,
+    "uint64": FieldDescriptorProto.TYPE_UINT64,
 }
 
 

@@ -46,6 +46,7 @@ OPTIONAL = frozenset(
         "grpc_reflection",
         "hpack",
         "httptools",
+        "httpx",
         "ml_dtypes",
         "numpy",
         "orjson",

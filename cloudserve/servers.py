@@ -17,6 +17,7 @@ from cloudserve.bench.settings import Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
+from cloudserve.savedmodel.signature import Signature
 
 T = TypeVar("T")
 
@@ -136,6 +137,20 @@ class Emulator(Server, Protocol):
         """Return the variables that point unmodified AWS and Google clients at the clouds."""
 
 
+class LoadedModel(Protocol):
+    """A SavedModel in this process; `run` may be called from many threads."""
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Return the signatures that requests can name."""
+
+    def run(self, signature: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run a signature on arrays by input; raises CloudserveError with TensorFlow's reason."""
+
+    def close(self) -> None:
+        """Release what the model holds."""
+
+
 class Flags(Protocol):
     """A parsed command line of `cloudserve model-server`."""
 
@@ -169,6 +184,9 @@ class LocalServer(Protocol):
 
         Raises ModelError if there is no model, UserError or StatusError for invalid options.
         """
+
+    def open_model(self, path: Path) -> LoadedModel:
+        """Load a SavedModel directory into this process; raises ModelError."""
 
     def parse_flags(self, arguments: Sequence[str]) -> Flags:
         """Parse the flags of tensorflow_model_server."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .clouds.emulator import Emulator
     from .container.server import ContainerServer
     from .options.flags import FlagValues
+    from .runtime.types import LoadedModel
     from .server import ModelServer
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "emulator",
     "flagged_server",
     "model_server",
+    "open_model",
     "parse_flags",
     "run",
     "tune",
@@ -77,6 +79,15 @@ def model_server(path: Path | str, command: ServeCommand) -> ModelServer:
     from .server import ModelServer
 
     return ModelServer(serve_options(path, command))
+
+
+@needs_extra("a model in process", "server")
+def open_model(path: Path) -> LoadedModel:
+    """Load a SavedModel directory into this process."""
+    _open_tensorflow()
+    from .runtime.session import load_model
+
+    return load_model(path)
 
 
 @needs_extra("the model server", "server")

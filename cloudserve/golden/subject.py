@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from cloudserve.client.client import Client
 from cloudserve.errors import UserError
 from cloudserve.golden.ask import Ask, ask_url, served_locally
-from cloudserve.predict.client import Client
 from cloudserve.project import Project
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.model_source import ModelSource

@@ -1,5 +1,1 @@
-"""Clients of deployed models, the same for every target."""
-
-from cloudserve.predict.client import Client
-
-__all__ = ["Client"]
+"""Batch predictions as jobs of a platform; single predictions are in `cloudserve.client`."""

@@ -200,6 +200,34 @@ class SplitProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformAnswer:
+    """The answer to a prediction, and the revision that gave it."""
+
+    body: bytes
+    revision: str = ""
+    """The revision's id; "" if the platform does not say who answered."""
+
+
+@runtime_checkable
+class AnsweringProvider(Protocol):
+    """A provider for clients: its answers name the revision, and it retries nothing by itself."""
+
+    def ask(
+        self, model: str, body: bytes, revision_id: str | None, seconds: float
+    ) -> PlatformAnswer:
+        """Send one JSON request, once, to the endpoint or to one revision.
+
+        `seconds` limits the wait for the answer. Raises what `Provider.predict` raises, and
+        LostAnswerError if the request was sent and its answer did not arrive.
+        """
+        ...
+
+    def request_limit(self, model: str) -> int:
+        """Return the largest request in bytes; 0 without a limit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficCounts:
     """The users' requests to a revision in some minutes, as the platform's metrics have them."""
 

@@ -22,6 +22,7 @@ __all__ = [
     "Message",
     "OpList",
     "SavedModel",
+    "SignatureDef",
     "parse",
     "parse_text",
 ]
@@ -150,6 +151,7 @@ def _make_pool() -> DescriptorPool:
 _POOL = _make_pool()
 
 SavedModel = message_class(_POOL, "tensorflow.SavedModel")
+SignatureDef = message_class(_POOL, "tensorflow.SignatureDef")
 AssetFileDef = message_class(_POOL, "tensorflow.AssetFileDef")
 OpList = message_class(_POOL, "tensorflow.OpList")
 KernelList = message_class(_POOL, "tensorflow.KernelList")

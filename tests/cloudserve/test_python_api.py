@@ -32,7 +32,8 @@ def release(target: str) -> str | None:
     model: cloudserve.SavedModel = cloudserve.inspect("models/m/1")
     try:
         answer = cloudserve.Client(project, "m", target).predict([[0.0]])
-        print(answer[0], job.failed, model.signatures, state.live, releases[0].who)
+        print(answer.array[0], answer.version, job.failed, model.signatures)
+        print(state.live, releases[0].who)
         print(cloudserve.__version__)
     except RemoteError as error:
         print(error.hint, error.status)

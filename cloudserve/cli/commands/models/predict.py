@@ -42,7 +42,8 @@ def command(
     The request is sent unchanged to the platform's prediction API, and the response is printed
     unchanged. `--output table` prints one line per prediction.
     """
-    from cloudserve.predict import Client
+    from cloudserve.client import Client
+    from cloudserve.client.raw import predictions_of
 
     client = Client(subject.project(), subject.model, subject.target, version=version)
     announce(client.destination)
@@ -52,7 +53,7 @@ def command(
     if output == "json":
         print_result(answer)
     else:
-        print_report(Report(None, (_table(client.predictions(answer)),)), output)
+        print_report(Report(None, (_table(predictions_of(answer, client.where)),)), output)
 
 
 def _table(predictions: list[Any]) -> Table:

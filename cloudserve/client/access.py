@@ -1,0 +1,59 @@
+"""How a server is reached: tokens, headers and certificates."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudserve.errors import UserError
+
+Token = str | Callable[[], str]
+"""A bearer token, or a function that is asked for one before each request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Credentials and certificates for a server; targets of a project use their SDK's own."""
+
+    token: Token = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Further headers, which are the metadata of gRPC calls."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's, in PEM form."""
+    certificate_file: Path | None = None
+    """The client's certificate, for servers that ask for one; its key is `key_file`."""
+    key_file: Path | None = None
+
+    def headers_now(self) -> dict[str, str]:
+        """Return the headers of the next request."""
+        token = self.token() if callable(self.token) else self.token
+        return {**self.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a context for HTTPS; raises UserError for a file that cannot be used."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.certificate_file is not None:
+                context.load_cert_chain(self.certificate_file, self.key_file)
+        except OSError as error:  # ssl.SSLError is one
+            raise UserError(
+                f"the certificates cannot be used: {error.strerror or error}",
+                where=str(self.ca_file or self.certificate_file),
+                hint="give files in PEM form: `ca_file`, `certificate_file` and its `key_file`",
+            ) from error
+        return context
+
+    def pem(self, file: Path | None) -> bytes | None:
+        """Return the content of a certificate's file, None without one; raises UserError."""
+        if file is None:
+            return None
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise UserError(
+                f"the file cannot be read: {error.strerror}",
+                where=str(file),
+                hint="give a file in PEM form",
+            ) from error

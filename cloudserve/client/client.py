@@ -1,0 +1,179 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from cloudserve.client.access import Access
+from cloudserve.client.answer import Answer
+from cloudserve.client.channel import Channel
+from cloudserve.client.conversation import (
+    Confirm,
+    Conversation,
+    Describe,
+    Known,
+    Pause,
+    Question,
+    Send,
+    Step,
+)
+from cloudserve.client.opening import Subject, address_of, open_channel, version_of
+from cloudserve.client.platform import PlatformChannel, check_json
+from cloudserve.client.raw import ask_decoded
+from cloudserve.client.retry import Deadline, Retry
+from cloudserve.errors import UserError
+from cloudserve.project import Project
+from cloudserve.release.destination import Destination
+from cloudserve.savedmodel.signature import Signature
+
+TIMEOUT = 60.0
+"""Seconds for a prediction; SageMaker and the shared domain of Vertex AI answer within 60."""
+
+
+class Client:
+    """Sends predictions to a model: of a server, on a target of a project, or in this process.
+
+    A client may be used from many threads; it keeps its connections until `close`.
+    """
+
+    def __init__(  # noqa: PLR0913 - keywords, each with its default
+        self,
+        subject: Subject,
+        model: str | None = None,
+        target: str | None = None,
+        *,
+        version: str | None = None,
+        project: Project | None = None,
+        environ: Mapping[str, str] | None = None,
+        access: Access | None = None,
+        retry: Retry | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Bind to a model, without reaching the network.
+
+        `subject` is `http(s)://HOST:PORT/v1/models/NAME`, `grpc(s)://HOST:PORT/NAME`, `unix:SOCKET`
+        with a `model`, the directory of a model, `MODEL[:VERSION]@TARGET` of the project file, or a
+        project with a `model` and a `target`. `version` pins a version's number or label, or a
+        deployed revision; otherwise the server or the target's traffic split decides. `timeout` is
+        the deadline of a prediction in seconds. Raises UserError for an unknown subject or version.
+        """
+        address = address_of(subject, model, target)
+        project = subject if isinstance(subject, Project) else project
+        self._channel: Channel = open_channel(address, project, environ, access or Access())
+        self._known = Known()
+        self._retry = retry or Retry()
+        self._timeout = timeout
+        self._version = version or version_of(address)
+        if isinstance(self._channel, PlatformChannel):
+            self._channel.revision(self._version)
+
+    @property
+    def where(self) -> str:
+        """Return the address or the target, as answers and errors name it."""
+        return self._channel.wire.where
+
+    @property
+    def destination(self) -> Destination:
+        """Return where a target's requests go: the offline clouds, or a cloud account.
+
+        Raises ProjectError if it is an account and the target has placeholders of `init`, UserError
+        if this client does not ask a target.
+        """
+        if not isinstance(self._channel, PlatformChannel):
+            raise UserError(
+                "only a target of a project has a destination",
+                where=self.where,
+                hint="`where` is the address",
+            )
+        return self._channel.destination
+
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        signature: str | None = None,
+        version: str | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Return the outputs of a model for a batch.
+
+        `inputs` is the value of the only input, a mapping of columns by input, or a list of
+        mappings (rows): arrays, lists, numbers, texts, bytes. It is checked against the signature
+        first. A batch beyond the target's limit is sent in parts. `version` and `timeout` replace
+        the client's own. Raises UserError, in the terms of the signature, for a payload that the
+        model does not take, RemoteError with the server's reason.
+        """
+        conversation = self._begin(timeout)
+        question = Question(inputs, signature or "", version or self._version)
+        steps = conversation.predict(question)
+        answer: Answer = self._drive(steps)
+        return answer
+
+    def send(self, body: bytes, *, timeout: float | None = None) -> bytes:
+        """Send a JSON request and return the JSON response, both unchanged where JSON is the form.
+
+        Over gRPC and in process the request is decoded, and the answer encoded as `predictions`.
+        Raises UserError if it is not JSON, before sending it, and RemoteError with the server's
+        reason. It is sent once.
+        """
+        check_json(body)
+        seconds = timeout or self._timeout
+        send_json = getattr(self._channel, "send_json", None)
+        if send_json is not None:
+            answer: bytes = send_json(body, self._version, seconds)
+            return answer
+        return ask_decoded(body, self)
+
+    def signatures(self) -> Sequence[Signature]:
+        """Return the signatures of the model, sorted by name; () if the server tells none."""
+        contract = self._channel.describe(self._version, self._timeout)
+        found = contract.signatures if contract else {}
+        return tuple(found[name] for name in sorted(found))
+
+    def close(self) -> None:
+        """Close the connections, and release a model in this process."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, timeout: float | None) -> Conversation:
+        deadline = Deadline(self._timeout if timeout is None else timeout)
+        return Conversation(self._channel.wire, self._known, self._retry, deadline)
+
+    def _drive(self, steps: Any) -> Any:
+        """Perform the steps of a conversation, and return its result."""
+        result: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                step = steps.throw(failure) if failure else steps.send(result)
+            except StopIteration as end:
+                return end.value
+            failure = None
+            try:
+                result = self._perform(step)
+            except Exception as error:  # noqa: BLE001 - the conversation decides about it
+                failure = error
+
+    def _perform(self, step: Step) -> Any:
+        match step:
+            case Describe(version, seconds):
+                return self._channel.describe(version, seconds)
+            case Confirm(version):
+                return self._channel.confirm(version)
+            case Send(call, request, seconds):
+                return self._channel.send(call, request, seconds)
+            case Pause(seconds):
+                return time.sleep(seconds)

@@ -1,0 +1,79 @@
+"""From what a program names to a channel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloudserve.client.access import Access
+from cloudserve.client.address import Address, TargetAddress, parse_address
+from cloudserve.client.channel import AsyncChannel, Channel
+from cloudserve.client.grpc_channels import AsyncGrpcChannel, GrpcChannel
+from cloudserve.client.http_channels import AsyncHttpChannel, HttpChannel
+from cloudserve.client.in_process import AsyncLocalChannel, LocalChannel
+from cloudserve.client.platform import AsyncPlatformChannel, PlatformChannel
+from cloudserve.errors import UserError
+from cloudserve.project import Project, find_project_file, load_project
+
+Subject = str | Path | Project
+
+
+def address_of(subject: Subject, model: str | None, target: str | None) -> Address:
+    """Return the address of a subject; raises UserError for one that names nothing.
+
+    A project needs a model and a target; a URL may need a model.
+    """
+    if not isinstance(subject, Project):
+        if target is not None:
+            raise UserError(
+                "a target belongs to a project",
+                where=str(subject),
+                hint="Client(project, MODEL, TARGET), or MODEL@TARGET alone",
+            )
+        return parse_address(subject, model or "")
+    if not model or not target:
+        raise UserError(
+            "a project needs the names of a model and a target",
+            where=str(subject.path),
+            hint="Client(project, MODEL, TARGET)",
+        )
+    return TargetAddress(model, target)
+
+
+def version_of(address: Address) -> str:
+    """Return the version that an address names, or ""."""
+    return "" if isinstance(address, Path) else address.version
+
+
+def open_channel(
+    address: Address, project: Project | None, environ: Mapping[str, str] | None, access: Access
+) -> Channel:
+    """Return a channel for threads, without reaching the network."""
+    if isinstance(address, Path):
+        return LocalChannel(address)
+    if isinstance(address, TargetAddress):
+        return _platform(address, project, environ)
+    kind = GrpcChannel if address.is_grpc else HttpChannel
+    return kind(address, access)
+
+
+def open_async_channel(
+    address: Address, project: Project | None, environ: Mapping[str, str] | None, access: Access
+) -> AsyncChannel:
+    """Return a channel for the running event loop."""
+    if isinstance(address, Path):
+        return AsyncLocalChannel(address)
+    if isinstance(address, TargetAddress):
+        return AsyncPlatformChannel(_platform(address, project, environ))
+    kind = AsyncGrpcChannel if address.is_grpc else AsyncHttpChannel
+    return kind(address, access)
+
+
+def _platform(
+    address: TargetAddress, project: Project | None, environ: Mapping[str, str] | None
+) -> PlatformChannel:
+    variables = os.environ if environ is None else environ
+    if project is None:
+        project = load_project(find_project_file(Path.cwd()))
+    return PlatformChannel(project, address.model, address.target, variables)

@@ -1,0 +1,70 @@
+"""JSON requests for transports without JSON: decoded, asked, and answered as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from cloudserve.client.answer import Answer
+from cloudserve.client.strings import json_text, to_json
+from cloudserve.errors import RemoteError, UserError
+
+
+class Predicts(Protocol):
+    """What answers a decoded request."""
+
+    def predict(self, inputs: Any, *, signature: str | None = None) -> Answer:
+        """Return the outputs for a batch."""
+        ...
+
+
+def ask_decoded(body: bytes, client: Predicts) -> bytes:
+    """Return the JSON answer to a JSON request."""
+    inputs, signature = decode_request(body)
+    answer = client.predict(inputs, signature=signature or None)
+    return json.dumps({"predictions": answer.predictions}, default=_json).encode()
+
+
+def decode_request(body: bytes) -> tuple[Any, str]:
+    """Return the inputs of a JSON request and its signature; raises UserError for another one."""
+    document = json.loads(body, object_hook=_bytes)
+    given = document.keys() & {"instances", "inputs"} if isinstance(document, Mapping) else ()
+    if len(given) != 1:
+        raise UserError(
+            "the request has neither `instances` nor `inputs`, or both",
+            hint='send {"instances": […]}, one entry per prediction',
+        )
+    return document[next(iter(given))], str(document.get("signature_name", ""))
+
+
+def predictions_of(answer: bytes, where: str) -> list[Any]:
+    """Return the predictions in a JSON answer; raises RemoteError if there are none."""
+    try:
+        document = json.loads(json_text(answer))
+    except (ValueError, RecursionError):
+        document = None
+    found = document.get("predictions") if isinstance(document, Mapping) else None
+    if not isinstance(found, list):
+        raise RemoteError(
+            "the answer has no `predictions`",
+            where=where,
+            hint="`cloudserve predict --input FILE -o json` prints it unchanged",
+        )
+    return found
+
+
+def _bytes(value: dict[str, Any]) -> Any:
+    if value.keys() == {"b64"} and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except ValueError as error:
+            raise UserError(
+                f"a `b64` is not base64: {error}", hint="encode the bytes with RFC 4648's alphabet"
+            ) from error
+    return value
+
+
+def _json(value: bytes) -> Any:
+    return to_json(value)
