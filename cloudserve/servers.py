@@ -17,6 +17,7 @@ from cloudserve.bench.settings import Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
+from cloudserve.model_run import RunRequest, RunResult
 from cloudserve.savedmodel.signature import Signature
 
 T = TypeVar("T")
@@ -208,6 +209,13 @@ class LocalServer(Protocol):
 
         Each request has the place that an error names. Raises UserError if it does not fit.
         """
+
+    def run_once(self, folder: Path, request: RunRequest) -> RunResult:
+        """Run a signature of the SavedModel in a directory once.
+
+        Raises ModelError if it does not load, UserError for inputs that it refuses.
+        """
+        ...
 
     def bench(self, subject: str, load: Load, settings: Settings) -> Result:
         """Measure a server under load; see `cloudserve.bench.measure`."""

@@ -19,6 +19,7 @@ from .transport.loop import run
 
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings, TuneSettings, Tuning
+    from cloudserve.model_run import RunRequest, RunResult
 
     from .clouds.emulator import Emulator
     from .container.server import ContainerServer
@@ -35,6 +36,7 @@ __all__ = [
     "open_model",
     "parse_flags",
     "run",
+    "run_once",
     "tune",
     "usage",
     "warmup_file",
@@ -131,6 +133,15 @@ def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
     from .container.server import ContainerServer
 
     return ContainerServer(tree, command)
+
+
+@needs_extra("models", "server")
+def run_once(folder: Path, request: RunRequest) -> RunResult:
+    """Run a model once."""
+    open_in_background()
+    from .run.run import run_model
+
+    return run_model(folder, request)
 
 
 @needs_extra("the load generator", "server")

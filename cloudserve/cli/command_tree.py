@@ -22,6 +22,7 @@ GROUPS = {
             "models.check",
             "Find what a server or a platform will not do with a SavedModel.",
         ),
+        "run": ("models.run", "Run a SavedModel once on inputs of the command line or of files."),
         "diff": (
             "release.diff",
             "Compare two models, or a target with the project file and the ledger.",

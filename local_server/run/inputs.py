@@ -1,0 +1,156 @@
+"""Inputs of a run: from expressions, files and Examples to the arrays that a signature takes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import ml_dtypes
+import numpy as np
+
+from cloudserve.errors import UserError
+from cloudserve.hints import choose_from
+from cloudserve.model_run import ArrayFile, BytesFile, Examples, Expression, Source
+from cloudserve.savedmodel import Signature, TensorSpec
+
+from ..codecs.examples import encode_example
+from ..codecs.tfrecord import RecordError, read_records
+from ..runtime.types import Tensor
+from ..status import StatusError
+from .expression import evaluate
+
+_PICKLES = frozenset({".pickle", ".pkl"})
+
+
+def read_inputs(sources: Mapping[str, Source], signature: Signature) -> dict[str, Tensor]:
+    """Return arrays by alias, in the dtypes of a signature.
+
+    Raises UserError for an unknown alias, a file that cannot be read, and values that the dtype
+    cannot hold.
+    """
+    specs = {spec.alias: spec for spec in signature.inputs}
+    for alias in sources:
+        if alias not in specs:
+            raise UserError(
+                f"signature {signature.name} has no input {alias}", hint=choose_from(specs)
+            )
+    return {alias: _read(source, specs[alias]) for alias, source in sources.items()}
+
+
+def _read(source: Source, spec: TensorSpec) -> Tensor:
+    match source:
+        case Expression(text=text):
+            return to_tensor(evaluate(text), spec)
+        case ArrayFile(path=path, key=key):
+            return to_tensor(_array(path, key), spec)
+        case BytesFile(path=path):
+            return to_tensor([_bytes(path)], spec)
+        case Examples(text=text, path=None):
+            return to_tensor(_examples(text), spec)
+        case Examples(path=Path() as path):
+            return to_tensor(_records(path), spec)
+    raise AssertionError(source)
+
+
+def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
+    """Return a value as an array of an input's dtype; raises UserError if it does not fit."""
+    if spec.dtype == "string":
+        return _strings(value, spec)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise _unfit(spec, "its rows have different lengths") from error
+    dtype = np.dtype(getattr(ml_dtypes, spec.dtype, spec.dtype))
+    if array.dtype.kind not in "biuf" and array.dtype != dtype:
+        raise _unfit(spec, "it has texts, and the input takes numbers")
+    if array.size and not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise _unfit(spec, f"it has {array.dtype} values")
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(converted, array):
+        raise _unfit(spec, f"a value is out of the range of {spec.dtype}")
+    return np.ascontiguousarray(converted).reshape(array.shape)
+
+
+def _strings(value: Any, spec: TensorSpec) -> Tensor:
+    array = np.array(value, dtype=object)
+    flat = [one.encode() if isinstance(one, str) else one for one in array.ravel()]
+    if not all(isinstance(one, bytes) for one in flat):
+        raise _unfit(spec, "the input takes strings, in rows of equal length")
+    result = np.empty(len(flat), dtype=object)
+    result[:] = flat
+    return result.reshape(array.shape)
+
+
+def _unfit(spec: TensorSpec, reason: str) -> UserError:
+    return UserError(
+        f"the value of {spec.alias} does not fit: {reason}",
+        hint=f"give values of {spec.type}",
+    )
+
+
+def _array(path: Path, key: str) -> Any:
+    if path.suffix in _PICKLES:
+        raise UserError(
+            "a pickle file is not read: it can run any code",
+            where=str(path),
+            hint="save the array with numpy.save",
+        )
+    try:
+        with path.open("rb") as file:  # numpy does not close a damaged file that it opened
+            loaded = np.load(file, allow_pickle=False)
+            is_array = isinstance(loaded, np.ndarray)
+            return loaded if is_array else loaded[_key(path, key, loaded.files)]
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except (ValueError, EOFError, BadZipFile) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _key(path: Path, key: str, names: list[str]) -> str:
+    if key in names or (not key and len(names) == 1):
+        return key or names[0]
+    text = f"it has no array {key}" if key else f"it has {len(names)} arrays"
+    raise UserError(text, where=str(path), hint=f"write {path}[NAME]: {choose_from(names)}")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+
+
+def _records(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            return list(read_records(file))
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except RecordError as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"the file cannot be read: {reason}", where=str(path), hint="give a .npy or .npz file"
+    )
+
+
+def _examples(text: str) -> list[bytes]:
+    """Return serialized Examples of a list of objects, in JSON or as Python literals."""
+    hint = "write a list of objects such as [{'age': [31], 'name': ['ada']}]"
+    try:
+        listed = ast.literal_eval(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError("the Examples are not a list of objects", hint=hint) from error
+    objects = [listed] if isinstance(listed, dict) else listed
+    if not isinstance(objects, list) or not objects:
+        raise UserError("the Examples are not a list of objects", hint=hint)
+    try:
+        return [encode_example(one) for one in objects]
+    except StatusError as error:
+        raise UserError(f"an Example is invalid: {error}", hint=hint) from error
