@@ -11,7 +11,9 @@ _DRIFT = 0.02
 _TRIALS = 3
 """How many runs of a size make an estimate."""
 _FAR_SLOWER = 20.0
-"""A run that takes so many times its estimate replaces it."""
+"""A run that takes so many times its estimate replaces it, unless it is short all the same."""
+_RUN_SECONDS = 5e-5
+"""What a run costs besides the model: its rows are joined, observed, and divided."""
 _GAIN = 0.95
 """A larger batch pays if its cost per row is at most this share of a smaller one's."""
 _PATIENCE = 1.5
@@ -45,7 +47,8 @@ class RunCosts:
             self._trials.append(0)
             self._per_row.append(0.0)
         known = self._per_row[index]
-        if not self._trials[index] or cost < known or cost > _FAR_SLOWER * known:
+        is_far_slower = cost > _FAR_SLOWER * known and not is_cheap(seconds)
+        if not self._trials[index] or cost < known or is_far_slower:
             self._per_row[index] = cost
         else:
             self._per_row[index] = known + _DRIFT * (cost - known)
@@ -64,7 +67,7 @@ class RunCosts:
         None if no run of at most this size was measured.
         """
         measured = zip(self._per_row[: _index(rows) + 1], self._trials, strict=False)
-        least = min((cost for cost, trials in measured if trials), default=None)
+        least = min([cost for cost, trials in measured if trials], default=None)
         return None if least is None else least * rows
 
     def best(self, least_rows: int, rows: int) -> int:
@@ -78,7 +81,7 @@ class RunCosts:
         for index in range(smallest, largest + 1):
             if index >= len(self._trials) or self._trials[index] < _TRIALS:
                 return max(least_rows, min(rows, 1 << index))
-            cost = self._per_row[index]
+            cost = self._per_row[index] + _RUN_SECONDS / (1 << index)
             if cost <= _GAIN * least:
                 chosen, least = index, cost
             elif cost > _PATIENCE * least:

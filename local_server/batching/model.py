@@ -210,7 +210,7 @@ class BatchedModel:
         assert isinstance(queue, GroupQueue)
         for size in set(sizes):
             self._observer.queued(size, sizes.count(size))
-        self._observer.ran(self._scheduler.name, [0.0] * len(sizes), rows, 0)
+        self._observer.ran_in_turn(self._scheduler.name, len(sizes), rows)
         outputs = queue.run({spec.tensor_name: inputs[spec.alias] for spec in route.inputs})
         for array in outputs.values():
             check_rows(array, rows)

@@ -15,6 +15,9 @@ class BatchObserver(Protocol):
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
         """A batch is about to run: waits of its requests in seconds, rows, and padding rows."""
 
+    def ran_in_turn(self, pool: str, requests: int, size: int) -> None:
+        """A batch of so many requests and rows is about to run, none of which has waited."""
+
 
 class Unobserved:
     """Does nothing (a BatchObserver)."""
@@ -23,4 +26,7 @@ class Unobserved:
         """Do nothing."""
 
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
+        """Do nothing."""
+
+    def ran_in_turn(self, pool: str, requests: int, size: int) -> None:
         """Do nothing."""

@@ -196,6 +196,10 @@ class _OneByOne:
 
 def _parts(sizes: Sequence[int], most_rows: int) -> Iterator[_Part]:
     """Yield parts of so many rows at most, and at least one request."""
+    total = sum(sizes)
+    if total <= most_rows and 0 not in sizes:
+        yield _Part(range(len(sizes)), sizes, slice(0, total))
+        return
     indices: list[int] = []
     start = stop = 0
     for index, size in enumerate(sizes):

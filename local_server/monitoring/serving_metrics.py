@@ -207,6 +207,14 @@ class BatchMetrics:
     def ran(self, pool: str, waits: Iterable[float], size: int, padding: int) -> None:
         """Count a batch: its tasks' waits in seconds, its rows and padding."""
         self._queuing.observe_all((pool,), [seconds * _MICROS for seconds in waits])
+        self._ran(size, padding)
+
+    def ran_in_turn(self, pool: str, requests: int, size: int) -> None:
+        """Count a batch whose tasks have not waited."""
+        self._queuing.observe((pool,), 0.0, requests)
+        self._ran(size, 0)
+
+    def _ran(self, size: int, padding: int) -> None:
         self._runs.add()
         self._padding.observe((size + padding,), padding)
         self._processed.observe((), size + padding)

@@ -53,6 +53,15 @@ class RequestGroup(Protocol):
         ...
 
 
+class RequestForm(Protocol):
+    """The form of a request that was recognized by its bytes."""
+
+    @property
+    def group(self) -> RequestGroup:
+        """The group of all requests of this form, and maybe of others."""
+        ...
+
+
 class FastPath(Protocol):
     """Answers requests of one turn of the event loop together, from bytes to bytes.
 
@@ -60,17 +69,17 @@ class FastPath(Protocol):
     loop's thread; must not raise.
     """
 
-    def recognize(self, body: bytes | memoryview) -> tuple[RequestGroup, Any] | None:
-        """Return the group of a request, and its part in it; None if it is for the handler.
+    def recognize(self, body: bytes) -> RequestForm | None:
+        """Return the form of a request; None if it is for the handler.
 
-        The body should be one message behind its prefix. A view is valid until the turn ends.
+        The body should be one message behind its prefix.
         """
         ...
 
-    def answer(self, group: Any, parts: Sequence[Any]) -> Sequence[bytes | None]:
+    def answer(self, group: Any, parts: Sequence[tuple[Any, bytes]]) -> Sequence[bytes | None]:
         """Return the responses to requests of a group; None for each that is for the handler.
 
-        Each is a message behind its prefix.
+        Each request is its form and its body, each response a message behind its prefix.
         """
         ...
 

@@ -27,6 +27,7 @@ from ...transport.grpc_types import (
     Handler,
     Message,
     Method,
+    RequestForm,
     RequestGroup,
     Service,
 )
@@ -183,7 +184,9 @@ class _CountedFastPath:
         self._path = path
         self.recognize = path.recognize
 
-    def answer(self, group: RequestGroup, parts: Sequence[object]) -> Sequence[bytes | None]:
+    def answer(
+        self, group: RequestGroup, parts: Sequence[tuple[RequestForm, bytes]]
+    ) -> Sequence[bytes | None]:
         """Return the path's responses, and count them together."""
         began = perf_counter()
         answers = self._path.answer(group, parts)

@@ -1,11 +1,11 @@
 """gRPC on this project's HTTP/2: how a call travels.
 
 1. `http2.connection` gets the bytes of one read; `http2.wire.frames` cuts them into frames.
-2. `http2.frame_handler` opens a `Stream` for a header block. If equal bytes were decoded before
-   (`http2.wire.header_blocks`) and belong to a unary method, nothing more happens until the body is
-   there; then all such requests of the read come to `application.GrpcRequests.begin` together.
-   Any other request comes to `open`, and its `unary.UnaryCall` or `streaming.StreamingCall`
-   receives the body in parts.
+2. `http2.small_requests` reads the frames of requests whose header block was decoded before
+   (`http2.wire.header_blocks`) and that belong to unary methods: a `Stream` for each, and when its
+   body is there, the request. Those of one read come to `application.GrpcRequests.begin` together.
+   `http2.frame_handler` handles every other frame. Any other request comes to `open`, and its
+   `unary.UnaryCall` or `streaming.StreamingCall` receives the body in parts.
 3. A method with a `FastPath` (`grpc_types`) recognizes messages by their bytes. `fast_calls`
    collects these calls, of all connections, until the turn of the event loop ends; the path then
    answers each group of them from bytes to bytes. A call that comes by a `UnaryCall` joins them

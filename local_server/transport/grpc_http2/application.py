@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 from ...status import StatusError
 from ..grpc_types import PREFIX_SIZE, Call, Method
@@ -19,6 +21,8 @@ from .streaming import StreamingCall
 from .unary import UnaryCall
 from .wire import status_only
 
+_HEAD = itemgetter(1)
+"""Returns the head of a WholeRequest."""
 _SHORTEST_SECONDS = 0.1
 """Calls with a shorter timeout need a timer."""
 
@@ -79,19 +83,18 @@ class GrpcRequests:
 
     def begin(self, requests: Sequence[WholeRequest]) -> None:
         """Begin the calls of requests that arrived with their bodies."""
-        fast = None
-        for request in requests:
-            route = request[1].app_data
+        for head, group in groupby(requests, _HEAD):
+            route, calls = head.app_data, [*group]
             fast = route.fast if isinstance(route, Route) else None
-            if fast is None or not (_is_admitted(request) and fast.add(request)):
+            for request in calls if fast is None else _add(fast, calls):
                 self._begin_alone(request)
-        if fast is not None and len(requests) == 1:
-            fast.answer_lone()
+            if fast is not None and len(requests) == 1:
+                fast.answer_lone()
 
     def _join(self, stream: Stream, head: RequestHead, body: bytes) -> bool:
         """Add a call whose body came in parts, or behind a new head, to those of this turn."""
         request, fast = (stream, head, body), self._fast[head.path]
-        if not (_is_admitted(request) and fast.add(request)):
+        if _add(fast, [request]):
             return False
         fast.answer_lone()
         return True
@@ -129,16 +132,27 @@ class GrpcRequests:
             call.stop()
 
 
+def _add(fast: FastCalls, calls: Sequence[WholeRequest]) -> Sequence[WholeRequest]:
+    """Add calls with one head to those of this turn; return those that must begin alone."""
+    route = calls[0][1].app_data
+    assert isinstance(route, Route)
+    if route.method.admit is None:
+        return fast.add(calls)
+    admitted: list[WholeRequest] = []
+    refused: list[WholeRequest] = []
+    for call in calls:
+        (admitted if _is_admitted(call) else refused).append(call)
+    return [*refused, *fast.add(admitted)]
+
+
 def _is_admitted(request: WholeRequest) -> bool:
     """Return whether a call may be answered; the ordinary way refuses it otherwise."""
     stream, head, _ = request
     route = head.app_data
     assert isinstance(route, Route)
-    admit = route.method.admit
-    if admit is None:
-        return True
+    assert route.method.admit is not None
     try:
-        admit(Call(route.path, route.metadata, route.timeout, stream.peer))
+        route.method.admit(Call(route.path, route.metadata, route.timeout, stream.peer))
     except StatusError:
         return False
     return True

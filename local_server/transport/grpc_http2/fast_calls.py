@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-from ..grpc_types import PREFIX_SIZE, FastPath, RequestGroup
+from ..grpc_types import PREFIX_SIZE, FastPath, RequestForm, RequestGroup
 from ..http2.memory import Memory
-from ..http2.stream import WholeRequest
+from ..http2.stream import Link, Stream, WholeRequest
 from .limits import MessageLimits
 from .message_memory import COUNTED_FROM
 from .wire import OK
@@ -23,6 +24,22 @@ MOST_FAST: Final = 64 * 1024
 
 Begin = Callable[[WholeRequest], None]
 Respond = Callable[[WholeRequest, bytes], None]
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The calls of a group in this turn."""
+
+    requests: list[WholeRequest] = field(default_factory=list)
+    parts: list[tuple[RequestForm, bytes]] = field(default_factory=list)
+
+    def live(self) -> tuple[Sequence[WholeRequest], Sequence[tuple[RequestForm, bytes]]]:
+        """Return the calls that their clients have not reset."""
+        if not any(request[0].is_closed for request in self.requests):
+            return self.requests, self.parts
+        pairs = zip(self.requests, self.parts, strict=True)
+        live = [pair for pair in pairs if not pair[0][0].is_closed]
+        return [request for request, _ in live], [part for _, part in live]
 
 
 class FastCalls:
@@ -43,30 +60,38 @@ class FastCalls:
         self._small = min(COUNTED_FROM - 1, limits.send) + PREFIX_SIZE
         self._begin = begin
         self._respond = respond
-        self._groups: dict[RequestGroup, list[tuple[WholeRequest, Any]]] = {}
+        self._groups: dict[RequestGroup, _Calls] = {}
         self._held: list[tuple[Memory, int]] = []
         self._count = self._last_count = 0
         """How many calls this turn and the last one have."""
 
-    def add(self, request: WholeRequest) -> bool:
-        """Add a call to those of this turn; return False if it must begin by itself."""
-        stream, _, body = request
-        size = len(body)
-        recognized = self._path.recognize(body) if size <= self._most else None
-        if recognized is None:
-            return False
-        if size >= COUNTED_FROM:
-            if not stream.memory.take(size):
-                return False
-            self._held.append((stream.memory, size))
-        if not self._count:
+    def add(self, requests: Sequence[WholeRequest]) -> Sequence[WholeRequest]:
+        """Add calls to those of this turn; return those that must begin by themselves."""
+        recognize, groups, most = self._path.recognize, self._groups, self._most
+        others: list[WholeRequest] = []
+        for request in requests:
+            body = request[2]
+            size = len(body)
+            form = recognize(body) if size <= most else None
+            if form is None or (size >= COUNTED_FROM and not self._holds(request[0], size)):
+                others.append(request)
+                continue
+            calls = groups.get(form.group)
+            if calls is None:
+                calls = groups[form.group] = _Calls()
+            calls.requests.append(request)
+            calls.parts.append((form, body))
+        added = len(requests) - len(others)
+        if added and not self._count:
             self._loop.call_soon(self._end_turn)
-        self._count += 1
-        group, part = recognized
-        calls = self._groups.get(group)
-        if calls is None:
-            calls = self._groups[group] = []
-        calls.append((request, part))
+        self._count += added
+        return others
+
+    def _holds(self, stream: Stream, size: int) -> bool:
+        """Count a message that is not small; return whether there was room for it."""
+        if not stream.memory.take(size):
+            return False
+        self._held.append((stream.memory, size))
         return True
 
     def answer_lone(self) -> None:
@@ -83,19 +108,32 @@ class FastCalls:
         for memory, size in self._held:
             memory.give_back(size)
         self._held.clear()
+        links: dict[Link, list[tuple[Stream, bytes]]] = {}
         for group, calls in groups.items():
-            live = [call for call in calls if not call[0][0].is_closed]
-            if live:
-                self._answer_group(group, live)
+            requests, parts = calls.live()
+            if requests:
+                answers = self._path.answer(group, parts)
+                self._send(requests, answers, links)
+        for link, answered in links.items():
+            link.answer(answered, OK)
+            link.flush()
 
-    def _answer_group(self, group: RequestGroup, calls: Sequence[tuple[WholeRequest, Any]]) -> None:
-        answers = self._path.answer(group, [part for _, part in calls])
-        for (request, _), body in zip(calls, answers, strict=True):
+    def _send(
+        self,
+        requests: Sequence[WholeRequest],
+        answers: Sequence[bytes | None],
+        links: dict[Link, list[tuple[Stream, bytes]]],
+    ) -> None:
+        """Collect the small responses by connection; send others, and begin what has none."""
+        small = self._small
+        for request, body in zip(requests, answers, strict=True):
+            stream = request[0]
             if body is None:
                 self._begin(request)
-            elif len(body) <= self._small:
-                request[0].answer(OK, body)
+            elif len(body) <= small:
+                answered = links.get(stream.link)
+                if answered is None:
+                    answered = links[stream.link] = []
+                answered.append((stream, body))
             else:
                 self._respond(request, body[PREFIX_SIZE:])
-        for link in {request[0].link for request, _ in calls}:
-            link.flush()

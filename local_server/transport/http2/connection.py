@@ -35,7 +35,7 @@ _DRAIN_SECONDS = 1.0  # for the response to the PING between the two GOAWAYs
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    answer: Callable[[Stream, ResponseBlocks, bytes], None]
+    answer: Callable[[Sequence[tuple[Stream, bytes]], ResponseBlocks], None]
 
     def __init__(self, state: ServerState) -> None:
         self._server = state
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport = cast("asyncio.Transport", transport)
         transport.set_write_buffer_limits(self._limits.write_buffer)
         self.peer = peer_name(transport)
-        self._out = WriteFlow(transport, self._server.loop, self._limits, self._response_sent)
+        self._out = WriteFlow(transport, self._server.loop, self._limits, self._responses_sent)
         self.answer = self._out.answer
         self._in = FrameHandler(self, self._out, self._streams, self._limits, self._server.loop)
         self._server.join(self)
@@ -219,9 +219,10 @@ class Connection(asyncio.Protocol):
             self._control(frames.window_update(stream.number, stream.unreleased))
             stream.unreleased = 0
 
-    def _response_sent(self, stream: Stream) -> None:
+    def _responses_sent(self, streams: Sequence[Stream]) -> None:
         # A RST_STREAM immediately after the response would make grpcio's client lose the status.
-        self._streams.close(stream, reset_sent=False)
+        for stream in streams:
+            self._streams.close(stream, reset_sent=False)
         if not self._in.accepts_streams:
             self._close_if_drained()
 

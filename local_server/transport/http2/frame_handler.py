@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .allowance import Allowance
 from .limits import Http2Limits
 from .owner import Owner
-from .stream import Stream, WholeRequest
+from .receive_window import ReceiveWindow
+from .small_requests import SmallRequests
+from .stream import Stream
 from .streams import Streams
 from .wire import frames
 from .wire.errors import ConnectionFault, ErrorCode, StreamFault, frame_size_error, protocol_error
-from .wire.frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, Frame, FrameReader
+from .wire.frames import ACK, END_HEADERS, END_STREAM, MAX_WINDOW, FrameCursor
 from .wire.header_blocks import BlockDecoder
 from .wire.request_head import MalformedError, RequestHead, check_trailers
 from .wire.settings import Setting, read_settings
@@ -41,12 +43,10 @@ class FrameHandler:
         self._limits = limits
         self._loop = loop
         self._preface_left: bytes = frames.PREFACE
-        self._reader = FrameReader(limits.frame_size)
+        self._cursor = FrameCursor(limits.frame_size)
         self._blocks = BlockDecoder(limits.header_bytes)
-        self._left: Iterator[Frame] = iter(())
-        self._window = limits.connection_window
-        self._unreleased = 0
-        self._requests: list[WholeRequest] = []
+        self._window = ReceiveWindow(limits.connection_window, out)
+        self._small = SmallRequests(owner, out, streams, self._blocks.known, limits, self._window)
         # An incomplete header block: its stream, flags, and parts.
         self._block: tuple[int, int, list[bytes]] | None = None
         now = loop.time()
@@ -75,29 +75,31 @@ class FrameHandler:
         """
         if self._preface_left:
             data = self._take_preface(data)
-        self._left = self._reader.feed(data)
+        self._cursor.push(data)
         return self.take_more()
 
     def take_more(self) -> bool:
-        """Handle some of the frames that are left; return whether others remain."""
-        for count, (kind, flags, number, payload) in enumerate(self._left, 1):
-            if self.is_closing:
+        """Handle some of the frames that are left; return whether others may remain."""
+        left = _FRAMES_PER_TURN
+        while left > 0:
+            if self._block is None and self.accepts_streams:
+                left -= self._small.take(self._cursor, left)
+                self._begin_requests()
+            if self.is_closing or left <= 0:
+                break
+            frame = self._cursor.next()
+            if frame is None:
                 return False
-            if not self._take_fast(kind, flags, number, payload):
-                self._begin_requests()
-                try:
-                    self._take(kind, flags, number, payload)
-                except StreamFault as fault:
-                    self._refuse(fault)
-            if count == _FRAMES_PER_TURN:
-                self._begin_requests()
-                return True
-        self._begin_requests()
-        return False
+            left -= 1
+            try:
+                self._take(*frame)
+            except StreamFault as fault:
+                self._refuse(fault)
+        return not self.is_closing
 
     def _begin_requests(self) -> None:
-        if self._requests:
-            requests, self._requests = self._requests, []
+        if self._small.arrived:
+            requests, self._small.arrived = self._small.arrived, []
             self._owner.begin(requests)
 
     def _take_preface(self, data: bytes) -> bytes:
@@ -120,49 +122,8 @@ class FrameHandler:
         else:
             step(self, flags, number, payload)
 
-    def _take_fast(self, kind: int, flags: int, number: int, payload: Any) -> bool:
-        """Handle the frames of a small request with a known head; return whether it was one.
-
-        Its two frames need not be neighbours: clients send the heads of several requests first.
-        """
-        if self._block is not None:
-            return False
-        if kind == frames.HEADERS:
-            return flags == END_HEADERS and self._open_later(number, payload)
-        if kind != frames.DATA or flags != END_STREAM:
-            return False
-        stream = self._streams.get(number)
-        if stream is None or stream.head is None:
-            return False
-        size = len(payload)
-        if stream.body_left not in {None, size} or size > stream.receive_window:
-            return False
-        self._account(size)
-        stream.remote_ended = True
-        self._requests.append((stream, stream.head, payload))
-        stream.head = None
-        return True
-
-    def _open_later(self, number: int, block: bytes) -> bool:
-        """Open a stream whose request begins when its body has arrived, if it may."""
-        head, streams = self._blocks.known(block), self._streams
-        if (
-            head is None
-            or not head.waits_for_body
-            or number <= streams.last
-            or not self.accepts_streams
-            or len(streams) >= self._limits.streams
-        ):
-            return False
-        streams.check_new(number)
-        stream = Stream(self._owner, number, self._out.initial_window, self._limits.stream_window)
-        stream.body_left = head.content_length
-        stream.head = head
-        streams.add(stream)
-        return True
-
     def _take_data(self, flags: int, number: int, payload: bytes) -> None:
-        self._account(len(payload))
+        self._window.take(len(payload))
         ends = flags & END_STREAM
         if not payload and not ends:
             self._idle_frames.spend(self._loop.time())
@@ -194,17 +155,6 @@ class FrameHandler:
         """Begin a request whose body arrives in parts."""
         stream.head = None
         self._owner.open(stream, head)
-
-    def _account(self, size: int) -> None:
-        """Count received bytes against the connection's window, and open it again."""
-        self._window -= size
-        if self._window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "DATA beyond the window")
-        self._unreleased += size
-        if self._unreleased * 2 >= self._limits.connection_window:
-            self._window += self._unreleased
-            self._out.control(frames.window_update(0, self._unreleased))
-            self._unreleased = 0
 
     def _count_body(self, stream: Stream, size: int, *, ends: bool) -> None:
         if stream.body_left is None:

@@ -17,8 +17,8 @@ Pending = tuple[int, int, bytes | memoryview]
 """Type, flags and payload of a queued frame: DATA, or a header block as HEADERS."""
 
 
-WholeRequest: TypeAlias = "tuple[Stream, RequestHead, bytes | memoryview]"
-"""A request that has arrived with its body; a view is valid until the turn of the loop ends."""
+WholeRequest: TypeAlias = "tuple[Stream, RequestHead, bytes]"
+"""A request that has arrived with its body."""
 
 
 class Receiver(Protocol):
@@ -71,8 +71,8 @@ class Link(Protocol):
 
     peer: str
     memory: Memory
-    answer: Callable[[Stream, ResponseBlocks, bytes], None]
-    """Sends a complete response; see `WriteFlow.answer`."""
+    answer: Callable[[Sequence[tuple[Stream, bytes]], ResponseBlocks], None]
+    """Sends complete responses; see `WriteFlow.answer`."""
 
     def flush(self) -> None:
         """Write immediately, not at the end of the turn."""
@@ -112,21 +112,30 @@ class Stream:
         "unreleased",
     )
 
-    def __init__(self, link: Link, number: int, send_window: int, receive_window: int) -> None:
+    def __init__(
+        self,
+        link: Link,
+        number: int,
+        send_window: int,
+        receive_window: int,
+        head: RequestHead | None = None,
+    ) -> None:
+        """Open a stream; `head` is that of a request that begins when its body has arrived."""
         self.link = link
         self.number = number
         self.send_window = send_window
         self.receive_window = receive_window
         self.unreleased = 0
-        self.body_left: int | None = None
-        self.pending: deque[Pending] = deque()
+        self.body_left = None if head is None else head.content_length
+        self.pending: deque[Pending] | None = None
+        """The frames that are not sent yet; most streams never have one."""
         self.is_queued = False
         self.is_closed = False
         self.remote_ended = False
         self.has_progress = True
         self.progress_at = 0.0
         self.receiver: Receiver | None = None
-        self.head: RequestHead | None = None
+        self.head = head
         """The head of a request that has not begun: its body has not arrived."""
         self._sent: asyncio.Future[None] | None = None
 
@@ -143,7 +152,7 @@ class Stream:
     def answer(self, blocks: ResponseBlocks, body: bytes) -> None:
         """Send a complete response."""
         if not self.is_closed:
-            self.link.answer(self, blocks, body)
+            self.link.answer([(self, body)], blocks)
 
     def send_head(self, block: bytes, *, end: bool = False) -> None:
         """Send a header block: the first one, or with `end` the last or only one."""

@@ -13,31 +13,32 @@ _MAX_SKIPPED = 64
 
 
 class Streams:
-    """Open streams by their numbers.
+    """The streams of a connection.
 
     An abandoned stream was closed by the server before its client had ended it: its frames in
     transit are ignored. Its value is whether RST_STREAM was sent. Skipped identifiers can never be
     used (RFC 9113, section 5.1.1).
     """
 
-    __slots__ = ("_abandoned", "_open", "_skipped", "last")
+    __slots__ = ("_abandoned", "_skipped", "last", "opened")
 
     def __init__(self) -> None:
-        self._open: dict[int, Stream] = {}
+        self.opened: dict[int, Stream] = {}
+        """The open streams by their numbers."""
         self._abandoned: dict[int, bool] = {}
         self._skipped: deque[range] = deque(maxlen=_MAX_SKIPPED)
         self.last = 0
         """The highest number that a client has used."""
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.opened)
 
     def __iter__(self) -> Iterator[Stream]:
-        return iter(tuple(self._open.values()))
+        return iter(tuple(self.opened.values()))
 
     def get(self, number: int) -> Stream | None:
         """Return an open stream."""
-        return self._open.get(number)
+        return self.opened.get(number)
 
     def check_new(self, number: int) -> None:
         """Record the number of a new stream. Raises ConnectionFault for an invalid one."""
@@ -49,15 +50,15 @@ class Streams:
 
     def add(self, stream: Stream) -> None:
         """Keep an open stream."""
-        self._open[stream.number] = stream
+        self.opened[stream.number] = stream
 
     def close(self, stream: Stream, *, reset_sent: bool = True) -> None:
         """Remove a stream; frames that its client may still send are ignored."""
         stream.is_closed = True
         if stream.pending:
             stream.pending.clear()
-        stream.wake()
-        del self._open[stream.number]
+            stream.wake()
+        del self.opened[stream.number]
         if not stream.remote_ended:
             self.abandon(stream.number, reset_sent=reset_sent)
 
@@ -80,7 +81,7 @@ class Streams:
         Raises ConnectionFault for a stream that was never opened, StreamFault for one that its
         client has ended.
         """
-        stream = self._open.get(number)
+        stream = self.opened.get(number)
         if stream is not None:
             return stream
         self.check_used(number, what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .limits import Http2Limits
 from .stream import Pending, Stream
@@ -55,9 +55,9 @@ class WriteFlow:
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         limits: Http2Limits,
-        ended: Callable[[Stream], None],
+        ended: Callable[[Sequence[Stream]], None],
     ) -> None:
-        """Write to a transport; `ended` is called when the last frame of a stream is written."""
+        """Write to a transport; `ended` is called when the last frames of streams are written."""
         self._transport = transport
         self._loop = loop
         self._limits = limits
@@ -87,27 +87,39 @@ class WriteFlow:
                 raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the client does not read")
         self._write(frame)
 
-    def answer(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
-        """Send a complete response, immediately if the windows and the queue allow it."""
-        size, number = len(body), stream.number
-        room = min(stream.send_window, self.window, self.max_frame)
-        if self._is_busy or self._block_prefix or stream.pending or size > room:
-            self.enqueue(stream, (HEADERS, 0, blocks.head))
-            self.enqueue(stream, (DATA, 0, body))
-            self.enqueue(stream, (HEADERS, END_STREAM, blocks.trailers))
-            return
-        self.window -= size
-        encoded = number.to_bytes(4, "big")
-        parts = (
-            *(blocks.head_start, encoded, blocks.head),
-            *(head(DATA, 0, number, size), body),
-            *(blocks.trailers_start, encoded, blocks.trailers),
-        )
-        self._write(b"".join(parts))
-        self._ended(stream)
+    def answer(self, answers: Sequence[tuple[Stream, bytes]], blocks: ResponseBlocks) -> None:
+        """Send complete responses, immediately as far as the windows and the queue allow it."""
+        parts: list[bytes] = []
+        ended: list[Stream] = []
+        window, max_frame = self.window, self.max_frame
+        room = 0 if self._is_busy or self._block_prefix else self._limits.write_buffer - self._size
+        for stream, body in answers:
+            size = len(body)
+            most = min(stream.send_window, window, max_frame)
+            if size > most or room <= 0 or stream.pending:
+                room = 0  # the others go behind it
+                self._enqueue_response(stream, blocks, body)
+                continue
+            window -= size
+            room -= size
+            number = stream.number.to_bytes(4, "big")
+            parts += (blocks.first, number, blocks.middle(size), number, body)
+            parts += (blocks.last, number, blocks.trailers)
+            ended.append(stream)
+        if parts:
+            self.window = window
+            self._write(b"".join(parts))
+            self._ended(ended)
+
+    def _enqueue_response(self, stream: Stream, blocks: ResponseBlocks, body: bytes) -> None:
+        self.enqueue(stream, (HEADERS, 0, blocks.head))
+        self.enqueue(stream, (DATA, 0, body))
+        self.enqueue(stream, (HEADERS, END_STREAM, blocks.trailers))
 
     def enqueue(self, stream: Stream, item: Pending) -> None:
         """Queue a frame until the stream's turn comes and the windows allow it."""
+        if stream.pending is None:
+            stream.pending = deque()
         stream.pending.append(item)
         if not stream.is_queued:
             stream.is_queued = True
@@ -204,30 +216,33 @@ class WriteFlow:
 
     def _send_next(self, stream: Stream) -> bool:
         """Send the next frame of a stream; return whether the windows allowed it."""
-        if stream.is_closed or not stream.pending:
+        pending = stream.pending
+        if stream.is_closed or not pending:
             return True
-        kind, flags, payload = stream.pending[0]
+        kind, flags, payload = pending[0]
         if kind == HEADERS:
-            stream.pending.popleft()
+            pending.popleft()
             block = self._block_prefix + bytes(payload)
             self._block_prefix = b""
             end = bool(flags & END_STREAM)
             self._add(header_frames(stream.number, block, end=end, max_size=self.max_frame))
             stream.has_progress = True
             if end:
-                self._ended(stream)
+                self._ended((stream,))
             return True
-        return self._send_data(stream, payload)
+        return self._send_data(stream, pending, payload)
 
-    def _send_data(self, stream: Stream, payload: bytes | memoryview) -> bool:
+    def _send_data(
+        self, stream: Stream, pending: deque[Pending], payload: bytes | memoryview
+    ) -> bool:
         size = min(len(payload), self.max_frame, stream.send_window, self.window)
         if size <= 0 and payload:
             return False
         if size == len(payload):
-            stream.pending.popleft()
+            pending.popleft()
         else:
             view = memoryview(payload)
-            stream.pending[0] = (DATA, 0, view[size:])
+            pending[0] = (DATA, 0, view[size:])
             payload = view[:size]
         stream.send_window -= size
         self.window -= size

@@ -47,6 +47,17 @@ def test_a_run_that_is_far_slower_counts_at_once():
     assert costs.seconds(1) == pytest.approx(1e-4)
 
 
+def test_a_run_that_is_far_slower_and_still_short_counts_gradually():
+    costs = measured(of_1=1e-5)
+    costs.record(1, 1e-3)
+    assert costs.seconds(1) == pytest.approx(1e-5 + 0.02 * 99e-5)
+
+
+def test_a_larger_run_pays_as_well_because_each_run_costs_something():
+    costs = measured(of_32=13.7e-6, of_64=13.1e-6)
+    assert costs.best(32, 64) == 64
+
+
 def test_sizes_are_tried_in_increasing_order_whatever_waits():
     costs, tried = RunCosts(), []
     for _ in range(12):

@@ -24,7 +24,7 @@ from .responses import PredictResponses
 _PAUSE = 32
 """How many requests go to the handler after some that could not be answered together."""
 
-_Part = tuple[RequestTemplate, bytes | memoryview]
+_Part = tuple[RequestTemplate, bytes]
 
 
 class PredictFastPath:
@@ -32,19 +32,9 @@ class PredictFastPath:
 
     def __init__(self, inference: Inference, responses: PredictResponses) -> None:
         self._inference = inference
-        self._requests = RequestTemplates(message_class("tensorflow.serving.PredictRequest"))
+        templates = RequestTemplates(message_class("tensorflow.serving.PredictRequest"))
+        self.recognize = templates.find
         self._responses = responses
-
-    def recognize(self, body: bytes | memoryview) -> tuple[PredictGroup, _Part] | None:
-        """Return a request's group and part; None if it has a new form, or another."""
-        template = self._requests.find(body)
-        if template is None:
-            return None
-        group = template.group
-        if group.pause:
-            group.pause -= 1
-            return None
-        return group, (template, body)
 
     def answer(self, group: PredictGroup, parts: Sequence[_Part]) -> Sequence[bytes | None]:
         """Return the responses to requests of a group; None for each that is for the handler."""
@@ -61,7 +51,12 @@ class Rows:
 
     inputs: Mapping[str, Tensor]
     sizes: Sequence[int]
-    largest: int
+    payloads: Sequence[_Part]
+
+    @property
+    def largest(self) -> int:
+        """Return the size of the largest request, in bytes."""
+        return max([len(body) for _, body in self.payloads])
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +72,10 @@ class Tensors:
         group = self.group
         sizes = [template.count for template, _ in payloads]
         if [spec.alias for spec in signature.inputs] != [group.alias]:
-            return Rows({}, sizes, 0)
+            return Rows({}, sizes, payloads)
         numbers = b"".join([body[template.start :] for template, body in payloads])
         rows = np.frombuffer(numbers, group.dtype).reshape(sum(sizes), *group.shape)
-        largest = max([len(body) for _, body in payloads])
-        return Rows({group.alias: rows}, sizes, largest)
+        return Rows({group.alias: rows}, sizes, payloads)
 
     def write(
         self, rows: Rows, indices: Sequence[int], outputs: Mapping[str, Tensor], version: int

@@ -77,13 +77,20 @@ class RequestTemplates:
         self._by_size: dict[int, list[RequestTemplate]] = {}
         self._groups: dict[object, PredictGroup] = {}
 
-    def find(self, body: bytes | memoryview) -> RequestTemplate | None:
-        """Return the template of a message behind its prefix; None for the first of a form."""
+    def find(self, body: bytes) -> RequestTemplate | None:
+        """Return the template of a message behind its prefix; None for the first of a form.
+
+        None as well while the group's requests are to be answered one by one.
+        """
         known = self._by_size.get(len(body), ())
         for template in known:
-            if bytes(body[: template.start]) == template.before:
-                return template
-        made = self._make(bytes(body))
+            if body.startswith(template.before):
+                group = template.group
+                if not group.pause:
+                    return template
+                group.pause -= 1
+                return None
+        made = self._make(body)
         if made is not None:
             if len(self._by_size) >= _MOST_SIZES:
                 self._by_size.clear()

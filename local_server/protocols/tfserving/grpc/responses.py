@@ -65,15 +65,10 @@ class PredictResponses:
         if len(chosen) < len(counts):
             parts = [{a: tensor[i:j] for a, tensor in outputs.items()} for i, j in bounds]
             return [_framed(self.message(spec, part).SerializeToString()) for part in parts]
-        columns = []
-        for index, tensor in enumerate(outputs.values()):
-            data, width = tensor.tobytes(), prod(tensor.shape[1:]) * tensor.itemsize
-            columns.append(
-                [
-                    template.before[index] + data[start * width : stop * width]
-                    for template, (start, stop) in zip(chosen, bounds, strict=True)
-                ]
-            )
+        columns = [
+            _with_numbers([template.before[index] for template in chosen], tensor, bounds)
+            for index, tensor in enumerate(outputs.values())
+        ]
         ends = [template.after for template in chosen]
         return [b"".join(parts) for parts in zip(*columns, ends, strict=True)]
 
@@ -112,6 +107,17 @@ class PredictResponses:
             return b""
         encoded: bytes = response.SerializeToString()
         return encoded[: -len(numbers)] if numbers and encoded.endswith(numbers) else b""
+
+
+def _with_numbers(
+    before: Sequence[bytes], tensor: Tensor, bounds: Sequence[tuple[int, int]]
+) -> list[bytes]:
+    """Return the bytes of each request's rows in an output, behind those before them."""
+    data, width = tensor.tobytes(), prod(tensor.shape[1:]) * tensor.itemsize
+    return [
+        start + data[first * width : last * width]
+        for start, (first, last) in zip(before, bounds, strict=True)
+    ]
 
 
 def _framed(message: bytes) -> bytes:

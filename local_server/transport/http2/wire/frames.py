@@ -41,7 +41,9 @@ Frame: TypeAlias = tuple[int, int, int, Any]
 """Type, flags, stream identifier, payload: bytes, or a memoryview of a large DATA frame's."""
 
 _HEAD = Struct(">HBBBL")
-_HEAD_SIZE = 9
+unpack_head: Final = _HEAD.unpack_from
+"""Return the two parts of a length, the type, the flags and the stream identifier."""
+HEAD_SIZE: Final = 9
 _PRIORITY_SIZE = 5
 _RESERVED_BIT = 0x7FFFFFFF
 _VIEWED_FROM = 512
@@ -71,9 +73,9 @@ class FrameReader:
             whole, self._partial = self._partial, bytearray()
             yield from FrameReader(self._max_size).feed(bytes(whole))
         view = memoryview(data)
-        while end - at >= _HEAD_SIZE:
+        while end - at >= HEAD_SIZE:
             high, low, kind, flags, stream_id = _HEAD.unpack_from(data, at)
-            start = at + _HEAD_SIZE
+            start = at + HEAD_SIZE
             stop = start + (high << 8 | low)
             if stop - start > self._max_size:
                 raise frame_size_error(f"a frame of {stop - start} bytes")
@@ -89,17 +91,63 @@ class FrameReader:
     def _fill(self, data: bytes) -> int:
         """Complete the partial frame; return the end of it in `data`, -1 if it is incomplete."""
         partial, at = self._partial, 0
-        if len(partial) < _HEAD_SIZE:
-            at = min(_HEAD_SIZE - len(partial), len(data))
+        if len(partial) < HEAD_SIZE:
+            at = min(HEAD_SIZE - len(partial), len(data))
             partial += data[:at]
-            if len(partial) < _HEAD_SIZE:
+            if len(partial) < HEAD_SIZE:
                 return -1
         length = partial[0] << 16 | partial[1] << 8 | partial[2]
         if length > self._max_size:
             raise frame_size_error(f"a frame of {length} bytes")
-        stop = at + _HEAD_SIZE + length - len(partial)
+        stop = at + HEAD_SIZE + length - len(partial)
         partial += memoryview(data)[at:stop]
         return stop if stop <= len(data) else -1
+
+
+class FrameCursor(FrameReader):
+    """Reads frames one by one; a caller that knows a frame by its bytes may move the cursor."""
+
+    __slots__ = ("_after", "at", "data")
+
+    def __init__(self, max_size: int = DEFAULT_FRAME_SIZE) -> None:
+        """See FrameReader."""
+        super().__init__(max_size)
+        self._after = b"", 0
+        self.data = b""
+        """The bytes that are read."""
+        self.at = 0
+        """The start of the next frame in them."""
+
+    def push(self, data: bytes) -> None:
+        """Take received bytes, when `next` has returned None for those before."""
+        at = 0
+        if self._partial:
+            at = self._fill(data)
+            if at < 0:
+                return
+            self._after = data, at
+            data, at, self._partial = bytes(self._partial), 0, bytearray()
+        self.data, self.at = data, at
+
+    def next(self) -> Frame | None:
+        """Return the next frame; None if it is not complete, whose bytes are kept.
+
+        Raises ConnectionFault for a frame that is too large, as soon as its length is known.
+        """
+        data, start = self.data, self.at + HEAD_SIZE
+        if start <= len(data):
+            high, low, kind, flags, stream_id = unpack_head(data, self.at)
+            stop = start + (high << 8 | low)
+            if stop - start > self._max_size:
+                raise frame_size_error(f"a frame of {stop - start} bytes")
+            if stop <= len(data):
+                self.at = stop
+                is_viewed = kind == DATA and stop - start >= _VIEWED_FROM
+                payload = memoryview(data)[start:stop] if is_viewed else data[start:stop]
+                return kind, flags, stream_id & _RESERVED_BIT, payload
+        self._partial += data[self.at :]
+        (self.data, self.at), self._after = self._after, (b"", 0)
+        return self.next() if self.data else None
 
 
 def unpad(flags: int, payload: bytes) -> bytes:

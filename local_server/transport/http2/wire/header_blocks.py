@@ -33,31 +33,40 @@ _CHANGES_TABLE = 0x60  # 01…: literal with incremental indexing; 001…: dynam
 
 
 class ResponseBlocks:
-    """The two header blocks of a response, with the parts of their frames' heads that stay."""
+    """The two header blocks of a response, and the constant parts of its frames."""
 
-    __slots__ = ("head", "head_start", "trailers", "trailers_start")
+    __slots__ = ("_middles", "first", "head", "last", "trailers")
 
     def __init__(self, head: bytes, trailers: bytes) -> None:
         self.head = head
         self.trailers = trailers
-        self.head_start = frames.head(frames.HEADERS, frames.END_HEADERS, 0, len(head))[:-4]
+        self.first = frames.head(frames.HEADERS, frames.END_HEADERS, 0, len(head))[:-4]
+        """The bytes before the stream's number in the first frame."""
         ended = frames.END_HEADERS | frames.END_STREAM
-        self.trailers_start = frames.head(frames.HEADERS, ended, 0, len(trailers))[:-4]
+        self.last = frames.head(frames.HEADERS, ended, 0, len(trailers))[:-4]
+        """The bytes before it in the last frame."""
+        self._middles: dict[int, bytes] = {}
+
+    def middle(self, size: int) -> bytes:
+        """Return the bytes between it in the first frame and in that of a body of this size."""
+        middle = self._middles.get(size)
+        if middle is None:
+            middle = self.head + frames.head(frames.DATA, 0, 0, size)[:-4]
+            if len(self._middles) < _MAX_CACHED:
+                self._middles[size] = middle
+        return middle
 
 
 class BlockDecoder:
     """Decodes the header blocks of one connection, each of which must pass through it."""
 
-    __slots__ = ("_decoder", "_known")
+    __slots__ = ("_decoder", "known")
 
     def __init__(self, max_list_size: int) -> None:
         """Close the connection of a peer whose header list is larger than `max_list_size`."""
         self._decoder = Decoder(max_list_size)
-        self._known: dict[bytes, RequestHead] = {}
-
-    def known(self, block: bytes) -> RequestHead | None:
-        """Return the cached head of an equal block."""
-        return self._known.get(block)
+        self.known: dict[bytes, RequestHead] = {}
+        """The cached heads by their blocks."""
 
     def request(self, block: bytes) -> RequestHead:
         """Return a request's head: the same object for an equal block, if it is cached.
@@ -65,20 +74,20 @@ class BlockDecoder:
         Raises ConnectionFault for a block that is not HPACK, MalformedError for one that is not a
         request.
         """
-        head = self.known(block)
+        head = self.known.get(block)
         if head is not None:
             return head
         head = read_head(self.fields(block))
         if len(block) <= _MAX_CACHED_SIZE and not changes_table(block):
-            if len(self._known) >= _MAX_CACHED:
-                self._known.clear()
-            self._known[block] = head
+            if len(self.known) >= _MAX_CACHED:
+                self.known.clear()
+            self.known[block] = head
         return head
 
     def fields(self, block: bytes) -> Sequence[Field]:
         """Return the fields of a block. Raises ConnectionFault for one that is not HPACK."""
         if changes_table(block):
-            self._known.clear()
+            self.known.clear()
         try:
             return [(bytes(f[0]), bytes(f[1])) for f in self._decoder.decode(block, raw=True)]
         except OversizedHeaderListError as error:

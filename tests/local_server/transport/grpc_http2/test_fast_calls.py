@@ -1,6 +1,7 @@
 """Calls that a method's fast path answers: together, and like the handler to their clients."""
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 from cloudserve.local_server.status import Code, StatusError
@@ -19,6 +20,14 @@ WIDE = frames.frame(frames.SETTINGS, 0, 0, b"\0\4\x7f\xff\xff\xff")
 @pytest.fixture(autouse=True)
 def native(monkeypatch):
     monkeypatch.setattr(grpc_echo, "chosen", "native")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A text that was recognized."""
+
+    group: str
+    text: str
 
 
 class Shouts:
@@ -40,17 +49,18 @@ class Shouts:
         return StringValue(value=request.value.lower())
 
     def recognize(self, body):
-        message = bytes(body[5:])
-        if bytes(body[:5]) != prefix(len(message)):
+        message = body[5:]
+        if body[:5] != prefix(len(message)):
             return None
         group, colon, text = StringValue.FromString(message).value.partition(": ")
-        return (group, text) if colon else None
+        return Form(group, text) if colon else None
 
     def answer(self, group, parts):
         if group == "shy":
             return [None] * len(parts)
-        self.groups.append((group, *parts))
-        return [message_of(text.upper()) for text in parts]
+        texts = [form.text for form, _ in parts]
+        self.groups.append((group, *texts))
+        return [message_of(text.upper()) for text in texts]
 
 
 async def ready(client):

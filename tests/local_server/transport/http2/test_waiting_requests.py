@@ -96,7 +96,7 @@ def test_bodies_count_against_the_windows(served, client):
     assert before == [[5]]
     limits = served.state.limits
     # Two bodies of one byte were sent before.
-    assert connection._in._window == limits.connection_window - 60_006
+    assert connection._in._window._left == limits.connection_window - 60_006
 
 
 def test_a_connection_of_few_streams_refuses_those_that_wait_as_well(serve):

@@ -3,7 +3,7 @@
 import pytest
 from cloudserve.local_server.transport.http2.wire import frames
 from cloudserve.local_server.transport.http2.wire.errors import ConnectionFault, ErrorCode
-from cloudserve.local_server.transport.http2.wire.frames import FrameReader
+from cloudserve.local_server.transport.http2.wire.frames import FrameCursor, FrameReader
 from cloudserve.local_server.transport.http2.wire.settings import (
     Setting,
     read_settings,
@@ -69,6 +69,17 @@ def test_frames_are_read_as_they_were_written_whatever_the_pieces(made, sizes):
     written = [each.serialize() for each in made]
     assert [frames.frame(*each) for each in read] == written
     assert [(kind, number) for kind, _, number, _ in read] == [(e.type, e.stream_id) for e in made]
+    assert moved(data, sizes) == written
+
+
+def moved(data, sizes):
+    """Return the frames that a cursor reads from pieces."""
+    cursor, read = FrameCursor(), []
+    for piece in pieces(data, sizes):
+        cursor.push(piece)
+        while (each := cursor.next()) is not None:
+            read.append(frames.frame(*each))
+    return read
 
 
 @given(padded(oracle.DataFrame))
@@ -142,6 +153,11 @@ def test_a_frame_that_is_too_large_is_refused_by_its_head_after_those_before_it(
     assert next(read) == (frames.DATA, 0, 1, b"x" * 100)
     with pytest.raises(ConnectionFault, match="a frame of 101 bytes"):
         next(read)
+    cursor = FrameCursor(100)
+    cursor.push(data)
+    assert cursor.next() == (frames.DATA, 0, 1, b"x" * 100)
+    with pytest.raises(ConnectionFault, match="a frame of 101 bytes"):
+        cursor.next()
 
 
 @pytest.mark.parametrize(
