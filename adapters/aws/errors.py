@@ -11,17 +11,20 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectionError,  # noqa: A004 - botocore's name for it
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    ReadTimeoutError,
+    ResponseStreamingError,
     SSOError,
     TokenRetrievalError,
 )
 
-from cloudserve.errors import RemoteError, UnreachableError
+from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError
 
 from .error_hints import for_denied, for_reason
 
@@ -82,6 +85,13 @@ def translated(what: str, where: str) -> Iterator[None]:
     except NO_CREDENTIALS as error:
         raise RemoteError(
             f"{what}: no usable AWS credentials ({error})", where=where, hint=LOG_IN
+        ) from error
+    except (ReadTimeoutError, ConnectionClosedError, ResponseStreamingError) as error:
+        raise LostAnswerError(
+            f"{what}: the answer did not arrive ({error})",
+            where=where,
+            hint="the request may have been processed; look at the service's log, or try again",
+            retryable=True,
         ) from error
     except (ConnectionError, HTTPClientError) as error:
         raise UnreachableError(

@@ -18,8 +18,9 @@ from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption
 from googleapiclient.errors import HttpError
+from urllib3.exceptions import ProtocolError
 
-from cloudserve.errors import RemoteError, UnreachableError
+from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError
 
 RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
 SHUT_DOWN = "Cloud AI Platform has been deprecated"
@@ -58,7 +59,14 @@ def translated(what: str, where: str) -> Iterator[None]:
 
 
 def unreachable(what: str, where: str, error: Exception) -> UnreachableError:
-    """Return the error for an endpoint that no answer at."""
+    """Return the error for an endpoint without an answer; a sent request's is LostAnswerError."""
+    if _is_lost(error):
+        return LostAnswerError(
+            f"{what}: the answer did not arrive ({_root(error)})",
+            where=where,
+            hint="the request may have been processed; look at the service's log, or try again",
+            retryable=True,
+        )
     return UnreachableError(
         f"{what}: no answer ({_root(error)})",
         where=where,
@@ -67,7 +75,21 @@ def unreachable(what: str, where: str, error: Exception) -> UnreachableError:
     )
 
 
-def refused(what: str, where: str, status: int, reason: str) -> RemoteError:
+def _is_lost(error: Exception) -> bool:
+    """Return whether requests had sent the request.
+
+    Connecting fails with a ConnectTimeout or a MaxRetryError, a connection ends with a
+    ProtocolError.
+    """
+    if isinstance(error, requests.ReadTimeout | requests.exceptions.ChunkedEncodingError):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(cause, ProtocolError)
+
+
+def refused(
+    what: str, where: str, status: int, reason: str, retry_after: float | None = None
+) -> RemoteError:
     """Return the error for a call that was answered with an HTTP status."""
     return RemoteError(
         f"{what}: {reason.strip() or 'no reason given'}",
@@ -75,6 +97,7 @@ def refused(what: str, where: str, status: int, reason: str) -> RemoteError:
         hint=_hint(status, reason),
         status=status,
         retryable=status in RETRYABLE,
+        retry_after=retry_after,
     )
 
 

@@ -22,6 +22,7 @@ from googleapiclient.errors import UnknownApiNameOrVersion
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.destination import Destination
+from cloudserve.storage.retry import retry_after
 
 from .container_errors import container_reason
 from .credentials import Access
@@ -31,8 +32,9 @@ from .errors import refused, translated
 Record = Mapping[str, Any]
 PAGE = 100
 RETRIES = 2
-TIMEOUT = (10.0, 120.0)
-"""Seconds to connect, and between two reads."""
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 120.0
+"""Seconds between two reads of an answer."""
 
 
 class _Failure(msgspec.Struct):
@@ -83,18 +85,20 @@ class GoogleApi:
             raise RemoteError(f"{what}: the answer is not JSON", where=where)
         return answer
 
-    def _predict(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-        """Send a prediction; raises RemoteError also for a failure inside an HTTP 200."""
-        return self._answered(self._sent(url, body, headers), url)
-
-    def _sent(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Any:
+    def _sent(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = READ_SECONDS,
+    ) -> Any:
         """Send a prediction and return the HTTP response, whatever it is."""
         with translated("predict", url):
             return self._session.post(
                 url,
                 data=body,
                 headers={"Content-Type": "application/json", **(headers or {})},
-                timeout=TIMEOUT,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
             )
 
     def _answered(self, answer: Any, url: str) -> bytes:
@@ -104,7 +108,8 @@ class GoogleApi:
         if answer.status_code != HTTPStatus.OK:
             reason = error.get("message") if isinstance(error, dict) else error
             message = container_reason(str(reason or answer.reason))
-            raise refused("predict", url, answer.status_code, message)
+            later = retry_after(answer.headers.get("Retry-After"))
+            raise refused("predict", url, answer.status_code, message, later)
         if error:
             raise RemoteError(f"predict: {error}", where=url, status=answer.status_code)
         return content

@@ -11,7 +11,12 @@ from http import HTTPStatus
 from cloudserve.errors import LostAnswerError, RemoteError, UserError
 
 _MAYBE_PROCESSED = frozenset(
-    {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
 )
 """Statuses that do not tell whether a model ran."""
 

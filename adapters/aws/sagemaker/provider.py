@@ -16,7 +16,14 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider, Setting, TrafficCounts
+from cloudserve.release.provider import (
+    Approval,
+    Hold,
+    PlatformAnswer,
+    Provider,
+    Setting,
+    TrafficCounts,
+)
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
@@ -49,7 +56,7 @@ from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .ownership import Owned
 from .planning.autoscaling import ScalingPlanner
-from .planning.checks import check, check_body
+from .planning.checks import check, check_body, largest_body
 from .planning.leftovers import Leftovers
 from .planning.planner import Planner
 from .planning.single_revision import StagedPlanner
@@ -240,6 +247,26 @@ class SageMakerEndpoints:
         if self._aws.options.async_output:
             return AsyncInvocations(self._aws).ask(model, name, body)
         return self._aws.api.invoke(name, variant, body)
+
+    def ask(
+        self, model: str, body: bytes, revision_id: str | None, seconds: float
+    ) -> PlatformAnswer:
+        """Invoke the endpoint once; the answer names the variant (see AnsweringProvider)."""
+        if self._aws.options.async_output:
+            return PlatformAnswer(self.predict(model, body, revision_id), revision_id or "")
+        check_body(body, self._aws.options)
+        self._aws.owned.check_reader(model)
+        name, variant = self._aws.names.endpoint(model), revision_id
+        if self._aws.options.staged:
+            name, variant = self._staging(model, revision_id), None
+        target = {"TargetVariant": variant} if variant else {}
+        answer, invoked = self._aws.api.invoke_once(name, target, body, seconds)
+        return PlatformAnswer(answer, revision_id or invoked)
+
+    def request_limit(self, model: str) -> int:
+        """Return the largest request that the endpoint takes."""
+        del model
+        return largest_body(self._aws.options)
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked by its variant, or at its own endpoint."""

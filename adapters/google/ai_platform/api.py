@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..credentials import Access
-from ..googleapi import RETRIES, GoogleApi, Record
+from ..googleapi import READ_SECONDS, RETRIES, GoogleApi, Record
 
 
 class MlClient(GoogleApi):
@@ -75,12 +75,15 @@ class MlClient(GoogleApi):
         request = self._operations.get(name=name)
         return self._execute(request, "read the operation", f"{self._endpoint}/v1/{name}")
 
-    def predict(self, model: str, version: str | None, body: bytes) -> bytes:
+    def predict(
+        self, model: str, version: str | None, body: bytes, seconds: float = READ_SECONDS
+    ) -> bytes:
         """Return the answer to a prediction.
 
         Raises RemoteError also for a failure inside an HTTP 200: a top-level `error` string.
         """
-        return self._predict(f"{self.url(model, version)}:predict", body)
+        url = f"{self.url(model, version)}:predict"
+        return self._answered(self._sent(url, body, seconds=seconds), url)
 
     def _name(self, model: str, version: str | None = None) -> str:
         name = f"{self._parent}/models/{model}"

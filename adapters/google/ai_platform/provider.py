@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Hold, Provider, Setting
+from cloudserve.release.provider import Hold, PlatformAnswer, Provider, Setting
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     Action,
@@ -51,6 +51,11 @@ from .records import deployed, platform_name, short_name, traffic
 if TYPE_CHECKING:
     from ..gcs.store import GcsBlobs
     from .api import MlClient
+
+
+LARGEST_REQUEST = 1_572_864
+"""Bytes of a prediction."""
+ANSWER_SECONDS = 120.0
 
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
@@ -265,11 +270,23 @@ class AiPlatform:
 
         Raises ConflictError for a model of another owner.
         """
+        return self.ask(model, body, revision_id, ANSWER_SECONDS).body
+
+    def ask(
+        self, model: str, body: bytes, revision_id: str | None, seconds: float
+    ) -> PlatformAnswer:
+        """Send a prediction once; answers do not name the version (see AnsweringProvider)."""
         if model not in self._checked:
             self._names.check(self._ml, model)
             self._checked.add(model)
         version = platform_name(revision_id) if revision_id else None
-        return self._ml.predict(self._names.model(model), version, body)
+        answer = self._ml.predict(self._names.model(model), version, body, seconds)
+        return PlatformAnswer(answer, revision_id or "")
+
+    def request_limit(self, model: str) -> int:
+        """Return 1.5 MB ("Request payload size exceeds the limit: 1572864 bytes.")."""
+        del model
+        return LARGEST_REQUEST
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return "": each version of a model has its own URL for predictions."""

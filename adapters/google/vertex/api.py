@@ -13,7 +13,7 @@ from cloudserve.release.provider import SplitAnswer
 
 from ..console import endpoint_log
 from ..credentials import Access
-from ..googleapi import PAGE, RETRIES, GoogleApi, Record
+from ..googleapi import PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
 
 GOOGLE = ".googleapis.com"
 DEPLOYED_MODEL_HEADER = "X-Vertex-AI-Deployed-Model-Id"
@@ -156,16 +156,22 @@ class VertexApi(GoogleApi):
             yield from answer.get("operations", ())
             request = collection.list_next(request, answer)
 
-    def raw_predict(self, endpoint: str, dns: str, body: bytes) -> bytes:
-        """Return the container's own answer to a prediction.
+    def raw_predict(
+        self, endpoint: str, dns: str, body: bytes, seconds: float = READ_SECONDS
+    ) -> tuple[bytes, str]:
+        """Return the container's own answer to a prediction, and the DeployedModel that gave it.
+
+        The latter is "" if the response does not say it.
 
         An endpoint with a host of its own is asked there; a service that is not Google's (the
         offline one) receives that host's name. Raises RemoteError, with the log of the containers
         where those may be the cause.
         """
-        path = f"/v1/{self.endpoint_name(endpoint)}:rawPredict"
+        url, headers = self._address(f"/v1/{self.endpoint_name(endpoint)}:rawPredict", dns)
         try:
-            return self._ask(path, dns, body)
+            response = self._sent(url, body, headers, seconds)
+            answered_by = str(response.headers.get(DEPLOYED_MODEL_HEADER, ""))
+            return self._answered(response, url), answered_by
         except RemoteError as error:
             if error.status in OUT_OF_ORDER:
                 log = endpoint_log(self.project, endpoint)
@@ -189,10 +195,6 @@ class VertexApi(GoogleApi):
             return SplitAnswer(answered_by, body=self._answered(response, url))
         except RemoteError as error:
             return SplitAnswer(answered_by, error.message)
-
-    def _ask(self, path: str, dns: str, body: bytes) -> bytes:
-        url, headers = self._address(path, dns)
-        return self._predict(url, body, headers)
 
     def _address(self, path: str, dns: str) -> tuple[str, Mapping[str, str]]:
         if not dns:

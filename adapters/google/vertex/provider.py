@@ -16,7 +16,14 @@ from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Approval, Hold, Provider, Setting, SplitAnswer
+from cloudserve.release.provider import (
+    Approval,
+    Hold,
+    PlatformAnswer,
+    Provider,
+    Setting,
+    SplitAnswer,
+)
 from cloudserve.release.types import (
     Action,
     Artifact,
@@ -54,6 +61,11 @@ from .snapshot import check_endpoint, read_snapshot, snapshot_of
 if TYPE_CHECKING:
     from ..gcs.located import LocatedBlobs
     from .api import VertexApi
+
+
+SHARED_REQUEST, DEDICATED_REQUEST = 1_572_864, 10_485_760
+"""Bytes of a prediction."""
+ANSWER_SECONDS = 120.0
 
 
 def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -> Provider:
@@ -218,6 +230,12 @@ class Vertex:
         for a revision that does not have all the traffic, ConflictError for an endpoint of another
         owner.
         """
+        return self.ask(model, body, revision_id, ANSWER_SECONDS).body
+
+    def ask(
+        self, model: str, body: bytes, revision_id: str | None, seconds: float
+    ) -> PlatformAnswer:
+        """Ask the endpoint once; the response names what answered (see AnsweringProvider)."""
         if self._options.is_private:
             raise UserError(
                 f"the endpoint of {model} answers inside its network alone, and this command asks "
@@ -227,18 +245,31 @@ class Vertex:
             )
         if revision_id is not None:
             self._check_alone(model, revision_id)
-        return self._api.raw_predict(self._names.endpoint(model), self._host(model), body)
+        endpoint, host = self._names.endpoint(model), self._host(model)
+        answer, deployed_id = self._api.raw_predict(endpoint, host, body, seconds)
+        return PlatformAnswer(answer, self._revision_of(model, deployed_id))
+
+    def request_limit(self, model: str) -> int:
+        """Return 10 MB for an endpoint with a host of its own, 1.5 MB on the shared one.
+
+        Source: Vertex AI, "Get online inferences", dedicated and shared public endpoints.
+        """
+        del model
+        return DEDICATED_REQUEST if self._options.dedicated_endpoint else SHARED_REQUEST
 
     def predict_by_split(self, model: str, body: bytes) -> SplitAnswer:
         """Ask the endpoint; the response names the DeployedModel that the split chose."""
         endpoint, host = self._names.endpoint(model), self._host(model)
         answer = self._api.raw_predict_by_split(endpoint, host, body)
-        deployed_id = answer.revision
+        return replace(answer, revision=self._revision_of(model, answer.revision))
+
+    def _revision_of(self, model: str, deployed_id: str) -> str:
+        """Return the revision of a DeployedModel, "" if it has none; read for each new id."""
         if deployed_id and deployed_id not in self._deployed:
             found = snapshot_of(self.read(model)).endpoint
             placed = found.placed if found is not None else ()
             self._deployed = {each.id: each.revision or "" for each in placed}
-        return replace(answer, revision=self._deployed.get(deployed_id, ""))
+        return self._deployed.get(deployed_id, "")
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked, unless it has all the traffic."""

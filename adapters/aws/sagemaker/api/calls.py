@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudserve.release.destination import Destination
@@ -34,6 +35,8 @@ NOT_LOADED = frozenset(
 )
 """The statuses of AWS's TensorFlow container for a failed load (its python_service.py)."""
 JSON = "application/json"
+READ_SECONDS = (1, 3, 10, 30, 90)
+"""Times to read an answer; InvokeEndpoint answers within 60 s."""
 SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId")
 
 
@@ -42,6 +45,7 @@ class SageMaker:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._runtimes: dict[float, Any] = {}
         self.logs = Logs(access)
         self.scaling = ScalingApi(access)
 
@@ -252,6 +256,20 @@ class SageMaker:
             )
             return bytes(answer["Body"].read())
 
+    def invoke_once(
+        self, endpoint: str, target: Mapping[str, str], body: bytes, seconds: float
+    ) -> tuple[bytes, str]:
+        """Send a JSON request without retries; return the answer and the variant that gave it.
+
+        `target` is the `TargetVariant` or the `TargetModel`, if there is one.
+        """
+        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
+        with translated("predict", where):
+            answer = self._runtime_within(seconds).invoke_endpoint(
+                EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
+            )
+            return bytes(answer["Body"].read()), str(answer.get("InvokedProductionVariant", ""))
+
     def why_not_loaded(self, endpoint: str, model: str) -> str:
         """Have a multi-model endpoint load a model; return the reason of a failure, or "".
 
@@ -332,6 +350,18 @@ class SageMaker:
     @cached_property
     def _s3(self) -> Any:
         return self._access.client("s3")
+
+    def _runtime_within(self, seconds: float) -> Any:
+        """Return a client without retries, whose time to read is the next of a few.
+
+        botocore has the time in the client, not in the call.
+        """
+        limit = next((limit for limit in READ_SECONDS if limit >= seconds), READ_SECONDS[-1])
+        if limit not in self._runtimes:
+            retries = {"total_max_attempts": 1}
+            settings = Config(read_timeout=limit, connect_timeout=min(10, limit), retries=retries)
+            self._runtimes[limit] = self._access.client("sagemaker-runtime", settings)
+        return self._runtimes[limit]
 
     @cached_property
     def _runtime(self) -> Any:

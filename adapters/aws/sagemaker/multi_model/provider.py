@@ -17,6 +17,7 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.drift import Setting
+from cloudserve.release.provider import PlatformAnswer
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (
     Action,
@@ -45,7 +46,7 @@ from ..actions.steps import (
 )
 from ..context import AwsContext
 from ..model_files.archive import Archives
-from ..planning.checks import check, check_body
+from ..planning.checks import check, check_body, largest_body
 from ..records import FAILED, Endpoint
 from .catalog import Catalog, Catalogs, Entry
 from .planner import OWNER, MultiModelPlanner
@@ -216,6 +217,24 @@ class MultiModelEndpoint:
 
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the live revision or the named one; raises UserError for an unknown revision."""
+        chosen = self._chosen(model, body, revision_id)
+        return self._aws.api.invoke(self._name, None, body, _target(model, chosen))
+
+    def ask(
+        self, model: str, body: bytes, revision_id: str | None, seconds: float
+    ) -> PlatformAnswer:
+        """Invoke a revision once (see AnsweringProvider)."""
+        chosen = self._chosen(model, body, revision_id)
+        target = {"TargetModel": _target(model, chosen)}
+        answer, _ = self._aws.api.invoke_once(self._name, target, body, seconds)
+        return PlatformAnswer(answer, chosen)
+
+    def request_limit(self, model: str) -> int:
+        """Return the largest request that the endpoint takes."""
+        del model
+        return largest_body(self._aws.options)
+
+    def _chosen(self, model: str, body: bytes, revision_id: str | None) -> str:
         check_body(body, self._aws.options)
         self._aws.owned.check_reader(OWNER)
         catalog, where = self._catalogs.read(model), f"{model} on {self._aws.names.target}"
@@ -232,7 +251,7 @@ class MultiModelEndpoint:
                 where=where,
                 hint=f"there: {', '.join(sorted(catalog.revisions)) or 'nothing'}",
             )
-        return self._aws.api.invoke(self._name, None, body, _target(model, chosen))
+        return chosen
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return "": a request names its model (TargetModel)."""

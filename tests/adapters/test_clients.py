@@ -1,0 +1,137 @@
+"""The client on every kind of target of the offline clouds: the same payloads, the same answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cloudserve
+from cloudserve.errors import RemoteError, UserError
+from cloudserve.project import Model, Project, Target
+from tests.cloudserve.client.echo import write_echo
+
+IMAGES = np.arange(8, dtype=np.float32).reshape(2, 2, 2, 1)
+ROLE = "arn:aws:iam::000000000000:role/serving"
+AWS = {
+    "region": "us-east-1",
+    "role_arn": ROLE,
+    "image": "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu",
+    "timeout_seconds": 60,
+}
+VERTEX = {
+    "region": "us-central1",
+    "project": "clients",
+    "image": "us-docker.pkg.dev/rehearsal/serving/tensorflow-serving:2.19",
+}
+TARGETS = {
+    "sagemaker": Target("sagemaker", "sagemaker", AWS),
+    "multi-model": Target("multi-model", "sagemaker", {**AWS, "multi_model": "all"}),
+    "async": Target("async", "sagemaker", {**AWS, "async_output": "s3://clients-aws/async"}),
+    "vertex": Target("vertex", "vertex", VERTEX),
+    "dedicated": Target("dedicated", "vertex", {**VERTEX, "dedicated_endpoint": True}),
+    "ai-platform": Target("ai-platform", "ai-platform", {"project": "clients"}),
+}
+SLOW = ("multi-model", "async", "dedicated")
+KINDS = [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in TARGETS]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return write_echo(tmp_path_factory.mktemp("models") / "echo", 1)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def client(kind, clouds, models):
+    """Give a client of version 1 of the echo model."""
+    target = TARGETS[kind]
+    scheme = "s3://clients-aws" if target.provider == "sagemaker" else "gs://clients-google"
+    fields = {**target.fields, "bucket": scheme}
+    place = Target(target.name, target.provider, fields)
+    name = f"echo-{kind}" if kind in SLOW else "echo"
+    project = Project(models, {name: Model(name, models)}, {kind: place})
+    cloudserve.deploy(project, name, kind, environ=clouds)
+    return cloudserve.Client(project, name, kind, environ=clouds)
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "expected"),
+    [
+        ("serving_default", IMAGES, {"image_out": IMAGES}),
+        (
+            "pair",
+            [{"number": 1, "text": "ä"}, {"number": 2.5, "text": b"\xff"}],
+            {"number_out": np.float32([1, 2.5]), "text_out": ["ä".encode(), b"\xff"]},
+        ),
+        (
+            "float32",
+            [float("nan"), float("inf")],
+            {"x_out": np.float32([np.nan, np.inf])},
+        ),
+        ("int64", [-(2**63), 2**63 - 1], {"x_out": np.array([-(2**63), 2**63 - 1])}),
+        ("bool", [True, False], {"x_out": np.array([True, False])}),
+        ("string", [b"\x00", ""], {"x_out": [b"\x00", b""]}),
+    ],
+    ids=["image", "pair", "nan", "int64", "bool", "string"],
+)
+def test_every_target_answers_alike(client, kind, signature, inputs, expected):
+    answer = client.predict(inputs, signature=signature)
+    assert answer.outputs.keys() == expected.keys()
+    for name, values in expected.items():
+        wanted = values if isinstance(values, np.ndarray) else np.array(values, object)
+        assert answer.outputs[name].dtype == wanted.dtype
+        np.testing.assert_array_equal(answer.outputs[name], wanted)
+    # AI Platform's and asynchronous answers do not name what answered.
+    assert kind in {"ai-platform", "async"} or answer.version.startswith("v1-")
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "message"),
+    [
+        ("serving_default", [], "the batch is empty"),
+        ("serving_default", np.zeros(8), r"you sent 8 numbers; `image` takes float32 \[\?,2,2,1\]"),
+        ("float32", {"y": [1.0]}, "`y` is not an input"),
+        ("none", [1.0], "the model has no signature `none`"),
+    ],
+)
+def test_every_target_explains_alike(client, signature, inputs, message):
+    with pytest.raises(UserError, match=message):
+        client.predict(inputs, signature=signature)
+
+
+def test_a_batch_beyond_the_limit_is_sent_in_parts(client, kind):
+    inputs = np.arange(240_000, dtype=np.float64) + 1 / 3
+    answer = client.predict(inputs, signature="float64")
+    np.testing.assert_array_equal(answer.array, inputs)
+    expected = {"vertex": 3, "ai-platform": 3}
+    assert answer.requests == expected.get(kind, 1)
+
+
+def test_a_row_beyond_the_limit_is_refused(client, kind):
+    if kind not in {"vertex", "ai-platform"}:
+        pytest.skip("its limit is larger")
+    with pytest.raises(
+        UserError, match=r"the request of one row has 1,6\d\d,\d\d\d bytes; the target"
+    ):
+        client.predict([b"\xff" * 1_200_000], signature="string")
+
+
+def test_a_version_that_is_not_deployed_is_refused(client, kind):
+    with pytest.raises(UserError, match="version `7` of echo"):
+        client.predict([1.0], signature="float32", version="7")
+
+
+def test_a_model_that_is_not_deployed_is_the_services_refusal(clouds, models, kind):
+    if kind in SLOW:
+        pytest.skip("as its platform's first target")
+    scheme = "s3://nothing-aws" if kind == "sagemaker" else "gs://nothing-google"
+    place = Target(kind, TARGETS[kind].provider, {**TARGETS[kind].fields, "bucket": scheme})
+    project = Project(models, {"nothing": Model("nothing", models)}, {kind: place})
+    client = cloudserve.Client(project, "nothing", kind, environ=clouds)
+    with pytest.raises(RemoteError) as caught:
+        client.predict(IMAGES)
+    assert caught.value.hint
