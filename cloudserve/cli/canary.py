@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,17 +14,12 @@ from cloudserve.cli.options import Number
 from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
+    from cloudserve.project import Project, Target
     from cloudserve.release.canary.rules import CanaryRules
 
+_ALL = 100
 _DAY = 86_400
-_DEFAULTS = {
-    "source": "probes",
-    "steps": (10, 50),
-    "max_shift": 0,
-    "hold": 0,
-    "deadline": 1800,
-    "rate": 50,
-}
+_NAMES = ("source", "steps", "max_shift", "hold", "deadline", "rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +30,41 @@ class CanaryOptions:
     requests: tuple[bytes, ...]
 
 
-def _steps(_context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, ...]:
+@dataclass(frozen=True, slots=True)
+class CanaryFlags:
+    """What the command line says of a canary; the project file has what it does not say."""
+
+    given: Mapping[str, Any]
+    requests: Path | None
+
+    def rules(self, target: Target) -> CanaryRules:
+        """Return the rules for a target; raises UserError if they do not fit each other."""
+        from cloudserve.release.canary.rules import CanaryRules
+
+        given = dict(self.given)
+        # Steps of the command line have no least times of the file.
+        replaced: dict[str, Any] = {"holds": {}} if "steps" in given or "hold" in given else {}
+        return CanaryRules(**{**target.canary.rules, **replaced, **given})
+
+    def options(self, project: Project, target: Target, model: str) -> CanaryOptions:
+        """Return the canary of a model; raises UserError also if its requests cannot be read."""
+        rules = self.rules(target)
+        file = self.requests
+        if file is None and target.canary.requests and rules.source != "metrics":
+            file = project.path.parent / target.canary.requests.replace("{model}", model)
+        return CanaryOptions(rules, _read(file, rules.source))
+
+
+def _steps(
+    _context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, ...] | None:
+    if text is None:
+        return None
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() for word in words):
         raise click.BadParameter(f"`{text}` is not a list of percentages", param=parameter)
-    return tuple(int(word) for word in words)
+    steps = tuple(int(word) for word in words)
+    return steps[:-1] if steps[-1] == _ALL else steps
 
 
 _OPTIONS = (
@@ -48,7 +73,7 @@ _OPTIONS = (
         "is_canary",
         is_flag=True,
         help="Raise the traffic in steps while cloudserve compares the version with the live one; "
-        "roll back if it is worse.",
+        "roll back if it is worse. `canary:` of the target has other defaults of the options.",
     ),
     click.option(
         "--requests",
@@ -58,13 +83,13 @@ _OPTIONS = (
     click.option(
         "--source",
         type=click.Choice(["probes", "metrics", "both"]),
-        default=_DEFAULTS["source"],
+        show_default="probes",
         help="With --canary: compare by requests that cloudserve sends, by the platform's metrics "
         "of the users' requests (SageMaker; minutes late), or by both.",
     ),
     click.option(
         "--steps",
-        default="10,50",
+        show_default="10,50",
         metavar="PERCENT,...",
         callback=_steps,
         help="With --canary: the percentages before all traffic.",
@@ -72,7 +97,7 @@ _OPTIONS = (
     click.option(
         "--max-shift",
         type=Number(0, 99),
-        default=_DEFAULTS["max_shift"],
+        show_default="0",
         metavar="PERCENT",
         help="With --canary: compare predictions too; the most points by which a class's share may "
         "differ. 0 compares none.",
@@ -80,14 +105,14 @@ _OPTIONS = (
     click.option(
         "--hold",
         type=Number(0, _DAY),
-        default=_DEFAULTS["hold"],
+        show_default="0",
         metavar="SECONDS",
         help="With --canary: the least time of a step.",
     ),
     click.option(
         "--deadline",
         type=Number(1, 7 * _DAY),
-        default=_DEFAULTS["deadline"],
+        show_default="1800",
         metavar="SECONDS",
         help="With --canary: the most time of all steps; a version that is undecided then is "
         "rolled back.",
@@ -95,7 +120,7 @@ _OPTIONS = (
     click.option(
         "--rate",
         type=Number(1, 10_000),
-        default=_DEFAULTS["rate"],
+        show_default="50",
         metavar="NUMBER",
         help="With --canary: the most requests per second to each version.",
     ),
@@ -105,18 +130,16 @@ _OPTIONS = (
 def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a canary, and pass them as one `canary`, None without `--canary`.
 
-    Raises click.UsageError for options of a canary without `--canary`, UserError for rules that do
-    not fit each other and requests that cannot be read.
+    Raises click.UsageError for options of a canary without `--canary`.
     """
 
     @wraps(command)
     def with_canary(*, is_canary: bool, requests: Path | None, **rest: Any) -> None:
-        given = {name: rest.pop(name) for name in _DEFAULTS}
-        canary = None
-        if is_canary:
-            canary = CanaryOptions(_rules(given), _read(requests, given["source"]))
-        elif requests or given != _DEFAULTS:
+        options = {name: rest.pop(name) for name in _NAMES}
+        given = {name: value for name, value in options.items() if value is not None}
+        if not is_canary and (requests or given):
             raise click.UsageError("there are options for `--canary`, which is not given")
+        canary = CanaryFlags(_converted(given), requests) if is_canary else None
         command(canary=canary, **rest)
 
     for option in reversed(_OPTIONS):
@@ -124,12 +147,13 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_canary
 
 
-def _rules(given: dict[str, Any]) -> CanaryRules:
-    from cloudserve.release.canary.rules import CanaryRules, Source
-    from cloudserve.release.traffic import ALL
+def _converted(given: dict[str, Any]) -> dict[str, Any]:
+    """Return options as the fields of `CanaryRules`."""
+    from cloudserve.release.canary.rules import Source
 
-    converted = {"source": Source(given["source"]), "max_shift": given["max_shift"] / ALL}
-    return CanaryRules(**{**given, **converted})
+    source = {"source": Source(given["source"])} if "source" in given else {}
+    shift = {"max_shift": given["max_shift"] / _ALL} if "max_shift" in given else {}
+    return {**given, **source, **shift}
 
 
 def _read(requests: Path | None, source: str) -> tuple[bytes, ...]:
@@ -144,6 +168,7 @@ def _read(requests: Path | None, source: str) -> tuple[bytes, ...]:
     if requests is None:
         raise UserError(
             "a canary needs requests to compare the versions with",
-            hint='--requests FILE, a JSON object on each line, such as {"instances": [1.0]}',
+            hint="--requests FILE, or `requests` below `canary:` of the target: a JSON object on "
+            'each line, such as {"instances": [1.0]}',
         )
     return read_requests(requests)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.errors import ProjectError
-from cloudserve.hints import did_you_mean
 from cloudserve.plural import counted
+from cloudserve.project.field_value import FieldValue
 from cloudserve.project.gate_settings import (
     NAMES,
     QUANTILES,
@@ -28,79 +25,11 @@ _REQUESTS = ("file", "requests", "seed")
 _NOT_BOTH = "`{}` is for generated requests, and `file` has others; leave one of them out"
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value of the file and its place."""
-
-    document: Document
-    path: KeyPath
-    value: Any
-
-    def error(self, message: str, hint: str) -> ProjectError:
-        return ProjectError(message, where=self.document.where(self.path), hint=hint)
-
-    def fields(self, known: tuple[str, ...]) -> dict[str, _Value]:
-        if not isinstance(self.value, dict):
-            hint = f"write lines like `{known[0]}: …` below it"
-            raise self.error(f"`{self.path[-1]}` must be a mapping, not `{self.value}`", hint)
-        values = {
-            str(key): _Value(self.document, (*self.path, str(key)), value)
-            for key, value in self.value.items()
-        }
-        for key, value in values.items():
-            if key not in known:
-                raise value.error(f"unknown key `{key}`", did_you_mean(key, known))
-        return values
-
-    def switch(self) -> bool:
-        if not isinstance(self.value, bool):
-            raise self.error(
-                f"`{self.path[-1]}` must be true or false, not `{self.value}`",
-                f"{self.path[-1]}: true, or {self.path[-1]}: false",
-            )
-        return self.value
-
-    def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value:
-            raise self.error(
-                f"`{self.path[-1]}` must be text, not `{self.value}`", f"{self.path[-1]}: TEXT"
-            )
-        return self.value
-
-    def whole(self, least: int = 0) -> int:
-        value = self.value
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self.error(
-                f"`{self.path[-1]}` must be a whole number of at least {least}, not `{value}`",
-                f"{self.path[-1]}: 20",
-            )
-        return value
-
-    def share(self) -> float:
-        value = _float(self.value)
-        if value is None or not 0 < value < 1:
-            raise self.error(
-                f"`{self.path[-1]}` must be a number between 0 and 1, not `{self.value}`",
-                f"{self.path[-1]}: 0.95",
-            )
-        return value
-
-    def number(self, most: float = math.inf, example: str = "1e-6") -> float:
-        value = _float(self.value)
-        if value is None or not 0 <= value <= most:
-            limit = "at least 0" if most == math.inf else f"from 0 to {most:g}"
-            raise self.error(
-                f"`{self.path[-1]}` must be a number {limit}, not `{self.value}`",
-                f"{self.path[-1]}: {example}",
-            )
-        return value
-
-
 def read_gates(document: Document, path: KeyPath, value: Any) -> GateSettings:
     """Return the gates of a target; raises ProjectError, which names the wrong field."""
     if value is None:
         return GateSettings()
-    fields = _Value(document, path, value).fields(NAMES)
+    fields = FieldValue(document, path, value).fields(NAMES)
     switches = {name: fields[name].switch() for name in ("contract", "load") if name in fields}
     return GateSettings(
         **switches,
@@ -111,20 +40,20 @@ def read_gates(document: Document, path: KeyPath, value: Any) -> GateSettings:
     )
 
 
-def _optional(value: _Value | None, read: Callable[[_Value], Any]) -> Any:
+def _optional(value: FieldValue | None, read: Callable[[FieldValue], Any]) -> Any:
     if value is None or value.value is None or value.value is False:
         return None
     return read(value)
 
 
-def _approval(value: _Value) -> ApprovalSettings:
+def _approval(value: FieldValue) -> ApprovalSettings:
     if value.value is True:
         return ApprovalSettings()
     fields = value.fields(("require_other",))
     return ApprovalSettings("require_other" in fields and fields["require_other"].switch())
 
 
-def _parity(value: _Value) -> ParitySettings:
+def _parity(value: FieldValue) -> ParitySettings:
     if value.value is True:
         return ParitySettings()
     fields = value.fields((*_REQUESTS, *_BOUNDS))
@@ -136,7 +65,7 @@ def _parity(value: _Value) -> ParitySettings:
     return ParitySettings(_requests(fields, count), _bounds(fields))
 
 
-def _latency(value: _Value) -> LatencySettings:
+def _latency(value: FieldValue) -> LatencySettings:
     fields = value.fields((*QUANTILES, "times_live", "confidence", *_REQUESTS))
     milliseconds = {name: fields[name].number(example="80") for name in QUANTILES if name in fields}
     live = fields["times_live"].fields(tuple(QUANTILES)) if "times_live" in fields else {}
@@ -167,7 +96,7 @@ def _latency(value: _Value) -> LatencySettings:
     )
 
 
-def _requests(fields: Mapping[str, _Value], count: int) -> RequestSettings:
+def _requests(fields: Mapping[str, FieldValue], count: int) -> RequestSettings:
     """Return the requests of a gate: of a file, or `count` generated ones."""
     if "file" not in fields:
         return RequestSettings("", count, fields["seed"].whole() if "seed" in fields else 0)
@@ -176,11 +105,11 @@ def _requests(fields: Mapping[str, _Value], count: int) -> RequestSettings:
     return RequestSettings(fields["file"].text())
 
 
-def _bounds(fields: Mapping[str, _Value]) -> dict[str, float]:
+def _bounds(fields: Mapping[str, FieldValue]) -> dict[str, float]:
     return {name: fields[name].number() for name in _BOUNDS if name in fields}
 
 
-def _golden(value: _Value) -> GoldenSettings:
+def _golden(value: FieldValue) -> GoldenSettings:
     fields = value.fields(("file", *_BOUNDS, "accuracy"))
     if "file" not in fields:
         raise value.error(
@@ -188,13 +117,3 @@ def _golden(value: _Value) -> GoldenSettings:
         )
     accuracy = fields["accuracy"].number(most=1, example="0.5") if "accuracy" in fields else None
     return GoldenSettings(fields["file"].text(), _bounds(fields), accuracy)
-
-
-def _float(value: Any) -> float | None:
-    """Return a number; YAML 1.1 reads `1e-6`, without a point, as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.hints import did_you_mean
 from cloudserve.project import environments
+from cloudserve.project.canary_settings import FIELD as CANARY
+from cloudserve.project.canary_settings import CanarySettings, read_canary
 from cloudserve.project.gate_fields import read_gates
 from cloudserve.project.gate_settings import FIELD as GATES
 from cloudserve.project.gate_settings import GateSettings
@@ -74,6 +76,8 @@ class Target:
     """The project's other targets (set by `Project.target`), which may be in the same account."""
     gates: GateSettings = field(default_factory=GateSettings)
     """The checks of a release before its first change."""
+    canary: CanarySettings = field(default_factory=CanarySettings)
+    """What `promote --canary` does unless its options say something else."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The location of each field in the project file."""
 
@@ -266,10 +270,12 @@ def _target(
     lines |= dict(environments.override_lines(document, environment, name))
     provider = _string(document, (*path, "provider"), fields.pop("provider", None))
     gates = read_gates(document, lines.get((GATES,), (*path, GATES)), fields.pop(GATES, None))
+    canary = read_canary(document, lines.get((CANARY,), (*path, CANARY)), fields.pop(CANARY, None))
     for key, entry in fields.items():
         _check_field(document, lines.get((key,), (*path, key)), entry)
     places = {".".join(key): document.where(line) for key, line in lines.items()}
-    return Target(name, provider, fields, document.where(path), gates=gates, places=places)
+    where = document.where(path)
+    return Target(name, provider, fields, where, gates=gates, canary=canary, places=places)
 
 
 def _check_field(document: Document, path: KeyPath, value: Any) -> None:

@@ -35,6 +35,13 @@ def promote(terminal, *options):
     return ("promote", *subject, "--steps", "50", "--rate", "10000", *options)
 
 
+def with_section(terminal, section):
+    """Write a `canary:` for the target into the project file."""
+    file = terminal.folder / "cloudserve.yaml"
+    before, provider, rest = file.read_text().partition("provider: sagemaker")
+    file.write_text(f"{before}canary: {section}\n    {provider}{rest}")
+
+
 def shares(terminal):
     status = json.loads(terminal.ok("status", terminal.model, "-t", "aws", "-o", "json"))
     return {each["number"]: each["traffic"] for each in status["revisions"]}
@@ -95,7 +102,10 @@ def test_a_killed_canary_of_a_good_version_is_shown_and_continued(canary):
 
 def test_ctrl_c_gives_the_traffic_back(canary):
     canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
-    with canary.start(*promote(canary, "--hold", "600")) as process:
+    section = "{requests: requests.jsonl, steps: [{percent: 50, hold: 600}], rate: 10000}"
+    with_section(canary, section)
+    assert "50 % for 600 s at least" in canary.ok("plan", "promote", canary.model, "-t", "aws")
+    with canary.start("promote", canary.model, "-t", "aws", "--canary") as process:
         for line in process.stderr:
             if line.startswith("50 %: "):  # the evidence of the running step
                 break

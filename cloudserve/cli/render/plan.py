@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudserve.cli.render.canary_rules import canary_document, canary_table
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
+from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Action, Operation, Plan
 from cloudserve.release.verdict import Verdict
@@ -18,8 +20,8 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 LATER = "checked when the plan is carried out"
 
 
-def plan_report(plan: Plan) -> Report:
-    """Render a plan, one line per step."""
+def plan_report(plan: Plan, canary: CanaryRules | None = None) -> Report:
+    """Render a plan, one line per step; `canary` is what `promote --canary` would do."""
     signs = [sign(action) for action in plan.actions]
     rows = [
         (f"{number:>4}", sign, action.sentence)
@@ -33,7 +35,10 @@ def plan_report(plan: Plan) -> Report:
     tables = [Table(COLUMNS, rows, title, colours=[COLOURS[each] for each in signs])]
     if plan.gates:
         tables.append(Table(GATE_COLUMNS, _gates(plan)))
-    return Report(_document(plan), tuple(tables))
+    if canary is None:
+        return Report(_document(plan), tuple(tables))
+    tables.append(canary_table(canary))
+    return Report(_document(plan) | {"canary": canary_document(canary)}, tuple(tables))
 
 
 def sign(action: Action) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from math import log
@@ -42,6 +43,8 @@ class CanaryRules:
     """The greatest probability that one beyond a margin passes a step."""
     hold: float = 0.0
     """The least seconds of a step."""
+    holds: Mapping[int, float] = field(default_factory=dict)
+    """The same for some steps, by percentage."""
     deadline: float = 1800.0
     """The most seconds of all steps; then the canary is rolled back."""
     rate: float = 50.0
@@ -70,11 +73,22 @@ class CanaryRules:
             )
         if self.metrics_delay < 0:
             raise UserError("`metrics_delay` of a canary is negative", hint="give seconds")
-        if not (self.slow_factor >= 1 and self.deadline > self.hold >= 0 and self.rate > 0):
+        least = [self.least_seconds(step) for step in self.steps]
+        if not (self.slow_factor >= 1 and self.rate > 0 and min(least) >= 0):
             raise UserError(
                 "the times of a canary do not fit",
-                hint="`deadline` is more than `hold`, `rate` more than 0, `slow_factor` at least 1",
+                hint="`hold` is at least 0, `rate` more than 0, `slow_factor` at least 1",
             )
+        if not self.deadline > sum(least):
+            raise UserError(
+                f"the steps of a canary take {sum(least):g} s at least, and its deadline is "
+                f"{self.deadline:g} s",
+                hint="`deadline` is for all steps together, and more than their `hold`",
+            )
+
+    def least_seconds(self, percent: int) -> float:
+        """Return the least seconds of a step."""
+        return self.holds.get(percent, self.hold)
 
     @property
     def alarm_evidence(self) -> float:

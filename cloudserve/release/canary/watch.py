@@ -101,7 +101,7 @@ class Watch:
     def until_passed(self) -> Evidence:
         """Watch until the step is passed, and record that; raise CanaryEndedError if it is not."""
         self._reported = self._checked = now = self.clocks.monotonic()
-        hold = self.clocks.since(self.record.since) + self.rules.hold
+        hold = self.clocks.since(self.record.since) + self.rules.least_seconds(self.percent)
         deadline = self.clocks.since(self.record.begun) + self.rules.deadline
         while True:
             for source in self.sources:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cloudserve.cli.exits import CHANGES, Exit
 from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
+
+if TYPE_CHECKING:
+    from cloudserve.release.canary.rules import CanaryRules
 
 
 @click.command("plan")
@@ -72,8 +76,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     if out is not None:
         write_plan(plan, out)
         click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
-    print_report(plan_report(plan), output)
+    print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
     if detailed_exitcode and plan.actions:
         raise click.exceptions.Exit(CHANGES)
     if exit_code and plan.actions:
         raise click.exceptions.Exit(Exit.PENDING)
+
+
+def _canary(subject: Subject) -> CanaryRules | None:
+    """Return the canary that the project file has for the target; None if it has none."""
+    from cloudserve.release.canary.rules import CanaryRules
+
+    settings = subject.project().target(subject.target).canary
+    return CanaryRules(**settings.rules) if settings != type(settings)() else None

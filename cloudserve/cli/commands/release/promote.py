@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudserve.cli.canary import CanaryOptions, canary_options
+from cloudserve.cli.canary import CanaryFlags, CanaryOptions, canary_options
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.options import (
@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     subject: Subject,
     version: str | None,
     percent: int,
-    canary: CanaryOptions | None,
+    canary: CanaryFlags | None,
     gates: GateFlags,
     dry_run: bool,
     yes: bool,
@@ -67,17 +67,23 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     if canary and percent != ALL:
         raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
+    options = _options(subject, canary) if canary else None
     verbs = subject.releases(yes=yes, gates=gates)
-    if canary:
-        percent = canary.rules.steps[0]
     if dry_run:
-        print_report(plan_report(verbs.plan_promote(version, percent=percent)), output)
+        percent = options.rules.steps[0] if options else percent
+        plan = verbs.plan_promote(version, percent=percent)
+        print_report(plan_report(plan, options.rules if options else None), output)
         return
-    if canary:
-        print_report(_by_canary(verbs, version, canary, gates), output)
+    if options:
+        print_report(_by_canary(verbs, version, options, gates), output)
         return
     outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
     print_report(outcome_report(outcome), output)
+
+
+def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:
+    project = subject.project()
+    return canary.options(project, project.target(subject.target), subject.model)
 
 
 def _by_canary(

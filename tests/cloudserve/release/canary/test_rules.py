@@ -28,9 +28,7 @@ def test_margins_and_levels_are_shares(name, value):
         {"slow_factor": 0.9},
         {"slow_factor": nan},
         {"hold": -1.0},
-        {"hold": inf},
-        {"hold": 60.0, "deadline": 60.0},
-        {"deadline": nan},
+        {"holds": {50: -1.0}},
         {"rate": 0.0},
         {"rate": nan},
     ],
@@ -38,6 +36,25 @@ def test_margins_and_levels_are_shares(name, value):
 def test_times_fit_each_other(wrong):
     with pytest.raises(UserError, match="the times of a canary do not fit"):
         CanaryRules(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hold": inf},
+        {"hold": 60.0, "deadline": 120.0},
+        {"holds": {10: 60.0, 50: 30.0}, "deadline": 90.0},
+        {"deadline": nan},
+    ],
+)
+def test_the_deadline_leaves_time_for_all_steps(wrong):
+    with pytest.raises(UserError, match=r"the steps of a canary take .* s at least, and its dead"):
+        CanaryRules(**wrong)
+
+
+def test_a_step_can_have_its_own_least_time():
+    rules = CanaryRules(steps=(1, 10), hold=60.0, holds={10: 600.0})
+    assert (rules.least_seconds(1), rules.least_seconds(10)) == (60.0, 600.0)
 
 
 def test_the_false_alarm_rate_is_shared_by_all_tests_of_all_steps():
