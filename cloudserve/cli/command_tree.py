@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from cloudserve._version import __version__
+from cloudserve.cli.flag_variables import add_variables
 
 # Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
 GROUPS = {
@@ -94,6 +95,7 @@ class LazyGroup(click.Group):
             return None
         module = import_module(f"cloudserve.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
+        add_variables(command, cmd_name)
         return command
 
     def resolve_command(

@@ -43,6 +43,18 @@ class Failure:
         begin = "" if self.code is Exit.INTERRUPTED else "error: "
         return [f"{begin}{self.message}", *details, *(f"  {note}" for note in self.notes)]
 
+    def printed(self, output: str, arguments: Sequence[str]) -> list[str | bytes]:
+        """Return the lines for a format of the result."""
+        if output == "json":
+            return [self.document]
+        if output != "github" or self.code is Exit.INTERRUPTED:
+            return list(self.lines)
+        from cloudserve.cli.render.github import annotation
+
+        title = " ".join(["cloudserve", *arguments[:1]])
+        text = f"{self.message}\n{self.hint}" if self.hint else self.message
+        return [*self.lines, annotation("error", title, text, self.where)]
+
     @property
     def document(self) -> bytes:
         """Return the object for programs, on one line."""
@@ -67,26 +79,33 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
         failure = _failure(error)
-        if "--detailed-exitcode" in arguments and failure.code is not Exit.INTERRUPTED:
+        if _is_detailed(arguments) and failure.code is not Exit.INTERRUPTED:
             failure = replace(failure, code=ANY_ERROR)
         if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
             traceback.print_exception(error)
-        for line in [failure.document] if _wants_json(arguments) else failure.lines:
+        for line in failure.printed(_output(arguments), arguments):
             click.echo(line, err=True)
         return failure.code
     return code if isinstance(code, int) else Exit.OK
 
 
-def _wants_json(arguments: Sequence[str]) -> bool:
-    """Return whether the result was asked for as JSON; also for a command that cannot be parsed."""
+def _is_detailed(arguments: Sequence[str]) -> bool:
+    return "--detailed-exitcode" in arguments or (
+        arguments[:1] == ["plan"] and bool(os.environ.get("CLOUDSERVE_PLAN_DETAILED_EXITCODE"))
+    )
+
+
+def _output(arguments: Sequence[str]) -> str:
+    """Return the format that was asked for; also for a command that cannot be parsed."""
     for number, argument in enumerate(arguments):
         if argument == "--":
             break
-        if argument in {"-ojson", "--output=json"}:
-            return True
         if argument in {"-o", "--output"}:
-            return arguments[number + 1 : number + 2] == ["json"]
-    return os.environ.get("CLOUDSERVE_OUTPUT") == "json"
+            return "".join(arguments[number + 1 : number + 2])
+        for prefix in ("-o", "--output="):
+            if argument.startswith(prefix):
+                return argument.removeprefix(prefix)
+    return os.environ.get("CLOUDSERVE_OUTPUT", "")
 
 
 def _failure(error: BaseException) -> Failure:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cloudserve.cli.render.github import annotation, append_summary
+from cloudserve.cli.render.report import GITHUB, JUNIT, print_result
 from cloudserve.errors import GateRefusedError
 
 if TYPE_CHECKING:
+    from cloudserve.release.gates.report import GateReport
     from cloudserve.release.outcome import Outcome
     from cloudserve.release.types import Plan
     from cloudserve.release.verdict import Verdict
@@ -55,11 +58,27 @@ class GateFlags:
         from cloudserve.release.gates.report import report_now
         from cloudserve.release.state.ledger import actor
 
+        report = report_now(plan, verdicts, actor(os.environ))
         if self.report is not None:
-            report_now(plan, verdicts, actor(os.environ)).write(self.report)
+            report.write(self.report)
+        click.get_current_context().meta[_LAST] = report
 
 
 NO_FLAGS = GateFlags()
+_LAST = "cloudserve.gates.report"
+"""The key of the last report of a command in its context: a canary writes one for each step."""
+
+
+def _publish(report: GateReport | None, output: str) -> None:
+    """Print the last report where the output format has a place for it."""
+    if report is not None and output == JUNIT:
+        print_result(report.junit())
+    if report is not None and output == GITHUB:
+        append_summary(report.markdown())
+        for verdict in report.verdicts:
+            if verdict.reason:
+                text = f"{verdict.sentence}. Overridden: {verdict.reason}"
+                click.echo(annotation("warning", f"gate {verdict.gate}", text), err=True)
 
 
 def gate_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,7 +99,10 @@ def gate_options(command: Callable[..., None]) -> Callable[..., None]:
         if reason and not override:
             raise click.UsageError("--reason is the reason of an --override")
         overrides = dict.fromkeys(override, reason or "")
-        command(gates=GateFlags(allow_breaking, overrides, report, require_other), **rest)
+        try:
+            command(gates=GateFlags(allow_breaking, overrides, report, require_other), **rest)
+        finally:
+            _publish(click.get_current_context().meta.get(_LAST), rest["output"])
 
     for option in reversed(_OPTIONS):
         with_gates = option(with_gates)

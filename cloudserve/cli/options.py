@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.project.environments import VARIABLE
@@ -121,6 +122,7 @@ target_option = click.option(
 set_option = click.option(
     "--set",
     "settings",
+    type=LINE,
     multiple=True,
     metavar="FIELD=VALUE",
     help="Override a field of the target; can be repeated.  [env var: CLOUDSERVE_<TARGET>_<FIELD>]",

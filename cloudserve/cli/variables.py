@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from cloudserve.cli.flag_variables import LINE
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 VARIABLES_TO_UNSET = (
@@ -25,6 +27,7 @@ def container_env_option(prefix: str = "") -> Callable[[Function], Function]:
     """Return the option that passes variables to containers; `prefix` begins its help text."""
     return click.option(
         "--container-env",
+        type=LINE,
         multiple=True,
         metavar="NAME[=VALUE]",
         callback=_read,

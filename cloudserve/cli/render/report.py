@@ -14,6 +14,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 
+GITHUB, JUNIT = "github", "junit"
 _INDENT = "  "
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,28 +40,44 @@ class Report:
     tables: tuple[Table, ...]
 
 
-def output_like(default: str) -> Callable[[Function], Function]:
-    """Return the `--output` option with a default format."""
+def output_like(default: str, *more: str) -> Callable[[Function], Function]:
+    """Return the `--output` option with a default format, and with more formats."""
+    formats = ["table", "json", GITHUB, *more]
     return click.option(
         "--output",
         "-o",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(formats),
+        metavar="FORMAT",
         default=default,
         envvar="CLOUDSERVE_OUTPUT",
         show_envvar=True,
-        help="The format of the result.",
+        help=f"The format of the result: {', '.join(formats)}.",
     )
 
 
 output_option = output_like("table")
+release_output_option = output_like("table", JUNIT)
+"""For commands that check gates, whose verdicts are JUnit test cases."""
 
 
 def print_report(report: Report, output: str) -> None:
     """Print a report on stdout."""
+    if output == JUNIT:
+        raise click.UsageError("`--output junit` is for a release: its gates are the test cases")
     if output == "json":
         print_result(msgspec.json.format(msgspec.json.encode(report.document), indent=2))
     else:
         print_result("\n\n".join("\n".join(_lines(table)) for table in report.tables))
+    if output == GITHUB:
+        from cloudserve.cli.render.github import append_summary, markdown
+
+        append_summary(markdown(report))
+
+
+def print_outcome(report: Report, output: str) -> None:
+    """Print the report of a release; with `junit` its gates are printed instead."""
+    if output != JUNIT:
+        print_report(report, output)
 
 
 def print_result(result: str | bytes) -> None:

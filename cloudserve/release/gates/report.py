@@ -63,6 +63,10 @@ class GateReport:
             lines += _section(verdict)
         return "\n".join(lines)
 
+    def junit(self) -> bytes:
+        """Return the report as JUnit XML, a test case for each gate."""
+        return junit_xml(self.plan, self.verdicts, self.time)
+
     def document(self) -> dict[str, Any]:
         """Return the report as a JSON document."""
         plan = self.plan
@@ -99,7 +103,7 @@ class GateReport:
             case ".json":
                 return msgspec.json.format(msgspec.json.encode(self.document()), indent=2) + b"\n"
             case ".xml":
-                return junit_xml(self.plan, self.verdicts, self.time)
+                return self.junit()
             case _:
                 return self.markdown().encode()
 

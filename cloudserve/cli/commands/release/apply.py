@@ -10,7 +10,7 @@ from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.options import Subject, print_progress, project_options
 from cloudserve.cli.render.progress import transfer_view
-from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.cli.render.report import print_outcome, release_output_option
 
 
 @click.command("apply")
@@ -18,7 +18,7 @@ from cloudserve.cli.render.report import output_option, print_report
 @gate_options
 @yes_option
 @project_options
-@output_option
+@release_output_option
 def command(
     *,
     file: Path,
@@ -42,4 +42,4 @@ def command(
     with transfer_view(print_progress) as reporter:
         releases = subject.releases(reporter, yes=yes, gates=gates)
         outcome = gates.carry_out(lambda: releases.apply(plan))
-    print_report(outcome_report(outcome), output)
+    print_outcome(outcome_report(outcome), output)

@@ -15,7 +15,7 @@ from cloudserve.cli.options import (
     target_options,
 )
 from cloudserve.cli.render.progress import transfer_view
-from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.cli.render.report import print_outcome, print_report, release_output_option
 
 
 @click.command("deploy")
@@ -25,7 +25,7 @@ from cloudserve.cli.render.report import output_option, print_report
 @dry_run_option
 @yes_option
 @project_options
-@output_option
+@release_output_option
 def command(
     *,
     subject: Subject,
@@ -54,4 +54,4 @@ def command(
     with transfer_view(print_progress) as reporter:
         releases = subject.releases(reporter, yes=yes, gates=gates)
         outcome = gates.carry_out(lambda: releases.deploy(version))
-    print_report(outcome_report(outcome), output)
+    print_outcome(outcome_report(outcome), output)

@@ -17,7 +17,12 @@ from cloudserve.cli.options import (
     project_options,
     target_options,
 )
-from cloudserve.cli.render.report import Report, output_option, print_report
+from cloudserve.cli.render.report import (
+    Report,
+    print_outcome,
+    print_report,
+    release_output_option,
+)
 from cloudserve.release.traffic import ALL
 from cloudserve.storage.events import Reporter
 
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @yes_option
 @project_options
-@output_option
+@release_output_option
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     subject: Subject,
@@ -75,10 +80,10 @@ def command(  # noqa: PLR0913 - one parameter per option
         print_report(plan_report(plan, options.rules if options else None), output)
         return
     if options:
-        print_report(_by_canary(verbs, version, options, gates), output)
+        print_outcome(_by_canary(verbs, version, options, gates), output)
         return
     outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
-    print_report(outcome_report(outcome), output)
+    print_outcome(outcome_report(outcome), output)
 
 
 def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:

@@ -14,6 +14,7 @@ import click
 
 from cloudserve.cli.child import bypass_proxies, check_command, run_beside
 from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, WithVerbs, data_option
+from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
 from cloudserve.cli.pointing import shell_lines
@@ -71,6 +72,7 @@ _PORT = 8900
 @click.option(
     "--rehearse",
     "commands",
+    type=LINE,
     multiple=True,
     metavar="IMAGE=COMMAND",
     help="Run this command for containers of a custom image, in addition to the project file's "
