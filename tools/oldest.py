@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("gcp", "aws", "server")
+EXTRAS = ("client", "gcp", "aws", "server")
 _BOUND = re.compile(r"([A-Za-z0-9_.-]+)>=([^,;]+)")
 
 

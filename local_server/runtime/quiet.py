@@ -22,7 +22,11 @@ _SYSTEM_ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
 
 _STDERR = 2
 # What TensorFlow's C++ logs before it has read its log level; no variable silences it.
-_CHATTER = re.compile(rb"[IW]0000 |WARNING: All log messages before absl::InitializeLog")
+_CHATTER = re.compile(
+    rb"[IW]0000 |WARNING: All log messages before absl::InitializeLog"
+    # TensorFlow 2.18 and 2.19 on any machine, as errors.
+    rb"|E0000 .* Unable to register cu(DNN|BLAS|FFT) factory"
+)
 
 
 def prepare_process() -> bool:

@@ -7,6 +7,7 @@ import importlib
 import logging
 import sys
 import threading
+import warnings
 from typing import Any
 
 from cloudserve.errors import MissingExtraError
@@ -37,7 +38,10 @@ def import_tensorflow(reason: str = "") -> Any:
 
 def _import() -> Any:
     try:
-        return importlib.import_module("tensorflow")
+        with warnings.catch_warnings():
+            # Google's packages announce, by the date, that they stop supporting a Python.
+            warnings.filterwarnings("ignore", "You are using a .*Python version", FutureWarning)
+            return importlib.import_module("tensorflow")
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving a model", "server") from error
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
+import ssl
 import sys
 import threading
 from collections.abc import Mapping
@@ -18,6 +20,9 @@ from cloudserve.errors import MissingExtraError
 
 from ..quiet import prepared
 
+# TensorFlow's library has a copy of BoringSSL, whose functions have the names of OpenSSL's. Modules
+# of Python that use them have to find OpenSSL's first: otherwise no TLS context can be made.
+_USERS_OF_OPENSSL = (hashlib, ssl)
 _FILES = {"darwin": ("libtensorflow_framework.2.dylib", "libtensorflow_cc.2.dylib")}
 _LINUX = ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
 

@@ -10,6 +10,7 @@ import pytest
 from cloudserve.check.check import RULES, check_model
 from cloudserve.check.finding import Severity
 from cloudserve.savedmodel import proto
+from tests.cloudserve.messages import built
 
 PREDICT = "tensorflow/serving/predict"
 FLOAT, STRING, HALF, BOOL = 1, 7, 19, 10
@@ -59,7 +60,7 @@ def save(folder, signatures=None, nodes=(), functions=(), version="2.21.0", asse
         "asset_file_def": list(assets),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    message = proto.SavedModel(meta_graphs=[graph])
+    message = built(proto.SavedModel(), {"meta_graphs": [graph]})
     (folder / "saved_model.pb").write_bytes(message.SerializeToString())
     return folder
 

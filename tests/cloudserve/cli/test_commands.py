@@ -12,6 +12,7 @@ from cloudserve.cli.command_tree import COMMANDS, cli
 from cloudserve.cli.errors import run
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import proto
+from tests.cloudserve.messages import built
 
 HEAVY = {"tensorflow", "numpy", "boto3", "botocore", "googleapiclient", "google", "grpc", "yaml"}
 
@@ -169,7 +170,7 @@ def test_inspect_shows_unrestored_variables_and_exits_with_3(tmp_path, capsys):
     ]
     graph = {"meta_info_def": {"tags": ["serve"]}, "graph_def": {"node": nodes}}
     graph["signature_def"] = {"serving_default": {"outputs": {"y": {"name": "y:0"}}}}
-    model = proto.SavedModel(meta_graphs=[graph])
+    model = built(proto.SavedModel(), {"meta_graphs": [graph]})
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
     assert run(["inspect", str(tmp_path), "--output", "json"]) == 3
     out, err = capsys.readouterr()

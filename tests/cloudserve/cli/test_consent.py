@@ -75,7 +75,7 @@ def test_a_terminal_shows_the_steps_and_asks(real, monkeypatch):
     assert lines[1].startswith("deploy half v123-")
     assert lines[2].startswith("  1. upload ")
     assert lines[3].startswith("  2. create v123-")
-    assert lines[4].startswith(f"Do this on {LINE}? [y/N]: ")
+    assert lines[4].startswith(f"Do this on {LINE}? [y/N]:")
     assert real.performed == ["create"]
 
 

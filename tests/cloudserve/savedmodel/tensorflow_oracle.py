@@ -17,6 +17,12 @@ from tensorflow.core.protobuf import saved_model_pb2, tensor_bundle_pb2
 from cloudserve.savedmodel import read_saved_model
 
 
+def is_repeated(field):
+    """Return whether a field is a list or a map; protobuf 5 says it by `label` alone."""
+    known = getattr(field, "is_repeated", None)
+    return field.label == field.LABEL_REPEATED if known is None else known
+
+
 def describe(descriptor, found):
     """Collect the fields of a message and of all it reaches, by the message's full name."""
     if descriptor.full_name in found:
@@ -25,7 +31,7 @@ def describe(descriptor, found):
         field.number: [
             field.name,
             field.type,
-            field.is_repeated,
+            is_repeated(field),
             field.message_type.full_name if field.message_type else None,
         ]
         for field in descriptor.fields

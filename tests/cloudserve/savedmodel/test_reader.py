@@ -14,6 +14,7 @@ from cloudserve.errors import ModelError, UserError
 from cloudserve.plural import counted
 from cloudserve.savedmodel import proto, read_saved_model
 from cloudserve.savedmodel.checkpoint.variables import INDEX
+from tests.cloudserve.messages import built
 
 SHARD = "variables/variables.data-00000-of-00001"
 
@@ -27,7 +28,7 @@ def refusal(path: Path, tags: tuple[str, ...] = ("serve",)) -> tuple[str, str | 
 
 def write_model(path: Path, *graphs: dict) -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    message = proto.SavedModel(saved_model_schema_version=1, meta_graphs=graphs)
+    message = built(proto.SavedModel(), {"saved_model_schema_version": 1, "meta_graphs": graphs})
     (path / "saved_model.pb").write_bytes(message.SerializeToString())
     return path
 

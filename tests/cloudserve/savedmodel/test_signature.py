@@ -9,13 +9,14 @@ import pytest
 from cloudserve.errors import UserError
 from cloudserve.savedmodel import Signature, TensorSpec, proto, read_saved_model
 from cloudserve.savedmodel.signature import read_signature
+from tests.cloudserve.messages import built
 
 SIGNATURE = proto.SavedModel().meta_graphs.add().signature_def["serving_default"]
 FLOAT, STRING, INT64 = 1, 7, 9
 
 
 def definition(**fields):
-    return type(SIGNATURE)(**fields)
+    return built(type(SIGNATURE)(), fields)
 
 
 def tensor(shape=(), *, dtype=FLOAT, name="x:0"):

@@ -6,6 +6,7 @@ from cloudserve.errors import GateRefusedError, ModelError
 from cloudserve.release.planning.fitness import check_prebuilt
 from cloudserve.release.types import Artifact
 from cloudserve.savedmodel import proto
+from tests.cloudserve.messages import built
 
 
 def write_model(folder, *, nodes=(), **signatures):
@@ -13,7 +14,7 @@ def write_model(folder, *, nodes=(), **signatures):
     folder.mkdir(parents=True)
     definitions = {name: {"outputs": {"y": {"name": y}}} for name, y in signatures.items()}
     graph = {"meta_info_def": {"tags": ["serve"]}, "graph_def": {"node": nodes}}
-    model = proto.SavedModel(meta_graphs=[graph | {"signature_def": definitions}])
+    model = built(proto.SavedModel(), {"meta_graphs": [graph | {"signature_def": definitions}]})
     (folder / "saved_model.pb").write_bytes(model.SerializeToString())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
+from tests.cloudserve.messages import built
 
 
 def node(name, op, *inputs, **attributes):
@@ -31,9 +32,8 @@ def ops(*nodes, functions=(), **signatures):
     """Return the kernel ops of a graph; a signature is the tensor that it returns."""
     definitions = {name: {"outputs": {"y": {"name": y}}} for name, y in signatures.items()}
     graph_def = {"node": nodes, "library": {"function": functions}}
-    graph = proto.SavedModel(
-        meta_graphs=[{"graph_def": graph_def, "signature_def": definitions}]
-    ).meta_graphs[0]
+    graph = {"graph_def": graph_def, "signature_def": definitions}
+    (graph,) = built(proto.SavedModel(), {"meta_graphs": [graph]}).meta_graphs
     return kernel_ops(graph, has_variables=False)
 
 

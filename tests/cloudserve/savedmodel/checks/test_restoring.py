@@ -6,6 +6,7 @@ import pytest
 
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checks.restoring import unrestored_variables
+from tests.cloudserve.messages import built
 
 
 def name_list(name):
@@ -35,16 +36,14 @@ WRITING = function("writing", ["v"], node("a", "AssignVariableOp", "v", "zero:ou
 
 
 def graph(*nodes, functions=(), restore="", output="y:0", **more):
-    return proto.SavedModel(
-        meta_graphs=[
-            {
-                "graph_def": {"node": nodes, "library": {"function": functions}},
-                "saver_def": {"restore_op_name": restore},
-                "signature_def": {"serving_default": {"outputs": {"y": {"name": output}}}},
-                **more,
-            }
-        ]
-    ).meta_graphs[0]
+    fields = {
+        "graph_def": {"node": nodes, "library": {"function": functions}},
+        "saver_def": {"restore_op_name": restore},
+        "signature_def": {"serving_default": {"outputs": {"y": {"name": output}}}},
+        **more,
+    }
+    (made,) = built(proto.SavedModel(), {"meta_graphs": [fields]}).meta_graphs
+    return made
 
 
 def unrestored(*nodes, has_variables=True, **more):

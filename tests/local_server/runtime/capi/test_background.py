@@ -19,6 +19,14 @@ for thread in set(threading.enumerate()) - {threading.current_thread()}:
     thread.join()
 library.library()
 """
+TLS = """
+from cloudserve.local_server.runtime.capi.library import library
+library()
+import hashlib
+import ssl
+ssl.create_default_context().set_ciphers("ECDHE+AESGCM")
+assert hashlib.new("sha256", b"").hexdigest().startswith("e3b0c44298fc1c14")
+"""
 
 
 def run(script):
@@ -36,3 +44,8 @@ def test_a_missing_library_is_reported_once_where_it_is_needed():
     code, text = run(MISSING)
     assert code == 1
     assert text.count("Traceback") == 1
+
+
+def test_python_uses_its_own_openssl_after_the_library_was_opened():
+    """TensorFlow's library has a copy of BoringSSL, whose functions have the same names."""
+    assert run(TLS) == (0, "")

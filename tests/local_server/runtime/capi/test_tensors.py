@@ -17,11 +17,15 @@ from cloudserve.local_server.status import Code
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from tensorflow.core.framework import types_pb2
 
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name
 
 FLOAT = 1
-VALUES = [n for n in PROTO_NAMES if 0 < n < 100 and dtype_name(n) not in {"resource", "variant"}]
+IN_PROCESS = {"resource", "variant"}
+KNOWN = set(types_pb2.DataType.values())
+"""The types of the installed TensorFlow: those of two bits, and some of a byte, are new in 2.21."""
+VALUES = [n for n in PROTO_NAMES if 0 < n < 100 and n in KNOWN and dtype_name(n) not in IN_PROCESS]
 NUMBERS = [number for number in VALUES if number != STRING]
 # Elements of less than a byte: each takes one, and its upper bits count for nothing.
 WHOLE_BYTES = [n for n in NUMBERS if dtype_name(n) not in {"int4", "uint4", "int2", "uint2"}]
