@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cloudserve.plural import counted
-
+from ..defects import DEFECTS
 from .execution import Observe, Run
 from .padding import merge
 from .parameters import BatchingParameters
 from .requests import Outcome, Task, Tensors, settle
 from .row_independence import are_independent, vary
 from .splitting import split_outputs
-
-logger = logging.getLogger(__name__)
 
 _UNLIMITED = BatchingParameters(max_batch_size=2**63 - 1)
 _ATTEMPTS = 8
@@ -57,7 +53,7 @@ class Grouping:
             observe(tasks, 0)
             return [*split_outputs(self._run(inputs), [task.size for task in tasks], 0)]
         except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
-            logger.debug("a batch of %s fails: %s", counted(len(tasks), "request"), error)
+            DEFECTS.report("the run of a batch", error)
         half = len(tasks) // 2
         return self._together(tasks[:half], observe) + self._together(tasks[half:], observe)
 
@@ -77,7 +73,7 @@ class Grouping:
                 self._decide(is_proven=are_independent(self._run, first, outputs, second))
                 return
         except Exception as error:  # noqa: BLE001 - the second request, or one that was made up
-            logger.debug("two requests cannot be compared: %s", error)
+            DEFECTS.report("the comparison of two requests", error)
         if self._attempts >= _ATTEMPTS:
             self._decide(is_proven=False)
 

@@ -12,23 +12,20 @@ that the batching model allows for its measured costs, or one by one if it does 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from cloudserve.plural import counted
 from cloudserve.savedmodel.signature import Signature
 
 from ..batching import BatchedModel, Route
+from ..defects import DEFECTS
 from ..models import Servable
 from ..runtime.types import LoadedModel, Tensor, stateless_of
 from .latency import LatencyEstimate, LatencyEstimates
 from .observation import Observation, Observer
 from .types import Method, ModelSpec, Prediction
-
-logger = logging.getLogger(__name__)
 
 _P = TypeVar("_P")
 _P_contra = TypeVar("_P_contra", contravariant=True)
@@ -129,7 +126,7 @@ class Turn:
             try:
                 written = self._answer(part, rows, signature, runs, form)
             except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
-                logger.debug("%s failed together: %s", counted(len(part.indices), "request"), error)
+                DEFECTS.report("the run of small requests together", error)
                 continue
             for index, one in zip(part.indices, written, strict=True):
                 answers[index] = one

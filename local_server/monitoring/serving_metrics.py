@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..defects import DEFECTS
 from ..inference.observation import Observation
 from ..inference.types import Method
 from ..models import State, Version
@@ -71,6 +72,7 @@ class ServingMetrics:
             *self.batches.metrics(),
             *self.loads.metrics(),
             *self.graphs.metrics(),
+            Gauge("cloudserve_defects_total", ("place", "error"), DEFECTS.counts, "counter"),
         ]
 
     def page(self) -> bytes:

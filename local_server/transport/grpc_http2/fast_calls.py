@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ...defects import DEFECTS
 from ..grpc_types import PREFIX_SIZE, FastPath, RequestForm, RequestGroup
 from ..http2.memory import Memory
 from ..http2.stream import Link, Stream, WholeRequest
@@ -112,11 +113,19 @@ class FastCalls:
         for group, calls in groups.items():
             requests, parts = calls.live()
             if requests:
-                answers = self._path.answer(group, parts)
-                self._send(requests, answers, links)
+                self._send(requests, self._answers(group, parts), links)
         for link, answered in links.items():
             link.answer(answered, OK)
             link.flush()
+
+    def _answers(
+        self, group: RequestGroup, parts: Sequence[tuple[RequestForm, bytes]]
+    ) -> Sequence[bytes | None]:
+        try:
+            return self._path.answer(group, parts)
+        except Exception as error:  # noqa: BLE001 - each is answered by the handler
+            DEFECTS.report("the answers to small gRPC requests", error)
+            return [None] * len(parts)
 
     def _send(
         self,

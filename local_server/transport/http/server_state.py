@@ -14,8 +14,7 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import Protocol, TypeAlias
 
-from cloudserve.plural import counted
-
+from ...defects import DEFECTS
 from ...deferred import Deferred, Outcome
 from ..connections import Connections, ServerConnection
 from ..limits import Limits
@@ -85,8 +84,8 @@ class ServerState(Connections):
     def _handle_together(self, together: Together, asked: list[_Asked]) -> None:
         try:
             answers = together([request for _, request in asked])
-        except Exception:
-            logger.exception("%s could not be answered together", counted(len(asked), "request"))
+        except Exception as error:  # noqa: BLE001 - each is answered by itself
+            DEFECTS.report("the answers to small REST requests", error)
             answers = [None] * len(asked)
         left: list[_Asked] = []
         for one, answer in zip(asked, answers, strict=True):

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+from cloudserve.local_server.defects import DEFECTS
 from cloudserve.local_server.status import Code, StatusError
 from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.grpc_types import Method, Service, prefix
@@ -34,7 +35,7 @@ class Shouts:
     """Shouts in its fast path, and whispers in its handler.
 
     The group of a text like "a: text" is "a". Other texts are not recognized; those of the group
-    "shy" are for the handler.
+    "shy" are for the handler, and those of "broken" show a defect.
     """
 
     def __init__(self, admit=None):
@@ -58,6 +59,8 @@ class Shouts:
     def answer(self, group, parts):
         if group == "shy":
             return [None] * len(parts)
+        if group == "broken":
+            raise ArithmeticError("a defect")
         texts = [form.text for form, _ in parts]
         self.groups.append((group, *texts))
         return [message_of(text.upper()) for text in texts]
@@ -104,6 +107,15 @@ async def test_calls_of_a_group_are_answered_together_and_others_by_the_handler(
     result = await ask(app, "a: One", "b: Two", "None", "a: Three", "shy: Four")
     assert result == ["ONE", "TWO", "none", "THREE", "shy: four"]
     assert app.groups == [("a", "One", "Three"), ("b", "Two")]
+
+
+@in_loop
+async def test_a_defect_of_the_fast_path_is_reported_and_the_handler_answers():
+    kind = "the answers to small gRPC requests", "ArithmeticError"
+    before = dict(DEFECTS.counts()).get(kind, 0)
+    result = await ask(Shouts(), "broken: One", "a: Two", "broken: Three")
+    assert result == ["broken: one", "TWO", "broken: three"]
+    assert dict(DEFECTS.counts())[kind] > before
 
 
 @pytest.mark.parametrize("size", [4_000, 5_000, 60_000])
