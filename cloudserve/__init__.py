@@ -30,7 +30,17 @@ if TYPE_CHECKING:
         status,
         undeploy,
     )
-    from cloudserve.client import Access, Answer, AsyncClient, Client, Retry, example
+    from cloudserve.client import (
+        Access,
+        Answer,
+        AsyncClient,
+        Client,
+        Mirror,
+        MirrorReport,
+        Retry,
+        Weights,
+        example,
+    )
     from cloudserve.comparison import Comparison, diff
     from cloudserve.errors import CloudserveError
     from cloudserve.offline import OfflineClouds, offline_clouds
@@ -62,6 +72,8 @@ _NAMES = {
     "DriftReport": "cloudserve.release.drift:DriftReport",
     "Difference": "cloudserve.savedmodel:Difference",
     "GateStep": "cloudserve.release.types:GateStep",
+    "Mirror": "cloudserve.client:Mirror",
+    "MirrorReport": "cloudserve.client:MirrorReport",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
     "Outcome": "cloudserve.release.outcome:Outcome",
@@ -74,6 +86,7 @@ _NAMES = {
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
     "Verdict": "cloudserve.release.verdict:Verdict",
+    "Weights": "cloudserve.client:Weights",
     "apply": "cloudserve.api:apply",
     "approve": "cloudserve.api:approve",
     "deploy": "cloudserve.api:deploy",
@@ -112,6 +125,8 @@ __all__ = [
     "Drift",
     "DriftReport",
     "GateStep",
+    "Mirror",
+    "MirrorReport",
     "Model",
     "OfflineClouds",
     "Outcome",
@@ -124,6 +139,7 @@ __all__ = [
     "SavedModel",
     "Target",
     "Verdict",
+    "Weights",
     "__version__",
     "apply",
     "approve",

@@ -48,6 +48,7 @@ OPTIONAL = frozenset(
         "httptools",
         "httpx",
         "ml_dtypes",
+        "PIL",
         "numpy",
         "orjson",
         "requests",

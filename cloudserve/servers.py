@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
@@ -18,7 +18,9 @@ from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
 from cloudserve.model_run import RunRequest, RunResult
-from cloudserve.savedmodel.signature import Signature
+
+if TYPE_CHECKING:
+    from cloudserve.savedmodel.signature import Signature
 
 T = TypeVar("T")
 

@@ -47,7 +47,10 @@ GROUPS = {
         "ci": ("setup.ci", "Write the pipeline of a CI system."),
     },
     "Use": {
-        "predict": ("models.predict", "Send a request to a deployed model."),
+        "predict": (
+            "models.predict",
+            "Send a request to a deployed model, a server, or a model directory.",
+        ),
         "golden": ("models.golden", "Record, show and trim golden files of requests and answers."),
         "replay": ("models.replay", "Send the requests of a golden file, and compare the answers."),
         "batch": ("models.batch", "Run predictions for files of instances as a job."),

@@ -5,7 +5,7 @@
     Access, Retry         tokens and certificates; what is sent again, and when
     Weights               client-side A/B: shares of versions, sticky by a key
     Mirror                copies of requests to a second client, and their differences
-    example, image        values of inputs: a serialized tf.Example, the pixels of a file
+    example               a serialized tf.Example of a mapping
 
 A prediction is a `conversation`: a generator that knows the payload, its limits and its retries,
 and yields steps. A `Channel` performs steps over one transport, in threads or on an event loop.
@@ -18,6 +18,18 @@ from cloudserve.client.answer import Answer
 from cloudserve.client.async_client import AsyncClient
 from cloudserve.client.client import Client
 from cloudserve.client.examples import example
+from cloudserve.client.mirror import Mirror, MirrorReport
 from cloudserve.client.retry import Retry
+from cloudserve.client.weights import Weights
 
-__all__ = ["Access", "Answer", "AsyncClient", "Client", "Retry", "example"]
+__all__ = [
+    "Access",
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "Mirror",
+    "MirrorReport",
+    "Retry",
+    "Weights",
+    "example",
+]

@@ -13,6 +13,28 @@ Token = str | Callable[[], str]
 """A bearer token, or a function that is asked for one before each request."""
 
 
+def read_token(file: Path | None) -> Token:
+    """Return what reads the token of a file before each request, so that it may be renewed.
+
+    "" without a file. Raises UserError if it cannot be read now.
+    """
+    if file is None:
+        return ""
+
+    def read() -> str:
+        try:
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"the token cannot be read: {error}",
+                where=str(file),
+                hint="give a file with one token",
+            ) from error
+
+    read()
+    return read
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Credentials and certificates for a server; targets of a project use their SDK's own."""

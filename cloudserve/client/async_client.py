@@ -21,8 +21,10 @@ from cloudserve.client.conversation import (
     Send,
     Step,
 )
+from cloudserve.client.mirror import Mirror
 from cloudserve.client.opening import Subject, address_of, open_async_channel, version_of
 from cloudserve.client.retry import Deadline, Retry
+from cloudserve.client.weights import Weights
 from cloudserve.project import Project
 
 
@@ -45,6 +47,8 @@ class AsyncClient:
         access: Access | None = None,
         retry: Retry | None = None,
         timeout: float = TIMEOUT,
+        weights: Weights | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         """Bind to a model, for the running event loop; see `Client`."""
         address = address_of(subject, model, target)
@@ -55,6 +59,8 @@ class AsyncClient:
         self._known = Known()
         self._retry = retry or Retry()
         self._timeout = timeout
+        self._weights = weights
+        self._mirror = mirror
         self._version = version or version_of(address)
 
     @property
@@ -68,13 +74,17 @@ class AsyncClient:
         *,
         signature: str | None = None,
         version: str | None = None,
+        key: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - the deadline of several requests
     ) -> Answer:
         """Return the outputs of a model for a batch; see `Client.predict`."""
         deadline = Deadline(self._timeout if timeout is None else timeout)
         conversation = Conversation(self._channel.wire, self._known, self._retry, deadline)
-        question = Question(inputs, signature or "", version or self._version)
-        return await self._drive(conversation.predict(question))
+        question = Question(inputs, signature or "", version or self._chosen(key))
+        answer = await self._drive(conversation.predict(question))
+        if self._mirror is not None:
+            self._mirror.copy(inputs, signature, answer)
+        return answer
 
     async def close(self) -> None:
         """Close the connections, and release a model in this process."""
@@ -90,6 +100,9 @@ class AsyncClient:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def _chosen(self, key: str | None) -> str:
+        return self._version if self._weights is None else self._weights.choose(key)
 
     async def _drive(self, steps: Any) -> Answer:
         """Perform the steps of a conversation, and return its result."""

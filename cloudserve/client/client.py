@@ -20,10 +20,12 @@ from cloudserve.client.conversation import (
     Send,
     Step,
 )
+from cloudserve.client.mirror import Mirror
 from cloudserve.client.opening import Subject, address_of, open_channel, version_of
 from cloudserve.client.platform import PlatformChannel, check_json
 from cloudserve.client.raw import ask_decoded
 from cloudserve.client.retry import Deadline, Retry
+from cloudserve.client.weights import Weights
 from cloudserve.errors import UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination
@@ -51,6 +53,8 @@ class Client:
         access: Access | None = None,
         retry: Retry | None = None,
         timeout: float = TIMEOUT,
+        weights: Weights | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         """Bind to a model, without reaching the network.
 
@@ -58,7 +62,8 @@ class Client:
         with a `model`, the directory of a model, `MODEL[:VERSION]@TARGET` of the project file, or a
         project with a `model` and a `target`. `version` pins a version's number or label, or a
         deployed revision; otherwise the server or the target's traffic split decides. `timeout` is
-        the deadline of a prediction in seconds. Raises UserError for an unknown subject or version.
+        the deadline of a prediction in seconds. `weights` divide the requests among versions,
+        `mirror` gets copies of them. Raises UserError for an unknown subject or version.
         """
         address = address_of(subject, model, target)
         project = subject if isinstance(subject, Project) else project
@@ -66,6 +71,8 @@ class Client:
         self._known = Known()
         self._retry = retry or Retry()
         self._timeout = timeout
+        self._weights = weights
+        self._mirror = mirror
         self._version = version or version_of(address)
         if isinstance(self._channel, PlatformChannel):
             self._channel.revision(self._version)
@@ -96,6 +103,7 @@ class Client:
         *,
         signature: str | None = None,
         version: str | None = None,
+        key: str | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """Return the outputs of a model for a batch.
@@ -103,13 +111,15 @@ class Client:
         `inputs` is the value of the only input, a mapping of columns by input, or a list of
         mappings (rows): arrays, lists, numbers, texts, bytes. It is checked against the signature
         first. A batch beyond the target's limit is sent in parts. `version` and `timeout` replace
-        the client's own. Raises UserError, in the terms of the signature, for a payload that the
-        model does not take, RemoteError with the server's reason.
+        the client's own; the weights choose by `key`, the same version for the same key. Raises
+        UserError, in the terms of the signature, for a payload that the model does not take,
+        RemoteError with the server's reason.
         """
         conversation = self._begin(timeout)
-        question = Question(inputs, signature or "", version or self._version)
-        steps = conversation.predict(question)
-        answer: Answer = self._drive(steps)
+        question = Question(inputs, signature or "", version or self._chosen(key))
+        answer: Answer = self._drive(conversation.predict(question))
+        if self._mirror is not None:
+            self._mirror.copy(inputs, signature, answer)
         return answer
 
     def send(self, body: bytes, *, timeout: float | None = None) -> bytes:
@@ -147,6 +157,9 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _chosen(self, key: str | None) -> str:
+        return self._version if self._weights is None else self._weights.choose(key)
 
     def _begin(self, timeout: float | None) -> Conversation:
         deadline = Deadline(self._timeout if timeout is None else timeout)

@@ -61,7 +61,7 @@ def _fill(feature: Any, name: str, value: Any) -> None:
     elif all(isinstance(each, int) for each in values):  # bool is one
         if any(each not in _INT64 for each in values):
             raise _wrong(name, "a whole number beyond 64 bits")
-        feature.int64_list.value.extend(values)
+        feature.int64_list.value.extend(map(int, values))
     elif all(isinstance(each, int | float) for each in values):
         feature.float_list.value.extend(values)
     else:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from cloudserve.client.answer import Answer
+from cloudserve.client.channel import Arrays
 from cloudserve.client.strings import json_text, to_json
 from cloudserve.errors import RemoteError, UserError
 
@@ -25,6 +26,23 @@ def ask_decoded(body: bytes, client: Predicts) -> bytes:
     inputs, signature = decode_request(body)
     answer = client.predict(inputs, signature=signature or None)
     return json.dumps({"predictions": answer.predictions}, default=_json).encode()
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """Return an answer as JSON values: `predictions`, and the version if it is known."""
+    predictions = json.loads(json.dumps(answer.predictions, default=_json))
+    return {"predictions": predictions, **({"version": answer.version} if answer.version else {})}
+
+
+def arrays_file(outputs: Arrays, file: BinaryIO) -> None:
+    """Write one array as .npy, several as .npz. Strings become numpy's own, of a fixed length."""
+    import numpy as np
+
+    plain = {name: a.astype(bytes) if a.dtype == object else a for name, a in outputs.items()}
+    if len(plain) == 1:
+        np.save(file, next(iter(plain.values())), allow_pickle=False)
+    else:
+        np.savez(file, allow_pickle=False, **plain)
 
 
 def decode_request(body: bytes) -> tuple[Any, str]:

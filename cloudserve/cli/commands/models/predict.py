@@ -2,66 +2,191 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, BinaryIO
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
 from cloudserve.cli.consent import announce
-from cloudserve.cli.options import Subject, project_options, target_options
-from cloudserve.cli.render.report import Report, Table, output_like, print_report, print_result
+from cloudserve.cli.options import (
+    Number,
+    load,
+    names_of,
+    project_options,
+    subjects_of,
+    target_option,
+)
+from cloudserve.cli.render.predictions import print_answer, print_response
+from cloudserve.errors import UserError
+
+if TYPE_CHECKING:
+    from cloudserve.client import Client
+    from cloudserve.client.asking import Given
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_FILE = click.Path(path_type=Path)
+
+
+def _payload_options(command: Function) -> Function:
+    """Add the options that say what is sent."""
+    options = (
+        click.option(
+            "--input",
+            "source",
+            type=click.File("rb"),
+            metavar="FILE",
+            help='A file with the JSON request, {"instances": [...]}; by default standard input.',
+        ),
+        click.option(
+            "--image",
+            "images",
+            type=_FILE,
+            multiple=True,
+            metavar="FILE",
+            help="An image: its bytes for a string input, otherwise its pixels, resized to the "
+            "input's shape. Can be repeated.",
+        ),
+        click.option(
+            "--scale",
+            type=float,
+            default=1.0,
+            show_default=True,
+            help="Divide the pixels of --image, which are from 0 to 255, by this number.",
+        ),
+        click.option(
+            "--example",
+            "examples",
+            multiple=True,
+            metavar="JSON",
+            help="The features of a tf.Example, as a JSON object. Can be repeated.",
+        ),
+        click.option(
+            "--npy",
+            type=_FILE,
+            metavar="FILE",
+            help="An array of numpy (.npy), or arrays by input (.npz).",
+        ),
+        click.option("--text", "texts", multiple=True, help="A text. Can be repeated."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command("predict")
-@target_options
+@click.argument("model", shell_complete=names_of("models"))
+@target_option
 @click.option(
     "--version",
     metavar="VERSION",
-    help="Send the request to this deployed version, regardless of the traffic split.",
+    help="Ask this version, regardless of the traffic split; of a server also a label.",
+)
+@click.option("--signature", metavar="NAME", help="The signature; by default serving_default.")
+@_payload_options
+@click.option(
+    "--repeat",
+    type=Number(min=1),
+    default=1,
+    help="Send the request this often, one after the other, and print a summary of the times.",
 )
 @click.option(
-    "--input",
-    "source",
-    type=click.File("rb"),
-    metavar="FILE",
-    default="-",
-    show_default=False,
-    help='A file with the JSON request, {"instances": [...]}; by default standard input.',
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time for the answer, with all retries.",
+)
+@click.option("--auth-token-file", type=_FILE, metavar="FILE", help="A bearer token for a server.")
+@click.option(
+    "--ca-file", type=_FILE, metavar="FILE", help="Certificates to trust, for https and grpcs."
 )
 @project_options
-@output_like("json")
-def command(
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json", "npy"]),
+    default="json",
+    envvar="CLOUDSERVE_OUTPUT",
+    show_envvar=True,
+    show_default=True,
+    help="The format of the result.",
+)
+def command(  # noqa: PLR0913 - keywords, one per option
     *,
-    subject: Subject,
+    model: str,
+    target: str | None,
     version: str | None,
-    source: BinaryIO,
+    signature: str | None,
+    repeat: int,
+    timeout: float,
+    auth_token_file: Path | None,
+    ca_file: Path | None,
+    project_file: Path,
+    settings: tuple[str, ...],
     output: str,
+    **payload: Any,
 ) -> None:
-    """Send a request to a deployed model.
+    """Send a request to a deployed model, a server, or a model directory.
 
-    The request is sent unchanged to the platform's prediction API, and the response is printed
-    unchanged. `--output table` prints one line per prediction.
+    MODEL is a model of the project, which is asked on the target, a URL
+    (http://HOST:PORT/v1/models/NAME, grpc://HOST:PORT/NAME), or without --target a directory with
+    a "/" in its path, whose model runs in this process.
+
+    A JSON request is sent unchanged, and the response is printed unchanged. Images, texts,
+    examples and arrays are checked against the signature first. `--output table` prints one line
+    per prediction, `npy` writes the output as an array (.npz if there are several).
     """
-    from cloudserve.client import Client
-    from cloudserve.client.raw import predictions_of
+    from cloudserve.client import Access, Client
+    from cloudserve.client.access import read_token
+    from cloudserve.client.asking import Given
 
-    client = Client(subject.project(), subject.model, subject.target, version=version)
-    announce(client.destination)
+    source: BinaryIO | None = payload.pop("source")
+    given = Given(**payload)
+    given.check(has_source=source is not None)
+    access = Access(token=read_token(auth_token_file), ca_file=ca_file)
+    if _is_address(model, target):
+        client = Client(model, version=version, access=access, timeout=timeout)
+    else:
+        (subject,) = subjects_of(model, target, project_file, settings)
+        project = load(project_file, settings)
+        client = Client(project, model, subject.target, version=version, timeout=timeout)
+        announce(client.destination)
+    with client:
+        if given.is_empty:
+            _send(client, source, signature, repeat, output)
+        else:
+            _predict(client, given, signature, repeat, output)
+
+
+def _is_address(model: str, target: str | None) -> bool:
+    is_url = "://" in model or model.startswith("unix:")
+    return is_url or (target is None and "/" in model)
+
+
+def _send(
+    client: Client, source: BinaryIO | None, signature: str | None, repeat: int, output: str
+) -> None:
+    if signature is not None:
+        raise UserError(
+            "a JSON request names its signature itself",
+            hint='write "signature_name" into the request, without --signature',
+        )
+    from cloudserve.client.asking import repeated
+
+    source = source or sys.stdin.buffer
     if source.isatty():
         click.echo("reading the request from the terminal; end it with Ctrl-D", err=True)
-    answer = client.send(source.read())
-    if output == "json":
-        print_result(answer)
-    else:
-        print_report(Report(None, (_table(predictions_of(answer, client.where)),)), output)
+    body = source.read()
+    answer, times = repeated(lambda: client.send(body), repeat)
+    print_response(answer, client.where, output, times)
 
 
-def _table(predictions: list[Any]) -> Table:
-    named = [p if isinstance(p, dict) else {"PREDICTION": p} for p in predictions]
-    columns = tuple(dict.fromkeys(name for prediction in named for name in prediction))
-    rows = [tuple(_cell(prediction.get(name)) for name in columns) for prediction in named]
-    return Table(columns, rows)
+def _predict(client: Client, given: Given, signature: str | None, repeat: int, output: str) -> None:
+    from cloudserve.client.asking import repeated
 
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    inputs = given.inputs(client, signature or "")
+    answer, times = repeated(lambda: client.predict(inputs, signature=signature), repeat)
+    print_answer(answer, output, times)

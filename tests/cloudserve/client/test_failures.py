@@ -1,0 +1,311 @@
+"""Servers that are missing, slow, overloaded, or end in the middle: what is sent again."""
+
+import asyncio
+import json
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+import cloudserve
+from cloudserve import AsyncClient, Client, Retry
+from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError, UserError
+
+METADATA = {
+    "model_spec": {"name": "m", "version": "1"},
+    "metadata": {
+        "signature_def": {
+            "signature_def": {
+                "serving_default": {
+                    "inputs": {
+                        "x": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}
+                    },
+                    "outputs": {
+                        "y": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}
+                    },
+                    "method_name": "tensorflow/serving/predict",
+                }
+            }
+        }
+    },
+}
+QUICK = Retry(pause=0.001)
+
+
+def answer(status, document, headers=""):
+    body = json.dumps(document).encode()
+    return b"HTTP/1.1 %d x\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        status,
+        headers.encode(),
+        len(body),
+        body,
+    )
+
+
+def read_request(connection):
+    """Return a request's head, or b"" at the end of the connection."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (more := connection.recv(65536)):
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(v) for n, _, v in lines(head) if n.lower() == b"content-length"), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head
+
+
+def lines(head):
+    return [line.partition(b":") for line in head.split(b"\r\n")]
+
+
+class Script:
+    """Answers metadata, and predictions by a list of bytes; None ends the connection."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.predictions = 0
+        self.connections = 0
+
+    def __call__(self, connection, number):
+        self.connections += 1
+        while head := read_request(connection):
+            if b"/metadata" in head:
+                connection.sendall(answer(200, METADATA))
+                continue
+            self.predictions += 1
+            reply = self.answers.pop(0) if self.answers else answer(200, {"predictions": [1.5]})
+            if reply is None:
+                return
+            connection.sendall(reply)
+
+
+OVERLOADED = answer(503, {"error": "busy"})
+
+
+class Ask:
+    """One prediction by either client."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __call__(self, address, **options):
+        if self.kind == "threads":
+            with Client(address, **options) as client:
+                return client.predict([1.0])
+
+        async def ask():
+            async with AsyncClient(address, **options) as client:
+                return await client.predict([1.0])
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture(params=["threads", "event loop"])
+def ask(request):
+    return Ask(request.param)
+
+
+def url(authority):
+    return f"http://{authority}/v1/models/m"
+
+
+def test_a_refusal_for_now_is_sent_again(ask, misbehaving):
+    script = Script(OVERLOADED, answer(429, {"error": "busy"}))
+    reply = ask(url(misbehaving(script)), retry=QUICK)
+    assert (reply.array.tolist(), reply.attempts, script.predictions) == ([1.5], 3, 3)
+    assert script.connections == 1
+
+
+def test_the_last_refusal_is_the_error(ask, misbehaving):
+    script = Script(OVERLOADED, OVERLOADED, OVERLOADED)
+    with pytest.raises(RemoteError, match="HTTP 503: busy") as caught:
+        ask(url(misbehaving(script)), retry=QUICK)
+    assert (caught.value.status, script.predictions) == (503, 3)
+
+
+def test_retry_after_beyond_the_deadline_is_not_awaited(ask, misbehaving):
+    script = Script(answer(503, {"error": "busy"}, "Retry-After: 60\r\n"))
+    with pytest.raises(RemoteError, match="busy") as caught:
+        ask(url(misbehaving(script)), timeout=5)
+    assert (caught.value.retry_after, script.predictions) == (60.0, 1)
+
+
+@pytest.mark.parametrize("status", [400, 500, 502, 504])
+def test_other_refusals_are_not_sent_again(ask, misbehaving, status):
+    script = Script(answer(status, {"error": "no"}))
+    with pytest.raises(RemoteError, match=f"HTTP {status}: no"):
+        ask(url(misbehaving(script)), retry=QUICK)
+    assert script.predictions == 1
+
+
+def test_a_server_that_dies_mid_request_is_not_asked_again(ask, misbehaving):
+    script = Script(None)
+    with pytest.raises(LostAnswerError, match="the connection ended before the answer"):
+        ask(url(misbehaving(script)), retry=QUICK)
+    assert script.predictions == 1
+
+
+def test_half_an_answer_is_a_lost_answer(ask, misbehaving):
+    def half(connection, number):
+        read_request(connection)
+        connection.sendall(answer(200, METADATA))
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+    with pytest.raises(LostAnswerError):
+        ask(url(misbehaving(half)), retry=QUICK)
+
+
+def test_a_lost_answer_is_asked_for_again_if_the_model_has_no_state(ask, misbehaving):
+    script = Script(None)
+    reply = ask(url(misbehaving(script)), retry=Retry(lost=True, pause=0.001))
+    assert (reply.array.tolist(), reply.attempts) == ([1.5], 2)
+
+
+def test_nobody_is_tried_as_often_as_allowed(ask, nobody):
+    with pytest.raises(UnreachableError, match="no server answers") as caught:
+        ask(url(nobody), retry=QUICK)
+    assert not isinstance(caught.value, LostAnswerError)
+
+
+def test_a_slow_server_ends_at_the_deadline(ask, misbehaving):
+    done = threading.Event()
+
+    def slow(connection, number):
+        read_request(connection)
+        done.wait(20)
+
+    address = url(misbehaving(slow))
+    try:
+        with pytest.raises(LostAnswerError, match=r"no answer within 0\.\d+ s"):
+            ask(address, timeout=0.2)
+    finally:
+        done.set()
+
+
+def test_an_answer_in_drops_ends_at_the_deadline(misbehaving):
+    stop = threading.Event()
+
+    def drip(connection, number):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not stop.wait(0.05):
+            try:
+                connection.sendall(b" ")
+            except OSError:
+                return
+
+    address = url(misbehaving(drip))
+    try:
+        with Client(address, timeout=0.3) as client, pytest.raises(RemoteError, match="no answer"):
+            client.predict([1.0])
+    finally:
+        stop.set()
+
+
+def test_a_connection_that_was_closed_while_idle_is_replaced(misbehaving):
+    def one_answer(connection, number):
+        head = read_request(connection)
+        document = METADATA if b"/metadata" in head else {"predictions": [1.5]}
+        connection.sendall(answer(200, document))
+
+    with Client(url(misbehaving(one_answer)), retry=Retry(attempts=1)) as client:
+        assert [client.predict([1.0]).array.tolist() for _ in range(3)] == [[1.5]] * 3
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"predictions": 1}', b'{"outputs": "a"}'])
+def test_an_answer_of_another_form_is_the_servers_failure(ask, misbehaving, body):
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with pytest.raises(RemoteError):
+        ask(url(misbehaving(Script(reply))), retry=QUICK)
+
+
+def test_a_version_that_was_replaced_is_read_again(misbehaving):
+    script = Script(answer(404, {"error": "Servable not found for request: Specific(m, 1)"}))
+    with Client(url(misbehaving(script))) as client:
+        assert client.predict([1.0]).array.tolist() == [1.5]
+    assert script.predictions == 2
+
+
+def test_a_token_is_sent_and_never_shown(misbehaving):
+    heads = []
+
+    def keep(connection, number):
+        while head := read_request(connection):
+            heads.append(head)
+            connection.sendall(answer(401, {"error": "no"}))
+
+    access = cloudserve.Access(token=lambda: "secret-7")
+    with (
+        Client(url(misbehaving(keep)), access=access) as client,
+        pytest.raises(RemoteError) as caught,
+    ):
+        client.predict([1.0])
+    assert b"Authorization: Bearer secret-7" in heads[0]
+    assert "secret" not in f"{caught.value} {caught.value.hint} {access!r}"
+
+
+# gRPC
+
+
+def test_no_grpc_server_is_unreachable(ask, nobody):
+    with pytest.raises(UnreachableError, match="no gRPC server answers"):
+        ask(f"grpc://{nobody}/m", retry=Retry(attempts=1))
+
+
+def test_a_grpc_server_that_ends_the_connection_loses_the_answer(ask, misbehaving):
+    def end(connection, number):
+        connection.recv(65536)
+        settings = b"\0\0\0\4\0\0\0\0\0"
+        connection.sendall(settings)
+        data = b""
+        while b"GetModelMetadata" not in data and b"\0\0\0\0\1" not in data[9:]:
+            if not (more := connection.recv(65536)):
+                return
+            data += more
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with pytest.raises(RemoteError):
+        ask(f"grpc://{misbehaving(end)}/m", retry=Retry(attempts=1), timeout=10)
+
+
+def test_a_silent_grpc_server_ends_at_the_deadline(ask, misbehaving):
+    done = threading.Event()
+
+    def silent(connection, number):
+        done.wait(20)
+
+    address = f"grpc://{misbehaving(silent)}/m"
+    try:
+        with pytest.raises(RemoteError):
+            ask(address, timeout=0.3)
+    finally:
+        done.set()
+
+
+def test_a_unix_socket_is_an_address(echo):
+    with Client(echo.socket, "echo") as client:
+        assert client.predict([1.0], signature="float32").version == "2"
+
+
+def test_requests_of_an_event_loop_take_no_threads(echo):
+    async def many(address):
+        async with AsyncClient(address) as client:
+            before = threading.active_count()
+            asked = (client.predict([float(n)], signature="float32") for n in range(20))
+            answers = await asyncio.gather(*asked)
+            return [a.array[0] for a in answers], threading.active_count() - before
+
+    for address in (echo.rest, echo.grpc):
+        values, threads = asyncio.run(many(address))
+        np.testing.assert_array_equal(values, np.arange(20))
+        assert threads < 5
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_timeout_without_time_is_refused(echo, seconds):
+    with Client(echo.rest) as client, pytest.raises(UserError, match="leaves no time"):
+        client.predict([1.0], timeout=seconds)
