@@ -17,6 +17,7 @@ from cloudserve.bench.settings import Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
+from cloudserve.model_repair import RepairReport, RepairRequest
 from cloudserve.model_run import RunRequest, RunResult
 
 if TYPE_CHECKING:
@@ -211,6 +212,13 @@ class LocalServer(Protocol):
 
         Each request has the place that an error names. Raises UserError if it does not fit.
         """
+
+    def repair(self, source: Path, target: Path, request: RepairRequest) -> RepairReport:
+        """Write a repaired copy of the SavedModel in a directory.
+
+        Raises UserError if there is nothing to repair, ModelError if it is not possible.
+        """
+        ...
 
     def run_once(self, folder: Path, request: RunRequest) -> RunResult:
         """Run a signature of the SavedModel in a directory once.

@@ -19,6 +19,7 @@ from .transport.loop import run
 
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings, TuneSettings, Tuning
+    from cloudserve.model_repair import RepairReport, RepairRequest
     from cloudserve.model_run import RunRequest, RunResult
 
     from .clouds.emulator import Emulator
@@ -35,6 +36,7 @@ __all__ = [
     "model_server",
     "open_model",
     "parse_flags",
+    "repair",
     "run",
     "run_once",
     "tune",
@@ -142,6 +144,15 @@ def run_once(folder: Path, request: RunRequest) -> RunResult:
     from .run.run import run_model
 
     return run_model(folder, request)
+
+
+@needs_extra("models", "server")
+def repair(source: Path, target: Path, request: RepairRequest) -> RepairReport:
+    """Write a repaired copy of a model."""
+    open_in_background()
+    from .repair.repair import repair_model
+
+    return repair_model(source, target, request)
 
 
 @needs_extra("the load generator", "server")

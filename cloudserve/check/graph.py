@@ -40,8 +40,8 @@ def unrestored_variables(subject: Subject) -> Iterator[Finding]:
             Severity.ERROR,
             f"the restore op leaves {variables_text(names)} without a value",
             "TensorFlow Serving loads the model, and every request that reads one fails with "
-            f"`Could not find variable {names[0]}`; tf.load in Python restores them",
-            "export it again with model.export('DIRECTORY'), not with tf.saved_model.save",
+            f"`Could not find variable {names[0]}`; tf.saved_model.load in Python restores them",
+            "export it again with model.export('DIRECTORY'), or copy it with `cloudserve repair`",
         )
 
 

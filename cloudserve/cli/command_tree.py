@@ -23,6 +23,10 @@ GROUPS = {
             "models.check",
             "Find what a server or a platform will not do with a SavedModel.",
         ),
+        "repair": (
+            "models.repair",
+            "Write a copy of a SavedModel that TensorFlow Serving can answer with.",
+        ),
         "run": ("models.run", "Run a SavedModel once on inputs of the command line or of files."),
         "diff": (
             "release.diff",

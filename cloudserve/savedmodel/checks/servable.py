@@ -33,8 +33,9 @@ def check_is_restored(unrestored: Sequence[str], where: str | None) -> None:
             f"{variables_text(unrestored)} without a value, and every request that reads one fails "
             f"with `Could not find variable {unrestored[0]}`",
             where=where,
-            hint="export it again with model.export('DIRECTORY'): tf.saved_model.save writes a "
-            "Keras 3 model that only tf.saved_model.load in Python restores",
+            hint="export it again with model.export('DIRECTORY'), or write a copy with `cloudserve "
+            "repair`: tf.saved_model.save writes a Keras 3 model that only tf.saved_model.load in "
+            "Python restores",
         )
 
 

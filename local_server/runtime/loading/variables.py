@@ -85,7 +85,7 @@ class Variables:
         """
         prefix = string(path / VARIABLES)
         nodes = message_class("tensorflow.GraphDef")()
-        restored = _add_restore(nodes, f"{_OURS}/objects", {CHECKPOINT_GRAPH: STRING})
+        restored = add_restore(nodes, f"{_OURS}/objects", {CHECKPOINT_GRAPH: STRING})
         self._add(nodes)
         (objects,) = self._session.run({restored.prefix: prefix}, [restored.outputs[0]])
         try:
@@ -99,8 +99,8 @@ class Variables:
 
     def destroy_unread(self) -> None:
         """Free the variables that no signature reads: copies that the restore op has set."""
-        read = {_identity(node) for node in self._read.values()}
-        unread = [str(node.name) for node in self._all if _identity(node) not in read]
+        read = {identity(node) for node in self._read.values()}
+        unread = [str(node.name) for node in self._all if identity(node) not in read]
         nodes = message_class("tensorflow.GraphDef")()
         targets = [f"{_OURS}/destroy_{number}" for number, _ in enumerate(unread)]
         for name, handle in zip(targets, unread, strict=True):
@@ -112,7 +112,7 @@ class Variables:
     def _assign(self, keys: Mapping[str, str], prefix: Tensor) -> None:
         nodes = message_class("tensorflow.GraphDef")()
         types = {key: int(self._read[name].attr["dtype"].type) for name, key in keys.items()}
-        restored = _add_restore(nodes, f"{_OURS}/values", types)
+        restored = add_restore(nodes, f"{_OURS}/values", types)
         values = dict(zip(types, restored.outputs, strict=True))
         targets = [f"{_OURS}/assign_{number}" for number, _ in enumerate(keys)]
         for target, (name, key) in zip(targets, keys.items(), strict=True):
@@ -132,14 +132,14 @@ class Variables:
 
 
 @dataclass(frozen=True, slots=True)
-class _Restore:
+class Restore:
     """A `RestoreV2` node: the tensor that the prefix of the checkpoint is fed to, its outputs."""
 
     prefix: str
     outputs: tuple[str, ...]
 
 
-def _add_restore(graph_def: Message, name: str, types: Mapping[str, int]) -> _Restore:
+def add_restore(graph_def: Message, name: str, types: Mapping[str, int]) -> Restore:
     """Add a node that reads entries of a checkpoint, by their keys."""
     prefix = graph_def.node.add(name=f"{name}/prefix", op="Placeholder")
     prefix.attr["dtype"].type = STRING
@@ -147,7 +147,7 @@ def _add_restore(graph_def: Message, name: str, types: Mapping[str, int]) -> _Re
     slices = _add_strings(graph_def, f"{name}/slices", [""] * len(types))
     node = graph_def.node.add(name=name, op="RestoreV2", input=[prefix.name, names, slices])
     node.attr["dtypes"].list.type.extend(types.values())
-    return _Restore(f"{prefix.name}:0", tuple(f"{name}:{n}" for n, _ in enumerate(types)))
+    return Restore(f"{prefix.name}:0", tuple(f"{name}:{n}" for n, _ in enumerate(types)))
 
 
 def _add_strings(graph_def: Message, name: str, values: Sequence[str]) -> str:
@@ -160,7 +160,7 @@ def _add_strings(graph_def: Message, name: str, values: Sequence[str]) -> str:
     return name
 
 
-def _identity(handle: Message) -> tuple[bytes, bytes]:
+def identity(handle: Message) -> tuple[bytes, bytes]:
     """Return what a session finds a variable by: two nodes may be handles of one."""
     shared = handle.attr["shared_name"].s if "shared_name" in handle.attr else b""
     container = handle.attr["container"].s if "container" in handle.attr else b""

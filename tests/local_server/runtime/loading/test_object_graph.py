@@ -11,10 +11,12 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
+from cloudserve.local_server.repair.repair import repair_model
 from cloudserve.local_server.runtime.callables import SessionModel
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 
+from cloudserve.model_repair import RepairRequest
 from cloudserve.savedmodel import read_saved_model
 
 keras = tf.keras
@@ -220,6 +222,9 @@ def test_a_keras_model_answers_bit_for_bit_as_saved_model_load(make, tmp_path):
     save(model, tmp_path / "1")
     assert read_saved_model(tmp_path / "1").unrestored
     assert isinstance(check(tmp_path / "1", x), SessionModel)
+    # The repair compares the answers of both models, the copy's loaded by the restore op alone.
+    assert repair_model(tmp_path / "1", tmp_path / "2", RepairRequest()).compared
+    assert read_saved_model(tmp_path / "2").unrestored == ()
 
 
 @pytest.mark.parametrize("kind", ["static", "mutable", "dense"])

@@ -1,0 +1,104 @@
+"""The repair of one SavedModel: the changed copy is written beside its place, then renamed."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloudserve.errors import UserError
+from cloudserve.hints import choose_from
+from cloudserve.model_repair import RepairReport, RepairRequest
+from cloudserve.plural import counted
+from cloudserve.savedmodel import SavedModel, read_saved_model
+
+from ..messages import Message, message_class
+from ..runtime.loading.saved_model import nodes
+from ..runtime.types import DEFAULT_SIGNATURE
+from .comparison import compare
+from .variables import share_restored_names
+
+MODEL_FILE = "saved_model.pb"
+_FINGERPRINT = "fingerprint.pb"
+"""A hash of the graph; TensorFlow only logs it, and loads a model without it."""
+
+
+def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairReport:
+    """Write a copy of a SavedModel that TensorFlow Serving can answer with.
+
+    The copy appears atomically; before, it is compared with the source by answers to requests made
+    from the signatures. Raises UserError if `target` exists, if there is nothing to change, or for
+    unknown signatures; ModelError if a change is not possible, or the answers differ.
+    """
+    if target.exists() or target.is_symlink():
+        raise UserError(
+            "the path exists", where=str(target), hint="name a path that does not exist"
+        )
+    model = read_saved_model(source, request.tags)
+    file = source / MODEL_FILE
+    if not file.is_file():
+        raise UserError("only saved_model.pb can be repaired", where=str(source), hint="export it")
+    message = message_class("tensorflow.SavedModel").FromString(file.read_bytes())
+    changes = list(_change(_select(message, model.tags), model, request))
+    if not changes:
+        raise UserError(
+            "there is nothing to repair", where=str(source), hint="see `cloudserve check`"
+        )
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        _copy(source, draft, message.SerializeToString())
+        compared, uncompared = compare(source, draft, request.tags)
+        draft.rename(target)
+    except OSError as error:
+        raise UserError(
+            f"the copy cannot be written: {error.strerror}",
+            where=str(target),
+            hint="name a path that can be written",
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return RepairReport(target, tuple(changes), compared, uncompared)
+
+
+def _select(message: Message, tags: tuple[str, ...]) -> Message:
+    return next(one for one in message.meta_graphs if set(one.meta_info_def.tags) == set(tags))
+
+
+def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> Iterator[str]:
+    if model.unrestored:
+        count = share_restored_names(meta_graph, model.path, model.unrestored)
+        yield f"the restore op sets {counted(count, 'variable')} that it left without a value"
+    for name, existing in _additions(model, request).items():
+        meta_graph.signature_def[name].CopyFrom(meta_graph.signature_def[existing])
+        yield f"the signature {name} is a copy of {existing}"
+    if request.clear_devices:
+        placed = [node for node in nodes(meta_graph.graph_def) if node.device]
+        for node in placed:
+            node.device = ""
+        if placed:
+            yield f"{counted(len(placed), 'node')} may run on any device"
+
+
+def _additions(model: SavedModel, request: RepairRequest) -> dict[str, str]:
+    """Return the signatures to add: the requested ones, and a default one of the only one."""
+    names = [signature.name for signature in model.signatures]
+    additions = dict(request.signatures)
+    for name, existing in additions.items():
+        if existing not in names:
+            raise UserError(
+                f"there is no signature {existing}", where=str(model.path), hint=choose_from(names)
+            )
+        if name in names:
+            raise UserError(
+                f"there is a signature {name}", where=str(model.path), hint="name another one"
+            )
+    if len(names) == 1 and DEFAULT_SIGNATURE not in {*names, *additions}:
+        additions[DEFAULT_SIGNATURE] = names[0]
+    return additions
+
+
+def _copy(source: Path, draft: Path, model: bytes) -> None:
+    ignored = shutil.ignore_patterns(_FINGERPRINT)
+    shutil.copytree(source, draft, ignore=ignored, symlinks=False)
+    (draft / MODEL_FILE).write_bytes(model)

@@ -1,0 +1,135 @@
+"""`cloudserve repair`: a copy that TensorFlow Serving can answer with, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from cloudserve.local_server.messages import message_class
+
+from cloudserve.cli.errors import run
+from cloudserve.savedmodel import read_saved_model, read_tree
+
+
+@pytest.fixture(scope="module")
+def keras_save(tmp_path_factory):
+    """Give a Keras 3 model as `tf.saved_model.save` writes it, with inputs and their outputs."""
+    layers = tf.keras.layers
+    model = tf.keras.Sequential([layers.Input((3,)), layers.Dense(4, "relu"), layers.Dense(2)])
+    path = tmp_path_factory.mktemp("keras") / "1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own deprecations
+        tf.saved_model.save(model, str(path))
+    x = np.random.default_rng(3).random((2, 3), np.float32)
+    return path, x, model(x).numpy()
+
+
+def repaired(capsys, *args):
+    assert run(["repair", *map(str, args), "-o", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, code, *args):
+    assert run(["repair", *map(str, args)]) == code
+    return capsys.readouterr().err
+
+
+def test_tensorflow_1_restores_the_copy_and_answers_as_keras(keras_save, tmp_path, capsys):
+    path, x, expected = keras_save
+    before = read_tree(path)
+    report = repaired(capsys, path, tmp_path / "2")
+    assert report["changes"] == ["the restore op sets 4 variables that it left without a value"]
+    assert report["compared"] == 8
+    assert read_tree(path) == before
+    spec = read_saved_model(tmp_path / "2").signature("serving_default")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "2"))
+        feeds = {spec.inputs[0].tensor_name: x}
+        assert session.run(spec.outputs[0].tensor_name, feeds).tolist() == expected.tolist()
+
+
+def test_what_was_changed_is_shown(keras_save, tmp_path, capsys):
+    assert run(["repair", str(keras_save[0]), str(tmp_path / "2")]) == 0
+    assert capsys.readouterr().out == (
+        f"wrote {tmp_path / '2'}\n"
+        "  the restore op sets 4 variables that it left without a value\n"
+        "  8 requests answered with the same bits\n"
+    )
+
+
+def test_a_copy_of_a_signature(shared_models, tmp_path, capsys):
+    counter = shared_models / "tfs_counter"
+    report = repaired(
+        capsys, counter, tmp_path / "1", "--signature", "serving_default=incr_counter_by"
+    )
+    assert report["changes"] == ["the signature serving_default is a copy of incr_counter_by"]
+    assert report["uncompared"] == "the model refuses requests that are made up, or varies"
+    names = {one.name for one in read_saved_model(tmp_path / "1").signatures}
+    assert {"serving_default", "incr_counter_by"} <= names
+
+
+def place(source, target):
+    """Copy a model whose nodes are placed on a GPU."""
+    shutil.copytree(source, target)
+    message = message_class("tensorflow.SavedModel")
+    model = message.FromString((target / "saved_model.pb").read_bytes())
+    for node in model.meta_graphs[0].graph_def.node:
+        node.device = "/device:GPU:0"
+    (target / "saved_model.pb").write_bytes(model.SerializeToString())
+    return target
+
+
+def test_devices_are_cleared(shared_models, tmp_path, capsys):
+    placed = place(shared_models / "tfs_half_plus_two_cpu" / "123", tmp_path / "1")
+    report = repaired(capsys, placed, tmp_path / "2", "--clear-devices")
+    assert report["changes"][0].endswith("nodes may run on any device")
+    assert b"GPU" not in (tmp_path / "2" / "saved_model.pb").read_bytes()
+
+
+def test_a_sound_model_is_not_copied(shared_models, tmp_path, capsys):
+    text = refusal(capsys, 2, shared_models / "tfs_half_plus_two_cpu", tmp_path / "2")
+    assert text.startswith("error: there is nothing to repair\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_path_is_not_touched(keras_save, tmp_path, capsys):
+    (tmp_path / "2").mkdir()
+    assert "the path exists" in refusal(capsys, 2, keras_save[0], tmp_path / "2")
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    assert "the path exists" in refusal(capsys, 2, keras_save[0], tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "link"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "text"),
+    [
+        ("a=absent", "there is no signature absent"),
+        ("serving_default=serving_default", "there is a signature serving_default"),
+        ("a", "`a` is not NEW=OLD"),
+    ],
+)
+def test_a_wrong_signature_is_one_error(keras_save, tmp_path, capsys, signature, text):
+    args = [keras_save[0], tmp_path / "2", "--signature", signature]
+    assert text in refusal(capsys, 2, *args)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_variables_that_the_restore_op_does_not_assign_are_named(keras_save, tmp_path, capsys):
+    broken = tmp_path / "1"
+    shutil.copytree(keras_save[0], broken)
+    message = message_class("tensorflow.SavedModel")
+    model = message.FromString((broken / "saved_model.pb").read_bytes())
+    model.meta_graphs[0].object_graph_def.ClearField("concrete_functions")
+    (broken / "saved_model.pb").write_bytes(model.SerializeToString())
+    assert "the checkpoint has no value for" in refusal(capsys, 3, broken, tmp_path / "2")
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(keras_save, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    text = refusal(capsys, 2, keras_save[0], tmp_path / "file" / "2")
+    assert "the copy cannot be written: " in text
