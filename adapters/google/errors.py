@@ -158,3 +158,18 @@ def _root(error: BaseException) -> str:
     while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
         chain.append(inner)
     return str(chain[-1]) or type(chain[-1]).__name__
+
+
+class _ContainerAnswer(msgspec.Struct):
+    error: str
+
+
+def container_reason(text: str) -> str:
+    """Return the sentence in a container's refusal, which platforms pass on as its JSON body.
+
+    TensorFlow Serving's is `{ "error": SENTENCE }`; any other text is returned as it is.
+    """
+    try:
+        return msgspec.json.decode(text, type=_ContainerAnswer).error
+    except msgspec.DecodeError:
+        return text

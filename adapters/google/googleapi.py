@@ -24,10 +24,9 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.destination import Destination
 from cloudserve.storage.retry import retry_after
 
-from .container_errors import container_reason
 from .credentials import Access
 from .destination import google_destination
-from .errors import refused, translated
+from .errors import container_reason, refused, translated
 
 Record = Mapping[str, Any]
 PAGE = 100

@@ -15,6 +15,7 @@ import click
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.project import Project
 from cloudserve.project.environments import VARIABLE
 from cloudserve.storage.events import Reporter
 
@@ -263,3 +264,13 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"`{setting}` is not FIELD=VALUE", param_hint="--set")
         pairs[key] = value
     return pairs
+
+
+def project_for(subject: str, project_file: Path) -> Project | None:
+    """Load the project if the subject is neither a URL nor an existing path.
+
+    Raises ProjectError if the project file cannot be read.
+    """
+    if subject.startswith(("http://", "https://")) or Path(subject).exists():
+        return None
+    return load(project_file, ())

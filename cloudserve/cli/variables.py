@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, MutableMapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 import click
@@ -56,3 +57,9 @@ def forget_accounts(environ: MutableMapping[str, str]) -> None:
     """
     for name in [name for name in environ if name.startswith(_ACCOUNT_PREFIXES)]:
         del environ[name]
+
+
+def shell_lines(environment: Mapping[str, str]) -> list[str]:
+    """Return the lines that unset the variables of real accounts and export an environment."""
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    return [f"unset {' '.join(VARIABLES_TO_UNSET)}", *exports]

@@ -17,8 +17,7 @@ from cloudserve.errors import ModelError, UserError
 from cloudserve.hints import choose_from
 from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
-from cloudserve.storage.download.cache_slots import claim_cache
-from cloudserve.storage.download.model_cache import ModelCache
+from cloudserve.storage.download.model_cache import ModelCache, claim_cache
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.versions import RemoteVersion, find_versions_or_model
 

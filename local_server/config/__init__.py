@@ -4,13 +4,16 @@ Free of TensorFlow and of the rest of the server.
 """
 
 from .model_config import (
+    All,
+    Latest,
     LoggingConfig,
     ModelConfig,
     ModelServerConfig,
+    Specific,
+    VersionPolicy,
     model_server_config,
     read_config,
 )
-from .policy import All, Latest, Specific, VersionPolicy
 from .textproto import parse_text_file, parse_text_proto
 
 __all__ = [

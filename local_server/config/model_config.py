@@ -7,14 +7,54 @@ it); tfserving.md 4.1. One invalid model makes the whole configuration invalid.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from ..messages import Message, message_class
 from ..status import Code, StatusError
-from .policy import All, Latest, Specific, VersionPolicy
+
+
+class VersionPolicy(Protocol):
+    """Chooses among the existing versions."""
+
+    def choose(self, versions: Collection[int]) -> frozenset[int]:
+        """Return the versions to serve, a subset of `versions`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The highest `count` versions; 0 means 1, as in the protocol."""
+
+    count: int = 1
+
+    def choose(self, versions: Collection[int]) -> frozenset[int]:
+        """Return the highest versions."""
+        return frozenset(sorted(versions, reverse=True)[: self.count or 1])
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every version."""
+
+    def choose(self, versions: Collection[int]) -> frozenset[int]:
+        """Return all versions."""
+        return frozenset(versions)
+
+
+@dataclass(frozen=True, slots=True)
+class Specific:
+    """The named versions, if they exist."""
+
+    versions: frozenset[int]
+
+    def choose(self, versions: Collection[int]) -> frozenset[int]:
+        """Return the named versions that exist."""
+        return self.versions.intersection(versions)
+
 
 TENSORFLOW = "tensorflow"
 _URI = "://"

@@ -23,7 +23,6 @@ from cloudserve.savedmodel.versions import is_saved_model
 
 from .discovery import Fingerprint, fingerprint
 from .manager import Again, Manager
-from .signal import Signal
 from .states import State
 from .transitions import Action, Candidate, Load, Unload, next_action
 
@@ -294,3 +293,24 @@ def _read_sources(paths: Mapping[int, Path]) -> dict[int, _Source]:
 
 def _changed(failures: Iterable[Failure]) -> tuple[Failure, ...]:
     return tuple(each for each in failures if fingerprint(each.path) != each.files)
+
+
+class Signal:
+    """Wakes the waiters of a condition whenever it may have changed. For one loop."""
+
+    def __init__(self) -> None:
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def notify(self) -> None:
+        """Let every waiter check its condition."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is checked now and after every `notify`."""
+        while not holds():
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter

@@ -18,8 +18,7 @@ from typing import IO
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, RemoteError
 from cloudserve.storage.contract import BlobStore
-from cloudserve.storage.download.cache_slots import claim_cache
-from cloudserve.storage.download.model_cache import ModelCache
+from cloudserve.storage.download.model_cache import ModelCache, claim_cache
 from cloudserve.storage.versions import RemoteVersion, find_versions
 
 from ..config import ModelConfig

@@ -5,9 +5,8 @@ requests. The offline SageMaker and Vertex AI put their container contracts on i
 """
 
 from ..child_processes import Mount
-from .process import Command
+from .process import Command, expand
 from .server import CommandServer, Launch, NoAnswerError, Reply, free_port
-from .variables import expand
 
 __all__ = [
     "Command",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import socket
 import subprocess
@@ -167,3 +168,20 @@ class CommandProcess:
         assert self._lifeline is not None
         self._news.close()
         self._lifeline.close()
+
+
+_REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_.-][A-Za-z0-9_.-]*)\))")
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Replace `$(NAME)` in a command, its arguments or its variables, as Kubernetes does.
+
+    Source: Kubernetes, "Define a command and arguments for a container", which aiplatform v1's
+    ModelContainerSpec names: what is not set stays as it is written, `$$(NAME)` is the text
+    `$(NAME)`.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        return "$" if match[1] == "$" else variables.get(match[2], match[0])
+
+    return _REFERENCE.sub(value, text)

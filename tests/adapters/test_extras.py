@@ -16,7 +16,7 @@ AWS = {
     "role_arn": "arn:aws:iam::000000000000:role/x",
     "region": "eu-west-1",
 }
-GOOGLE = ("ai_platform.api", "googleapi", "vertex.api", "gcs.located", "gcs.store", "errors")
+GOOGLE = ("ai_platform.api", "googleapi", "vertex.api", "gcs.store", "errors")
 AWS_OWN = ("sagemaker.api", "session", "s3.store", "errors")
 GCP = {"bucket": "gs://some-bucket", "project": "p"}
 

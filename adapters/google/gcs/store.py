@@ -35,6 +35,20 @@ class GcsBlobs(GcsParts):
             except Conflict as error:
                 raise _taken(self.url, self._where) from error
 
+    def location(self) -> str | None:
+        """Return the bucket's location in upper case; None if it is missing or not readable.
+
+        It is a region, a pair of them (NAM4) or a continent (US). The use of objects does not
+        require the permission `storage.buckets.get`.
+        """
+        try:
+            bucket = self._look_up()
+        except RemoteError as error:
+            if error.status == DENIED:
+                return None
+            raise
+        return None if bucket is None else str(bucket.location or "").upper()
+
     def head(self, key: str) -> Blob | None:
         """Return an object's entry with its metadata, or None when it or the bucket is missing."""
         with self._translated(f"look at {self.url}/{key}"):

@@ -14,7 +14,7 @@ from cloudserve.storage.events import Reporter
 
 from ...polling import Poller
 from ...urls import check_scheme
-from ..container_errors import container_reason
+from ..errors import container_reason
 from .machines import machine_spec
 from .names import Names
 from .options import Options

@@ -59,7 +59,7 @@ from .regions import check_region, known_regions
 from .snapshot import check_endpoint, read_snapshot, snapshot_of
 
 if TYPE_CHECKING:
-    from ..gcs.located import LocatedBlobs
+    from ..gcs.store import GcsBlobs
     from .api import VertexApi
 
 
@@ -85,13 +85,13 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     options = with_accelerator(options, target.where_of)
     with extra(f"target {target.name}", "gcp"):
         from ..credentials import Access
-        from ..gcs.located import LocatedBlobs
+        from ..gcs.store import GcsBlobs
         from .api import VertexApi
 
         check_extra(options.extra, target.where_of)
     check_region(options.region, known_regions(), target.where_of)
     access = Access(environ)
-    blobs = LocatedBlobs(
+    blobs = GcsBlobs(
         name,
         project=options.project,
         region=options.region,
@@ -123,7 +123,7 @@ class Vertex:
         names: Names,
         options: Options,
         api: VertexApi,
-        blobs: LocatedBlobs,
+        blobs: GcsBlobs,
         poller: Poller,
         available: Availability,
     ) -> None:

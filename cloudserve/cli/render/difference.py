@@ -1,12 +1,16 @@
-"""Report of the differences between two models."""
+"""Reports of `diff`: the differences between two models, the drift of several on one target."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.comparison import Compared, Comparison
 from cloudserve.plural import counted
+from cloudserve.release.drift import DriftReport
 from cloudserve.savedmodel import Effect
 
 COLUMNS = ("EFFECT", "SIGNATURE", "DIFFERENCE")
@@ -57,3 +61,21 @@ def _side(side: Compared) -> dict[str, Any]:
             for one in side.interface.vocabularies
         ],
     }
+
+
+DRIFT_COLUMNS = ("WHAT", "PROJECT", "LEDGER", "PLATFORM")
+
+
+def drift_report(found: Sequence[DriftReport]) -> Report:
+    """Render drifts, one line per difference."""
+    models = [msgspec.to_builtins(each) | {"equal": not each.drifts} for each in found]
+    document = {"equal": not any(each.drifts for each in found), "models": models}
+    return Report(document, tuple(map(_drift_table, found)))
+
+
+def _drift_table(found: DriftReport) -> Table:
+    count = counted(len(found.drifts), "difference") if found.drifts else "no differences"
+    title = f"{found.model} on {found.target}: {count}"
+    title = "\n".join([*(f"note: {note}" for note in found.notes), title])
+    rows = [(drift.what, drift.project, drift.ledger, drift.platform) for drift in found.drifts]
+    return Table(DRIFT_COLUMNS, rows, title)

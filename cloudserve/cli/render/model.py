@@ -8,9 +8,9 @@ from cloudserve.cli.render.report import Report, Table
 from cloudserve.hints import printable
 from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, Signature, TensorSpec, Tree
+from cloudserve.savedmodel.checks.kernel_table import versions_that_run
 from cloudserve.savedmodel.checks.op_packages import foreign_op_text, foreign_ops
 from cloudserve.savedmodel.checks.op_table import read_table, spans_text
-from cloudserve.savedmodel.checks.runs_on import versions_that_run
 from cloudserve.savedmodel.checks.servable import variables_text
 
 

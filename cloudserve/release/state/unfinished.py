@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
+from dataclasses import dataclass
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
 from cloudserve.release.state.layout import Layout
@@ -21,27 +22,21 @@ from cloudserve.storage.events import Reporter
 MOVES = (Operation.PROMOTE, Operation.ROLLBACK)
 
 
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     """The remains of interrupted runs for one model on one target: a release, a lock.
 
     `plan_of` plans from a reading what a release was for.
     """
 
-    def __init__(
-        self,
-        blobs: BlobStore,
-        layout: Layout,
-        plan_of: Callable[[Reading, Release], Plan],
-        reporter: Reporter,
-    ) -> None:
-        self._blobs = blobs
-        self._layout = layout
-        self._plan_of = plan_of
-        self._reporter = reporter
+    blobs: BlobStore
+    layout: Layout
+    plan_of: Callable[[Reading, Release], Plan]
+    reporter: Reporter
 
     def move(self) -> Release | None:
         """Return the newest promotion or rollback if it is not finished."""
-        holder = holder_of(self._blobs, self._layout.lock)
+        holder = holder_of(self.blobs, self.layout.lock)
         runs = {holder.release, *holder.before} if holder and is_left(holder) else set()
         with closing(self._ledger().newest()) as newest:
             return unfinished_move(newest, runs)
@@ -52,7 +47,7 @@ class Unfinished:
         A lock of a live process does not count, except for a rollback, which must not report
         success while that process still works.
         """
-        holder = holder_of(self._blobs, self._layout.lock)
+        holder = holder_of(self.blobs, self.layout.lock)
         if holder is not None and is_left(holder):
             return True
         left = self._ledger().unfinished()
@@ -72,7 +67,7 @@ class Unfinished:
         if not self._is_done(left, reading):
             return "" if left.has_end else left.id
         ledger.finish(left, who, run)
-        self._reporter.line(
+        self.reporter.line(
             f"recorded as finished: the {left.operation} of {left.revision or left.model} that "
             f"{left.who} began at {left.started:%Y-%m-%d %H:%M} UTC"
         )
@@ -80,12 +75,12 @@ class Unfinished:
 
     def _is_done(self, left: Release, reading: Reading) -> bool:
         try:
-            return not self._plan_of(reading, left).actions
+            return not self.plan_of(reading, left).actions
         except (UserError, ConflictError, CheckFailedError):
             return False  # such as a revision that is no longer deployed
 
     def _ledger(self) -> Ledger:
-        return Ledger(self._blobs, self._layout)
+        return Ledger(self.blobs, self.layout)
 
 
 def unfinished_move(newest: Iterable[Release], left_lock: Collection[str]) -> Release | None:

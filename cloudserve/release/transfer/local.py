@@ -1,7 +1,9 @@
-"""A model of the project on this machine: its versions as revisions."""
+"""A model of the project on this machine: its versions as revisions, its git commit."""
 
 from __future__ import annotations
 
+import logging
+import subprocess
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, ModelError, UserError
@@ -11,7 +13,6 @@ from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree
 from cloudserve.savedmodel.checks.servable import check_has_signature
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.model_source import ModelSource
-from cloudserve.storage.provenance import git_state
 
 
 class LocalModel:
@@ -89,3 +90,38 @@ class LocalModel:
     def tree(self, source: Path) -> Tree:
         """Read the files of a directory, with cached digests."""
         return read_tree(source, self._digests)
+
+
+SECONDS = 10.0
+# Without the repository's hooks, and without taking a lock that an editor may wait for.
+GIT = ("git", "-c", "core.fsmonitor=false", "--no-optional-locks")
+
+logger = logging.getLogger(__name__)
+
+
+def git_state(folder: Path) -> tuple[str, bool | None]:
+    """Return the commit of the work tree around a folder, and whether tracked files changed.
+
+    Returns ("", None) without a repository, a commit or git, or if git is too slow.
+    """
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return "", None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - constant arguments
+            [*GIT, "-C", str(folder), *arguments],
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.debug("git reports nothing about %s: %s", folder, error)
+        return None
+    return done.stdout.strip()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cloudserve.savedmodel.checks.op_packages import foreign_ops
 from cloudserve.savedmodel.checks.op_table import OpTable, parse_table, read_table, spans_text
 
 WITHOUT_KERNEL = Path(__file__).with_name("ops_without_kernel.txt")
@@ -49,4 +50,19 @@ def read_kernel_table() -> KernelTable:
     """Read the tables of this package."""
     return KernelTable(
         parse_table(WITHOUT_KERNEL.read_text("utf-8")), parse_table(ON_GPU.read_text("utf-8"))
+    )
+
+
+def versions_that_run(ops: Iterable[str], kernel_ops: Iterable[str]) -> tuple[str, ...]:
+    """Return the versions of the tables that have all `ops`, and CPU kernels for `kernel_ops`.
+
+    Ops that are not TensorFlow's own are ignored.
+    """
+    table, kernels = read_table(), read_kernel_table()
+    named, run = tuple(ops), tuple(kernel_ops)
+    own = set(named).difference(foreign_ops(named))
+    return tuple(
+        version
+        for version in table.versions
+        if not table.missing(own, version) and not kernels.lacking(run, version)
     )

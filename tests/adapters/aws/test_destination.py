@@ -1,9 +1,8 @@
 """Which AWS account the calls reach, as the clients themselves resolve it."""
 
 import pytest
-from cloudserve.adapters.aws.destination import _principal, aws_destination
 from cloudserve.adapters.aws.sagemaker.api.container_logs import Logs
-from cloudserve.adapters.aws.session import Access
+from cloudserve.adapters.aws.session import Access, _principal, aws_destination
 
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import pytest
 from cloudserve.adapters.google.credentials import Access
-from cloudserve.adapters.google.destination import google_destination
-from cloudserve.adapters.google.identity import account_of
+from cloudserve.adapters.google.destination import account_of, google_destination
 from cloudserve.adapters.google.vertex.api import VertexApi
 from google.oauth2.credentials import Credentials
 
@@ -66,7 +65,7 @@ def google():
 def test_a_user_is_named_by_the_information_on_a_token_with_all_granted_scopes(
     google, monkeypatch, is_verified, account
 ):
-    monkeypatch.setattr("cloudserve.adapters.google.identity.TOKEN_INFO", google)
+    monkeypatch.setattr("cloudserve.adapters.google.destination.TOKEN_INFO", google)
     monkeypatch.setitem(OwnGoogle.email, "email_verified", is_verified)
     credentials = Credentials(None, "refresh", None, google, "client", "secret", scopes=["narrow"])
     OwnGoogle.asked.clear()

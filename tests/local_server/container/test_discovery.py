@@ -4,7 +4,7 @@ import io
 import tarfile
 
 import pytest
-from cloudserve.local_server.container.archive import unpack
+from cloudserve.local_server.clouds.aws.sagemaker.containers.model_data import unpack
 from cloudserve.local_server.container.discovery import Bundle, find, versions_below
 
 from cloudserve.errors import ModelError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cloudserve.local_server.container.discovery import find
-from cloudserve.local_server.container.tree import container_tree
+from cloudserve.local_server.container.server import container_tree
 
 from cloudserve.errors import UserError
 

@@ -13,7 +13,7 @@ from ....extra_fields import merged
 from ..context import AwsContext
 from ..fields.extra import MODEL, extra_tag
 from ..fields.tags import difference
-from ..model_files.code_files import place_code
+from ..model_files.inference_script import place_code
 from ..records import DIGEST, FAILED, Endpoint, Spec, container, source_of, tag_list
 from .endpoint_waiter import Watch
 from .steps import (

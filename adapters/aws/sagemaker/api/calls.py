@@ -17,9 +17,8 @@ from botocore.exceptions import ClientError
 
 from cloudserve.release.destination import Destination
 
-from ...destination import aws_destination
 from ...errors import code_of, message_of, status_of, translated
-from ...session import Access
+from ...session import Access, aws_destination
 from ..records import Endpoint
 from .container_logs import Logs
 from .scaling import ScalingApi

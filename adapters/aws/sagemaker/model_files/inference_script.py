@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.plural import counted
+from cloudserve.storage.contract import BlobStore, PartStore
+from cloudserve.storage.events import Reporter
 
 SCRIPT, LIB, REQUIREMENTS = "inference.py", "lib", "requirements.txt"
 ALONE, PAIR = frozenset({"handler"}), frozenset({"input_handler", "output_handler"})
@@ -184,3 +187,25 @@ def _read(file: Path) -> bytes:
         raise ModelError(
             f"code/{file.name} cannot be read: {error.strerror}", where=str(file)
         ) from error
+
+
+def place_code(blobs: BlobStore, source: str, destination: str, reporter: Reporter) -> None:
+    """Copy the objects under one key prefix to another, if the model has code.
+
+    Copies files that are missing or have another size, so an interrupted copy is resumed.
+    """
+    files = list(blobs.list(source))
+    if not files:
+        return
+    copied = {blob.key: blob.size for blob in blobs.list(destination)}
+    for blob in files:
+        key = destination + blob.key.removeprefix(source)
+        if copied.get(key) == blob.size:
+            continue
+        if isinstance(blobs, PartStore):
+            blobs.copy(blob, key, {})
+            continue
+        content = blobs.read(blob.key)
+        if content is not None:
+            blobs.write(key, content[0])
+    reporter.line(f"uploaded {counted(len(files), 'file')} of code/ to {blobs.url}/{destination}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from cloudserve.errors import RemoteError
@@ -33,20 +34,14 @@ if TYPE_CHECKING:
     from ..api import VertexApi
 
 
+@dataclass(frozen=True, slots=True)
 class EndpointSteps:
     """What is done to the endpoint of a model. Each may be done twice: it changes once."""
 
-    def __init__(
-        self,
-        api: VertexApi,
-        operations: Operations,
-        versions: VersionSteps,
-        names: Names,
-    ) -> None:
-        self._api = api
-        self._operations = operations
-        self._versions = versions
-        self._names = names
+    api: VertexApi
+    operations: Operations
+    versions: VersionSteps
+    names: Names
 
     def perform(self, step: EndpointStep, reporter: Reporter) -> None:
         """Carry out one action."""
@@ -71,21 +66,21 @@ class EndpointSteps:
     def create(self, step: CreateEndpoint, reporter: Reporter) -> None:
         """Create the endpoint unless it exists."""
         model = step.model
-        endpoint_id = self._names.endpoint(model)
+        endpoint_id = self.names.endpoint(model)
         if self._look(model, reporter).endpoint is not None:
             reporter.line(f"endpoint {endpoint_id} already exists")
             return
         body: dict[str, Any] = {
             "displayName": model,
-            "labels": self._names.labels(model, users=step.labels),
+            "labels": self.names.labels(model, users=step.labels),
             **step.fields,
         }
         if step.dedicated:
             body["dedicatedEndpointEnabled"] = True
-        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        where = self.api.url(self.api.endpoint_name(endpoint_id))
         try:
-            operation = self._api.create_endpoint(endpoint_id, body)
-            self._operations.finish(operation, "create the endpoint", where, reporter)
+            operation = self.api.create_endpoint(endpoint_id, body)
+            self.operations.finish(operation, "create the endpoint", where, reporter)
         except RemoteError as error:
             # An earlier run's request arrived after all.
             if not is_conflict(error) or self._look(model, reporter).endpoint is None:
@@ -94,15 +89,15 @@ class EndpointSteps:
     def deploy(self, step: DeployModel, reporter: Reporter) -> None:
         """Deploy a revision's version, unless it runs as planned; the first gets all traffic."""
         model, revision_id, fields = step.model, step.revision, step.deployed
-        endpoint_name = self._api.endpoint_name(self._names.endpoint(model))
-        self._operations.settle(endpoint_name, self._api.url(endpoint_name), reporter)
+        endpoint_name = self.api.endpoint_name(self.names.endpoint(model))
+        self.operations.settle(endpoint_name, self.api.url(endpoint_name), reporter)
         snapshot = self._look(model, reporter)
-        version = require_version(self._api, snapshot, revision_id)
-        endpoint = require_endpoint(self._api, snapshot)
+        version = require_version(self.api, snapshot, revision_id)
+        endpoint = require_endpoint(self.api, snapshot)
         if current(endpoint, version, fields) is not None:
             reporter.line(f"{revision_id}: on the endpoint already")
             return
-        name = self._api.model_name(snapshot.model_id, version.number)
+        name = self.api.model_name(snapshot.model_id, version.number)
         body: dict[str, Any] = {"deployedModel": {**fields, "model": name}}
         split = split_with_new(endpoint, revision_id)
         if split:
@@ -112,18 +107,18 @@ class EndpointSteps:
     def _finish_deployment(
         self, body: Mapping[str, Any], model: str, version: Version, reporter: Reporter
     ) -> None:
-        endpoint_id = self._names.endpoint(model)
-        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        endpoint_id = self.names.endpoint(model)
+        where = self.api.url(self.api.endpoint_name(endpoint_id))
         revision_id = version.revision.id
         try:
-            operation = self._api.deploy(endpoint_id, body)
-            self._operations.finish(operation, f"deploy {revision_id}", where, reporter)
+            operation = self.api.deploy(endpoint_id, body)
+            self.operations.finish(operation, f"deploy {revision_id}", where, reporter)
         except OperationFailedError as error:
-            error.hint = f"{error.hint}; its log: {endpoint_log(self._api.project, endpoint_id)}"
-            name = f"{self._names.model(model)}@{version.number}"
+            error.hint = f"{error.hint}; its log: {endpoint_log(self.api.project, endpoint_id)}"
+            name = f"{self.names.model(model)}@{version.number}"
             error.add_note(f"model version {name} stays in the registry")
             if error.code not in NOT_THE_MODELS_FAULT:
-                self._versions.mark_failed(model, version, error.message)
+                self.versions.mark_failed(model, version, error.message)
             raise
 
     def scale(self, step: ScaleModel, reporter: Reporter) -> None:
@@ -139,30 +134,30 @@ class EndpointSteps:
             ),
         }
         endpoint_id = self._look(step.model, reporter).endpoint_id
-        where = self._api.url(self._api.endpoint_name(endpoint_id))
-        operation = self._api.mutate(endpoint_id, body)
-        self._operations.finish(operation, f"scale {step.revision}", where, reporter)
+        where = self.api.url(self.api.endpoint_name(endpoint_id))
+        operation = self.api.mutate(endpoint_id, body)
+        self.operations.finish(operation, f"scale {step.revision}", where, reporter)
 
     def undeploy(self, step: UndeployModel, reporter: Reporter) -> None:
         """Undeploy a revision; raises ConflictError for a deployment with traffic."""
         revision_id = step.revision
         snapshot = self._look(step.model, reporter)
         endpoint_id = snapshot.endpoint_id
-        where = self._api.url(self._api.endpoint_name(endpoint_id))
+        where = self.api.url(self.api.endpoint_name(endpoint_id))
         for placed in to_take_off(snapshot, revision_id, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
                 raise out_of_date(f"{revision_id} has traffic", where)
-            operation = self._api.undeploy(endpoint_id, {"deployedModelId": placed.id})
-            self._operations.finish(operation, f"undeploy {revision_id}", where, reporter)
+            operation = self.api.undeploy(endpoint_id, {"deployedModelId": placed.id})
+            self.operations.finish(operation, f"undeploy {revision_id}", where, reporter)
 
     def take_off(self, step: TakeOff, reporter: Reporter) -> None:
         """Undeploy a deployment, with traffic or without; the others keep their proportions."""
         model, deployment = step.model, step.deployment
-        endpoint_id = self._names.endpoint(model)
-        name = self._api.endpoint_name(endpoint_id)
-        where = self._api.url(name)
-        self._operations.settle(name, where, reporter)
-        endpoint = read_snapshot(self._api, self._names, model).endpoint
+        endpoint_id = self.names.endpoint(model)
+        name = self.api.endpoint_name(endpoint_id)
+        where = self.api.url(name)
+        self.operations.settle(name, where, reporter)
+        endpoint = read_snapshot(self.api, self.names, model).endpoint
         if endpoint is None or deployment not in {placed.id for placed in endpoint.placed}:
             reporter.line(f"deployment {deployment}: gone already")
             return
@@ -170,42 +165,42 @@ class EndpointSteps:
         others = {key: share for key, share in endpoint.split.items() if key != deployment}
         if endpoint.split.get(deployment) and any(others.values()):
             body["trafficSplit"] = percents(others)
-        operation = self._api.undeploy(endpoint_id, body)
-        self._operations.finish(operation, f"undeploy {deployment}", where, reporter)
+        operation = self.api.undeploy(endpoint_id, body)
+        self.operations.finish(operation, f"undeploy {deployment}", where, reporter)
 
     def delete(self, model: str, reporter: Reporter) -> None:
         """Delete the endpoint if it exists; raises ConflictError if it is another owner's."""
-        endpoint_id = self._names.endpoint(model)
-        name = self._api.endpoint_name(endpoint_id)
-        self._operations.settle(name, self._api.url(name), reporter)
-        if read_snapshot(self._api, self._names, model).endpoint is None:
+        endpoint_id = self.names.endpoint(model)
+        name = self.api.endpoint_name(endpoint_id)
+        self.operations.settle(name, self.api.url(name), reporter)
+        if read_snapshot(self.api, self.names, model).endpoint is None:
             return
-        operation = self._api.delete_endpoint(endpoint_id)
+        operation = self.api.delete_endpoint(endpoint_id)
         if operation is not None:
-            self._operations.finish(operation, "delete the endpoint", self._api.url(name), reporter)
+            self.operations.finish(operation, "delete the endpoint", self.api.url(name), reporter)
 
     def set_traffic(self, step: SetTraffic, reporter: Reporter) -> None:
         """Give revisions their shares, unless the endpoint was changed since it was read."""
         snapshot = self._look(step.model, reporter)
-        endpoint = require_endpoint(self._api, snapshot)
+        endpoint = require_endpoint(self.api, snapshot)
         split = {self._deployment(endpoint, name): part for name, part in step.split.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
             return
         body = {"trafficSplit": split, "etag": endpoint.etag}
-        self._api.patch_endpoint(snapshot.endpoint_id, "trafficSplit", body)
+        self.api.patch_endpoint(snapshot.endpoint_id, "trafficSplit", body)
 
     def _look(self, model: str, reporter: Reporter) -> Snapshot:
         """Read the endpoint before it is changed; one without an owner gets the target's labels."""
-        snapshot = read_snapshot(self._api, self._names, model)
+        snapshot = read_snapshot(self.api, self.names, model)
         if snapshot.endpoint is None or snapshot.is_claimed:
             return snapshot
-        labels = {**snapshot.endpoint.labels, **self._names.own.tags(model)}
+        labels = {**snapshot.endpoint.labels, **self.names.own.tags(model)}
         body = {"labels": labels, "etag": snapshot.endpoint.etag}
-        self._api.patch_endpoint(snapshot.endpoint_id, "labels", body)
+        self.api.patch_endpoint(snapshot.endpoint_id, "labels", body)
         reporter.line(
-            f"endpoint {snapshot.endpoint_id}: it belongs to {self._names.own.owner} from now on"
+            f"endpoint {snapshot.endpoint_id}: it belongs to {self.names.own.owner} from now on"
         )
-        return read_snapshot(self._api, self._names, model)
+        return read_snapshot(self.api, self.names, model)
 
     def _deployment(self, endpoint: Endpoint, name: str) -> str:
         """Return the id of a revision's deployment, or of a stranger's that has this id."""
@@ -214,4 +209,4 @@ class EndpointSteps:
             return placements[0].id
         if any(placed.id == name for placed in endpoint.placed):
             return name
-        raise out_of_date(f"{name} is not on the endpoint any more", self._api.url(endpoint.name))
+        raise out_of_date(f"{name} is not on the endpoint any more", self.api.url(endpoint.name))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Number, print_progress, project_option
-from cloudserve.cli.project_of import project_for
+from cloudserve.cli.options import Number, print_progress, project_for, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.plural import counted
 

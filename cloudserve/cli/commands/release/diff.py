@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 
 def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
-    from cloudserve.cli.render.drift import drift_report
+    from cloudserve.cli.render.difference import drift_report
 
     found = [subject.releases().drift() for subject in subjects]
     print_report(drift_report(found), output)

@@ -17,10 +17,9 @@ from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, With
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
-from cloudserve.cli.pointing import shell_lines
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.server_loop import run_until_stopped
-from cloudserve.cli.variables import container_env_option, forget_accounts
+from cloudserve.cli.variables import container_env_option, forget_accounts, shell_lines
 from cloudserve.servers import EmulateCommand
 
 if TYPE_CHECKING:

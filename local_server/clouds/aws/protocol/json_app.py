@@ -13,8 +13,7 @@ from ...bodies import collect, collect_limit
 from ...resources import Document
 from .arns import region
 from .errors import JSON_1_1, AwsError, json_error, json_response
-from .service_model import ServiceModel
-from .validation import check
+from .validation import ServiceModel, check
 
 _LIMIT = 1024 * 1024
 Handler = Callable[[str, Document], Document | Awaitable[Document] | None]

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 from ....container import Invocation
@@ -15,10 +16,9 @@ from ...bodies import collect, collect_limit
 from ...resources import Document
 from ..protocol.arns import region
 from ..protocol.errors import AwsError, request_id, rest_error
-from ..protocol.service_model import ServiceModel
+from ..protocol.validation import ServiceModel, Shape, check_members
 from .async_invocations import INLINE_LIMIT, AsyncInvocations
 from .event_stream import CONTENT_TYPE, payload_parts
-from .invocation_input import read_headers
 from .invoker import (
     PAYLOAD_LIMIT,
     Invoker,
@@ -150,3 +150,43 @@ def _invoke_request(head: Head, fields: Document, body: bytes) -> InvokeRequest:
         fields.get("TargetModel"),
         fields.get("InferenceId"),
     )
+
+
+def read_headers(shape: Shape, head: Head, **path: str) -> Document:
+    """Return an input's members without its body; `path` holds those of the request path.
+
+    Raises AwsError (ValidationError) if a member violates a constraint.
+    """
+    values: Document = dict(path)
+    for name, member in shape.members.items():
+        if member.serialization.get("location") == "header":
+            text = head.headers.get(member.serialization["name"].lower())
+            if text is not None:
+                values[name] = _value(name, member.type_name, text)
+    try:
+        check_members(_Headers(shape), values)
+    except AwsError as error:
+        raise AwsError("ValidationError", error.message) from error
+    return values
+
+
+class _Headers:
+    """The members of a shape that travel in the path and in headers."""
+
+    type_name = "structure"
+
+    def __init__(self, shape: Shape) -> None:
+        self.members = {
+            name: member for name, member in shape.members.items() if member.serialization
+        }
+        self.required_members = [n for n in shape.required_members if n in self.members]
+
+
+def _value(name: str, kind: str, text: str) -> Any:
+    if kind != "integer":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        message = f"{name} is not a whole number: {text!r}"
+        raise AwsError("ValidationError", message) from None

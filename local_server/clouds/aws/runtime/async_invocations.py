@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -32,29 +33,22 @@ _TTL_SECONDS = 21_600
 _ANSWER_SECONDS = 900
 
 
+@dataclass(frozen=True, slots=True)
 class AsyncInvocations:
     """The accepted invocations without an answer."""
 
-    def __init__(
-        self,
-        records: Records,
-        invoker: Invoker,
-        files: S3Files,
-        work: BackgroundTasks,
-        clock: Clock,
-    ) -> None:
-        self._records = records
-        self._invoker = invoker
-        self._files = files
-        self._work = work
-        self._clock = clock
+    records: Records
+    invoker: Invoker
+    files: S3Files
+    work: BackgroundTasks
+    clock: Clock
 
     async def accept(self, region: str, fields: Mapping[str, Any], body: bytes) -> Document:
         """Start an invocation and return where its answer or failure will be written.
 
         Raises AwsError if the endpoint is not asynchronous, or without exactly one input.
         """
-        routing = await self._invoker.routing(region, fields["EndpointName"])
+        routing = await self.invoker.routing(region, fields["EndpointName"])
         config = routing.serving.asynchronous
         if config is None:
             raise validation_error(
@@ -89,33 +83,33 @@ class AsyncInvocations:
             "region": region,
             "asked": dict(fields),
             "body": body.decode("latin-1"),
-            "accepted": self._records.now(),
+            "accepted": self.records.now(),
             "InferenceId": fields.get("InferenceId", number),
             **locations,
         }
-        self._records.resources.put(_TABLE, number, document)
+        self.records.resources.put(_TABLE, number, document)
         return document
 
     def restore(self) -> None:
         """Restart the invocations that an earlier process left unanswered."""
-        for _, document in self._records.resources.list(_TABLE):
+        for _, document in self.records.resources.list(_TABLE):
             self._start(document)
 
     def _start(self, document: Document) -> None:
         # A key for each: the endpoint's container has its own queue.
-        self._work.start(f"async/{document['id']}", self._answer(document))
+        self.work.start(f"async/{document['id']}", self._answer(document))
 
     async def _answer(self, document: Document) -> None:
         try:
             await self._deliver(document)
         except CloudserveError as error:
             await self._fail(document, error)
-        self._records.resources.delete(_TABLE, document["id"])
+        self.records.resources.delete(_TABLE, document["id"])
 
     async def _deliver(self, document: Document) -> None:
         fields = document["asked"]
         ttl = fields.get("RequestTTLSeconds", _TTL_SECONDS)
-        if self._records.now() - document["accepted"] > ttl:
+        if self.records.now() - document["accepted"] > ttl:
             raise validation_error("The request expired before it was processed.")
         body, kind = await self._input(document)
         invocation = Invocation(
@@ -124,7 +118,7 @@ class AsyncInvocations:
             fields.get("Accept"),
             fields.get("CustomAttributes"),
         )
-        result = await self._invoker.invoke(
+        result = await self.invoker.invoke(
             InvokeRequest(
                 document["region"],
                 fields["EndpointName"],
@@ -135,13 +129,13 @@ class AsyncInvocations:
             seconds=fields.get("InvocationTimeoutSeconds", _ANSWER_SECONDS),
         )
         content_type = result.answer.content_type or "application/octet-stream"
-        await self._files.write(document["OutputLocation"], result.answer.body, content_type)
+        await self.files.write(document["OutputLocation"], result.answer.body, content_type)
 
     async def _input(self, document: Mapping[str, Any]) -> tuple[bytes, str]:
         location = document["asked"].get("InputLocation")
         if location is None:
             return document["body"].encode("latin-1"), "application/octet-stream"
-        stored = await self._files.read(location)
+        stored = await self.files.read(location)
         if stored is None:
             bucket, key = split_uri(location)
             raise validation_error(f"Failed to download input data(bucket: {bucket}, key: {key}).")
@@ -156,7 +150,7 @@ class AsyncInvocations:
             return
         content, kind = _failure(error)
         try:
-            await self._files.write(location, content, kind)
+            await self.files.write(location, content, kind)
         except CloudserveError as again:
             logger.warning(
                 "cannot write the failure (%d) to %s: %s", status, location, again.message

@@ -6,9 +6,12 @@ Source: Google's discovery document of ml v1; error texts as recorded in its use
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 
 from ....inference import Inference
+from ....inference.types import ModelSpec
+from ....protocols.tfserving.predict_json import predict_json
 from ....status import Code, StatusError
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...background_tasks import BackgroundTasks
@@ -22,7 +25,6 @@ from ..common.errors import JSON, ApiError, error_response, json_response
 from ..common.messages import parse
 from .models import Models
 from .operations import Operations
-from .predict import predict
 from .records import Records
 from .versions import Versions
 
@@ -151,3 +153,16 @@ def _read(api: Api, call: Call, body: bytes) -> Document:
     if schema is None:
         return {}
     return parse(api.schemas, schema, body, _BODY_FIELD.get(schema, ""))
+
+
+async def predict(inference: Inference, name: str, body: bytes) -> bytes:
+    """Answer a predict request with the model version loaded under this name.
+
+    The JSON is TensorFlow Serving's. Failures differ: once a request has reached a model, the
+    response is HTTP 200 with `{"error": "Prediction failed: ..."}` (tensorflow/hub#292). Google's
+    samples therefore look for `error` in a successful response.
+    """
+    try:
+        return await predict_json(inference, ModelSpec(name), body)
+    except StatusError as error:
+        return json.dumps({"error": f"Prediction failed: {error.message}"}).encode()

@@ -9,9 +9,8 @@ from ....transport.types import Response
 from ..http_util import UndecodableError, decode, iso_time, number
 from ..store.types import ObjectInfo, ObjectProperties
 from ..xml import document, element, quoted
-from .conditions import check_unchanged, failed, is_unchanged
 from .errors import XML, S3Error, not_implemented
-from .request import ENCRYPTION, S3Call, write_condition
+from .request import ENCRYPTION, S3Call, check_unchanged, failed, is_unchanged, write_condition
 from .tags import properties_of
 from .uploads import part_number, upload_of
 

@@ -11,9 +11,8 @@ from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from ..xml import MalformedError, document, element, group, parse, quoted
 from .body import announced_algorithm, checksum_headers, verify_content
 from .buckets import malformed
-from .conditions import check, check_unchanged, is_unchanged
 from .errors import XML, S3Error, from_store, not_implemented
-from .request import S3Call, write_condition
+from .request import S3Call, check, check_unchanged, is_unchanged, write_condition
 from .tags import properties_of
 
 MAX_DELETED = 1000

@@ -1,4 +1,7 @@
-"""A parsed S3 request: bucket, key, query, and the object properties in its headers."""
+"""A parsed S3 request: bucket, key, query, object properties and preconditions in its headers.
+
+Preconditions of reads, copies and deletes: RFC 9110 13; CopyObject, API reference.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from urllib.parse import quote
 
 from ....transport.types import Head
 from ...pages import decode_token
-from ..http_util import UndecodableError, decode, number, query_of
+from ..http_util import UndecodableError, decode, number, parse_http_date, query_of
+from ..store.errors import NoSuchKeyError
 from ..store.store import ObjectStore
-from ..store.types import Blob, ObjectProperties, Precondition
+from ..store.types import Blob, ObjectInfo, ObjectProperties, Precondition
 from .errors import S3Error, not_implemented
 
 DEFAULT_TYPE = "binary/octet-stream"
@@ -181,3 +185,36 @@ def from_token(token: str) -> str:
     except ValueError as error:
         message = "The continuation token provided is incorrect"
         raise S3Error("InvalidArgument", message, ArgumentName="continuation-token") from error
+
+
+def check_unchanged(call: S3Call, info: ObjectInfo, prefix: str = "") -> None:
+    """Refuse a request whose If-Match fails or, if it has none, its If-Unmodified-Since."""
+    match = call.header(f"{prefix}if-match")
+    check(info, call, Precondition(match=match))
+    since = parse_http_date(call.header(f"{prefix}if-unmodified-since") or "")
+    if match is None and since is not None and int(info.updated) > since:
+        raise failed("If-Unmodified-Since")
+
+
+def is_unchanged(call: S3Call, info: ObjectInfo, prefix: str = "") -> bool:
+    """Return whether If-None-Match or, if absent, If-Modified-Since yields 304 Not Modified."""
+    none_match = call.header(f"{prefix}if-none-match")
+    if none_match is not None:
+        return Precondition(none_match=none_match).failing(info) is not None
+    since = parse_http_date(call.header(f"{prefix}if-modified-since") or "")
+    return since is not None and int(info.updated) <= since
+
+
+def check(info: ObjectInfo | None, call: S3Call, condition: Precondition) -> None:
+    """Refuse a request whose condition does not hold for the object; raises S3Error."""
+    if info is None and condition.match is not None:
+        raise NoSuchKeyError(call.bucket, call.key)
+    failing = condition.failing(info)
+    if failing:
+        raise failed(failing)
+
+
+def failed(condition: str) -> S3Error:
+    """Return the error for a failed condition."""
+    message = "At least one of the pre-conditions you specified did not hold"
+    return S3Error("PreconditionFailed", message, Condition=condition)

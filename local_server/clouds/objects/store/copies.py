@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .blobs import COPY_BYTES, BlobDirectory
 from .composite import Composites
@@ -14,16 +14,14 @@ from .object_table import Objects, find
 from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Precondition, as_blob
 
 
+@dataclass(frozen=True, slots=True)
 class Copies:
     """Copies inside a store. Copying and composing whole objects writes no bytes."""
 
-    def __init__(
-        self, database: Database, blobs: BlobDirectory, composites: Composites, objects: Objects
-    ) -> None:
-        self._database = database
-        self._blobs = blobs
-        self._composites = composites
-        self._objects = objects
+    database: Database
+    blobs: BlobDirectory
+    composites: Composites
+    objects: Objects
 
     def copy(
         self,
@@ -40,12 +38,12 @@ class Copies:
         # Only a composite object may lack an MD5, which is S3's ETag.
         checksums = () if properties.components else ("md5",)
         with _as_missing(source):
-            blob = self._composites.with_digests(as_blob(source), checksums)
-            with self._database.write() as connection:
+            blob = self.composites.with_digests(as_blob(source), checksums)
+            with self.database.write() as connection:
                 current = find(connection, source.bucket, source.key)
                 if current is None or current.generation != source.generation:
                     raise NoSuchKeyError(source.bucket, source.key)
-                return self._objects.put(connection, name, blob, properties, precondition)
+                return self.objects.put(connection, name, blob, properties, precondition)
 
     def compose(
         self,
@@ -62,15 +60,15 @@ class Copies:
         components = sum(source.properties.components or 1 for source in sources)
         properties = replace(properties, components=components)
         with _as_missing(sources[0]):
-            blob = self._composites.join([as_blob(source) for source in sources])
-            with self._database.write() as connection:
-                return self._objects.put(connection, name, blob, properties, precondition)
+            blob = self.composites.join([as_blob(source) for source in sources])
+            with self.database.write() as connection:
+                return self.objects.put(connection, name, blob, properties, precondition)
 
     def excerpt(self, info: ObjectInfo, offset: int, length: int) -> Blob:
         """Return a range of an object's bytes as a new blob; raises NoSuchKeyError."""
-        writer = self._blobs.writer()
+        writer = self.blobs.writer()
         try:
-            with _as_missing(info), self._composites.path(info.address).open("rb") as file:
+            with _as_missing(info), self.composites.path(info.address).open("rb") as file:
                 file.seek(offset)
                 while length and (chunk := file.read(min(COPY_BYTES, length))):
                     writer.write(chunk)

@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -26,27 +26,20 @@ MIN_PART = 5 << 20
 MAX_PARTS = 10_000
 
 
+@dataclass(frozen=True, slots=True)
 class Uploads:
     """The multipart uploads of a store, which survive a restart."""
 
-    def __init__(
-        self,
-        database: Database,
-        blobs: BlobDirectory,
-        composites: Composites,
-        objects: Objects,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._blobs = blobs
-        self._composites = composites
-        self._objects = objects
-        self._clock = clock
+    database: Database
+    blobs: BlobDirectory
+    composites: Composites
+    objects: Objects
+    clock: Clock
 
     def create(self, bucket: str, key: str, properties: ObjectProperties) -> Upload:
         """Start an upload; raises NoSuchBucketError."""
-        upload = Upload(uuid.uuid4().hex, bucket, key, properties, self._clock())
-        with self._database.write() as connection:
+        upload = Upload(uuid.uuid4().hex, bucket, key, properties, self.clock())
+        with self.database.write() as connection:
             require_bucket(connection, bucket)
             connection.execute(
                 "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)",
@@ -56,12 +49,12 @@ class Uploads:
 
     def get(self, upload: str, bucket: str, key: str) -> Upload:
         """Return an upload of this bucket and key; raises NoSuchUploadError."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return _require(connection, upload, bucket, key)
 
     def list(self, bucket: str, prefix: str = "") -> tuple[Upload, ...]:
         """Return a bucket's open uploads, sorted by key and age; raises NoSuchBucketError."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             require_bucket(connection, bucket)
             rows = connection.execute(
                 "SELECT * FROM uploads WHERE bucket = ? ORDER BY key, created", (bucket,)
@@ -70,7 +63,7 @@ class Uploads:
 
     def parts(self, upload: Upload) -> tuple[Part, ...]:
         """Return the uploaded parts by number; raises NoSuchUploadError if the upload has ended."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             parts = tuple(_parts(connection, upload.id).values())
             _require(connection, upload.id, upload.bucket, upload.key)
         return parts
@@ -81,19 +74,19 @@ class Uploads:
         Raises NoSuchUploadError if the upload ended concurrently.
         """
         digests = [blob.digests[name] for name in ("sha256", "md5", "crc32c", "crc32")]
-        row = (number, blob.size, *digests, checksum, self._clock())
+        row = (number, blob.size, *digests, checksum, self.clock())
         try:
-            with self._database.write() as connection:
+            with self.database.write() as connection:
                 _require(connection, upload.id, upload.bucket, upload.key)
                 previous = _parts(connection, upload.id).get(number)
-                self._objects.keep(connection, blob)
+                self.objects.keep(connection, blob)
                 connection.execute(
                     "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (upload.id, *row),
                 )
-                self._objects.release(connection, [previous.sha256] if previous else [])
+                self.objects.release(connection, [previous.sha256] if previous else [])
         finally:
-            self._blobs.discard(blob)
+            self.blobs.discard(blob)
         return _to_part(row)
 
     def join(self, upload: Upload, chosen: Sequence[Part], checksums: tuple[str, ...] = ()) -> Blob:
@@ -102,7 +95,7 @@ class Uploads:
         Raises NoSuchUploadError if they no longer exist.
         """
         try:
-            return self._composites.join([as_blob(part) for part in chosen], checksums)
+            return self.composites.join([as_blob(part) for part in chosen], checksums)
         except FileNotFoundError as error:
             raise NoSuchUploadError(upload.id) from error
 
@@ -117,16 +110,16 @@ class Uploads:
 
         Raises NoSuchUploadError or PreconditionFailedError; the upload is unchanged then.
         """
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             _require(connection, upload.id, upload.bucket, upload.key)
             name = (upload.bucket, upload.key)
-            info = self._objects.put(connection, name, blob, properties, precondition)
+            info = self.objects.put(connection, name, blob, properties, precondition)
             self._forget(connection, [upload.id])
         return info
 
     def abort(self, upload: str, bucket: str, key: str) -> None:
         """End an upload and delete its parts; raises NoSuchUploadError."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             _require(connection, upload, bucket, key)
             self._forget(connection, [upload])
 
@@ -140,7 +133,7 @@ class Uploads:
             contents = [part.sha256 for part in _parts(connection, upload).values()]
             connection.execute("DELETE FROM parts WHERE upload = ?", (upload,))
             connection.execute("DELETE FROM uploads WHERE id = ?", (upload,))
-            self._objects.release(connection, contents)
+            self.objects.release(connection, contents)
 
 
 def choose(

@@ -63,29 +63,27 @@ class OwnImage:
         await self.server.stop()
 
 
+@dataclass(frozen=True, slots=True)
 class Commands:
     """Starts commands in place of images."""
 
-    def __init__(
-        self, rehearsals: Mapping[str, Rehearsal], variables: Variables, artifacts: Artifacts
-    ) -> None:
-        self._rehearsals = rehearsals
-        self._variables = variables
-        self._artifacts = artifacts
+    rehearsals: Mapping[str, Rehearsal]
+    variables: Variables
+    artifacts: Artifacts
 
     def named(self, version: Version) -> Rehearsal | None:
         """Return the command for a model version's image, or None."""
-        return self._rehearsals.get(version.image)
+        return self.rehearsals.get(version.image)
 
     async def start(
         self, endpoint: str, deployed: Mapping[str, Any], version: Version, scratch: Path
     ) -> OwnImage:
         """Start a version's command and wait until it is healthy; raises ModelError."""
         spec, artifact = version.document["containerSpec"], version.artifact
-        uri = await asyncio.to_thread(self._artifacts.publish, artifact) if artifact else ""
+        uri = await asyncio.to_thread(self.artifacts.publish, artifact) if artifact else ""
         variables = _variables_of(endpoint, deployed, spec, free_port(), uri)
         environment = self._environment(spec, variables, scratch)
-        rehearsal = self._rehearsals[version.image]
+        rehearsal = self.rehearsals[version.image]
         words = tuple(expand(w, environment) for w in (*rehearsal.command, *spec.get("args", ())))
         command = Command(version.image.rpartition("/")[2], words, rehearsal.folder, environment)
         port, health = int(variables["AIP_HTTP_PORT"]), variables["AIP_HEALTH_ROUTE"]
@@ -101,7 +99,7 @@ class Commands:
             # Later entries may reference earlier ones.
             text = variable.get("value", "")
             own[variable["name"]] = expand(text, {**own, **variables})
-        return container_environment(scratch, own, {**self._variables(), **variables})
+        return container_environment(scratch, own, {**self.variables(), **variables})
 
 
 def _variables_of(

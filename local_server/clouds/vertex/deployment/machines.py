@@ -1,7 +1,14 @@
-"""The machines of a deployment: Vertex AI's rules for prediction resources."""
+"""The machines of a deployment: Vertex AI's rules for prediction resources.
+
+Machine types and their accelerators: Vertex AI, "Configure compute resources for inference" (read
+in November 2026). The error texts are the service's (terraform-provider-google#18931,
+vertex-ai-samples#3372). For families that are newer or rarer than the table's, only the form of
+the name is checked.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +16,61 @@ from ....status import Code
 from ...google.common.errors import ApiError
 from ...resources import Document
 from ..records import invalid
-from .machine_types import check_machine_type, check_pair
+
+_N1 = re.compile(r"n1-(standard|highmem|highcpu)-(2|4|8|16|32)")
+_E2 = re.compile(r"e2-(standard|highmem|highcpu)-(2|4|8|16|32)")
+_OTHER_FAMILIES = re.compile(
+    r"(n2d?|n4a?|c2d?|c3d?|c4[ad]?|m1|z3)-[a-z]+-\d+(-[a-z]+)?|(a4|g4)-[a-z]+-\d+g?"
+    r"|ct\d[a-z]+-hightpu-\d+t"
+)
+_N1_ACCELERATORS = {
+    "NVIDIA_TESLA_T4": (1, 2, 4),
+    "NVIDIA_TESLA_P4": (1, 2, 4),
+    "NVIDIA_TESLA_P100": (1, 2, 4),
+    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
+}
+_BUILT_IN = {
+    **{f"g2-standard-{size}": ("NVIDIA_L4", 1) for size in (4, 8, 12, 16, 32)},
+    **{f"g2-standard-{size}": ("NVIDIA_L4", size // 12) for size in (24, 48, 96)},
+    **{f"a2-highgpu-{count}g": ("NVIDIA_TESLA_A100", count) for count in (1, 2, 4, 8)},
+    "a2-megagpu-16g": ("NVIDIA_TESLA_A100", 16),
+    **{f"a2-ultragpu-{count}g": ("NVIDIA_A100_80GB", count) for count in (1, 2, 4, 8)},
+    **{f"a3-highgpu-{count}g": ("NVIDIA_H100_80GB", count) for count in (1, 2, 4, 8)},
+    "a3-edgegpu-8g": ("NVIDIA_H100_80GB", 8),
+    "a3-megagpu-8g": ("NVIDIA_H100_MEGA_80GB", 8),
+    "a3-ultragpu-8g": ("NVIDIA_H200_141GB", 8),
+}
+
+
+def check_machine_type(machine: str) -> None:
+    """Refuse an unknown machine type (ApiError)."""
+    if machine in _BUILT_IN or any(
+        known.fullmatch(machine) for known in (_N1, _E2, _OTHER_FAMILIES)
+    ):
+        return
+    raise invalid(f'Machine type "{machine}" is not supported.')
+
+
+def check_pair(machine: str, accelerator: str, count: int) -> None:
+    """Refuse an accelerator, or a number of them, that a machine does not support (ApiError)."""
+    if _OTHER_FAMILIES.fullmatch(machine) and machine.startswith(("a4", "g4")):
+        return
+    counts = _accelerators(machine).get(accelerator)
+    if counts is None:
+        raise invalid(f'Accelerator "{accelerator}" is not supported for machine type "{machine}"')
+    if count not in counts:
+        raise invalid(
+            f'The accelerator count "{count}" is not allowed. The allowed numbers of accelerator'
+            f' "{accelerator}" to use with machine type "{machine}" are: {list(counts)}.'
+        )
+
+
+def _accelerators(machine: str) -> Mapping[str, tuple[int, ...]]:
+    if machine in _BUILT_IN:
+        accelerator, count = _BUILT_IN[machine]
+        return {accelerator: (count,)}
+    return _N1_ACCELERATORS if _N1.fullmatch(machine) else {}
+
 
 _KINDS = {
     "dedicatedResources": "dedicated_resources",

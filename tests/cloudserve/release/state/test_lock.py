@@ -12,8 +12,7 @@ import pytest
 from cloudserve.adapters.directory.storage import DirectoryBlobs
 
 from cloudserve.errors import ConflictError, RemoteError
-from cloudserve.release.state.lock import LEASE, RENEWALS, Lease, lock
-from cloudserve.release.state.process import ALIVE, birth, machine
+from cloudserve.release.state.lock import ALIVE, LEASE, RENEWALS, Lease, birth, lock, machine
 
 KEY = "lock.json"
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError
 from cloudserve.savedmodel import proto
-from cloudserve.savedmodel.checkpoint.snappy import decompress
-from cloudserve.savedmodel.checkpoint.sstable import read_table
+from cloudserve.savedmodel.checkpoint.sstable import decompress, read_table
 from cloudserve.savedmodel.checkpoint.variables import INDEX, check_variables, read_index
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")

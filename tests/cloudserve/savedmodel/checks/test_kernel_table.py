@@ -10,9 +10,9 @@ from cloudserve.savedmodel.checks.kernel_table import (
     WITHOUT_KERNEL,
     WITHOUT_KERNEL_TITLE,
     read_kernel_table,
+    versions_that_run,
 )
 from cloudserve.savedmodel.checks.op_table import read_table, write_table
-from cloudserve.savedmodel.checks.runs_on import versions_that_run
 
 GONE = "BoostedTreesBucketize"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.savedmodel import Effect, Vocabulary, compare_interfaces, proto, read_interface
-from cloudserve.savedmodel.classes.compare import compare_vocabularies
+from cloudserve.savedmodel.interface import compare_vocabularies
 
 
 def classes(path):

@@ -8,8 +8,8 @@ import random
 from collections import Counter
 
 import pytest
-from cloudserve.local_server.clouds.google.common.enums import name_of
 from cloudserve.local_server.clouds.google.common.errors import ApiError
+from cloudserve.local_server.clouds.google.common.messages import name_of
 from cloudserve.local_server.clouds.vertex.batch.instances import (
     InstanceError,
     Shape,

@@ -18,12 +18,12 @@ from typing import Any
 from cloudserve.errors import ModelError
 
 from .....container import Answer, Container, Invocation
-from .....container.archive import unpack
 from ....objects.store.errors import NoSuchBucketError
 from ....objects.store.store import ObjectStore
 from ....objects.store.types import ObjectInfo
 from ...protocol.errors import AwsError
 from ..models import source_of
+from .model_data import unpack
 
 _FOLDER = b"/opt/ml/models"
 """The models' path in the container, which messages show instead of the local path."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cloudserve.errors import ModelError
 
-from .....container.archive import unpack
 from ....model_hosting import Source
 from ....objects.store.store import ObjectStore
 from ..models import is_folder, source_of
@@ -58,3 +58,22 @@ def extract_model_data(store: ObjectStore, definition: Mapping[str, Any], tree: 
         store.checkout(source.bucket, source.key, tree)
     else:
         unpack(store.path(store.get(source.bucket, source.key)), tree)
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Extract a model.tar.gz; raises ModelError if a member is not a plain file inside `into`."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                _check(member)
+                tar.extract(member, into, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ModelError(f"the model archive cannot be extracted: {error}") from error
+
+
+def _check(member: tarfile.TarInfo) -> None:
+    path = PurePosixPath(member.name)
+    if not (member.isfile() or member.isdir()):
+        raise ModelError(f"the model archive holds {member.name}, which is not a plain file")
+    if path.is_absolute() or ".." in path.parts:
+        raise ModelError(f"the model archive holds {member.name}, which is outside of it")

@@ -4,8 +4,7 @@ import json
 
 import pytest
 from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
-from cloudserve.local_server.clouds.aws.protocol.service_model import ServiceModel
-from cloudserve.local_server.clouds.aws.protocol.validation import check
+from cloudserve.local_server.clouds.aws.protocol.validation import ServiceModel, check
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ import pytest
 # What the adapter's own table has is known here too: a plan that passes there is taken here.
 from cloudserve.adapters.google.vertex.machines import BUILT_IN, N1_COUNTS
 from cloudserve.local_server.clouds.google.common.errors import ApiError
-from cloudserve.local_server.clouds.vertex.deployment.machine_types import (
+from cloudserve.local_server.clouds.vertex.deployment.machines import (
     check_machine_type,
     check_pair,
 )

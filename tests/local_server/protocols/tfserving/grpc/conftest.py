@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from cloudserve.local_server.config import ModelConfig, ModelServerConfig
-from cloudserve.local_server.config.policy import All
+from cloudserve.local_server.config.model_config import All
 from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.models import FileSystemSource, Lifecycle, Manager, ServerCore, State
 from cloudserve.local_server.protocols.tfserving.grpc.services import TfServingGrpc

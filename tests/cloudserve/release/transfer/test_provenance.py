@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from cloudserve.storage.provenance import git_state
+from cloudserve.release.transfer.local import git_state
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
