@@ -27,7 +27,10 @@ from cloudserve.storage.retry import retry_after
 TIMEOUT = 60.0
 """Seconds without a byte in either direction."""
 _MOST_JSON = 4 << 20
-"""The largest manifest that registries accept ("Pushing Manifests"); also for other answers."""
+"""The size of a manifest that all registries and clients are to support ("Pushing Manifests").
+
+Larger answers than this are refused.
+"""
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 

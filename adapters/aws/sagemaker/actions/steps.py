@@ -188,6 +188,7 @@ SharedStep = (
     EndpointStep
     | CreateArchive
     | SetTags
+    | ScalingStep
     | LoadModel
     | SetLive
     | UnloadModel

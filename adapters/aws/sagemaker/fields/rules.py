@@ -198,11 +198,6 @@ def _multi_model(options: Options) -> tuple[Rule, ...]:
             f"{one} is not updated when one of them is promoted",
         ),
         Rule(
-            alone or not options.extra,
-            "extra",
-            f"{one} takes no extra fields",
-        ),
-        Rule(
             alone or not options.package_group,
             "package_group",
             f"{one} is of no model package",
@@ -229,7 +224,6 @@ def _autoscaling(options: Options) -> tuple[Rule, ...]:
     by_requests, by_backlog = wanted.invocations_per_instance, wanted.backlog_per_instance
     return (
         Rule(not options.serverless, "autoscaling", "a serverless endpoint has no instances"),
-        Rule(not options.multi_model, "autoscaling", "an endpoint of many models is not scaled"),
         Rule(
             bool(by_requests) != bool(by_backlog),
             "autoscaling",

@@ -10,12 +10,14 @@ from cloudserve.release.drift import Setting
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned
+from ....extra_fields import extra_text, merged
 from ..actions.steps import CreateEndpointConfig, CreateModel, DeleteSharedEndpoint
 from ..context import AwsContext
 from ..drift.scaling import scaling_drift
 from ..drift.settings import container_settings, endpoint_settings, variant_settings
 from ..drift.tags import tag_drift
 from ..fields.endpoint_config import as_text, machines_text, network, settings, variant
+from ..fields.extra import CONFIG, MODEL, VARIANT, extra_tag
 from ..ownership import Owned
 from ..planning.actions import (
     Config,
@@ -121,8 +123,10 @@ class MultiModelPlanner:
             many=True,
             network=network(self._aws.options),
             tags=dict(self._aws.options.tags),
+            extra=dict(self._aws.options.extra.get(MODEL, {})),
         )
         sentence = f"create the model {self._model} of the archives below {self._prefix}"
+        sentence += extra_text(self._aws.options.extra, MODEL)
         undo = f"delete the model {self._model}"
         return planned(step, sentence, undo)
 
@@ -132,9 +136,15 @@ class MultiModelPlanner:
         more = settings(self._aws.options)
         name = config_name(self._name, canonical(variants), as_text(more))
         step = CreateEndpointConfig(
-            OWNER, name, [dict(v) for v in variants], more, dict(self._aws.options.tags)
+            OWNER,
+            name,
+            [dict(v) for v in variants],
+            more,
+            dict(self._aws.options.tags),
+            extra_tag(self._aws.options.extra, CONFIG, VARIANT),
         )
-        return Config.of(step, self._summary)
+        told = f"{self._summary}{extra_text(self._aws.options.extra, CONFIG, VARIANT)}"
+        return Config.of(step, told)
 
     @property
     def _summary(self) -> str:
@@ -154,6 +164,7 @@ class MultiModelPlanner:
     def _digest(self) -> str:
         options = self._aws.options
         parts = [self._aws.image, self._prefix, self._aws.role_arn, as_text(self._env)]
-        if place := network(options):
-            parts.append(as_text(place))
+        # What a SageMaker Model has beside these, as the digest of a model without it has not.
+        if more := merged(network(options), options.extra.get(MODEL, {})):
+            parts.append(as_text(more))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -34,11 +34,14 @@ from cloudserve.storage.events import Reporter
 
 from ....actions import out_of_date, planned, typed
 from ..actions.executor import Performer
+from ..actions.scaling import Scaling
 from ..actions.steps import (
     CreateArchive,
     DeleteEndpoint,
     DeleteSharedEndpoint,
+    DeregisterScaling,
     LoadModel,
+    RegisterScaling,
     SetLive,
     SetTags,
     SharedStep,
@@ -46,6 +49,7 @@ from ..actions.steps import (
 )
 from ..context import AwsContext
 from ..model_files.archive import Archives
+from ..planning.autoscaling import ScalingPlanner
 from ..planning.checks import check, check_body, largest_body
 from ..records import FAILED, Endpoint
 from .catalog import Catalog, Catalogs, Entry
@@ -70,6 +74,8 @@ class MultiModelEndpoint:
         self._archives = Archives(context.blobs)
         self._planner = MultiModelPlanner(context, f"{context.blobs.url}/{self._catalogs.prefix}")
         self._performer = Performer(context)
+        self._scaling_planner = ScalingPlanner(context)
+        self._scaling = Scaling(context)
 
     @property
     def blobs(self) -> BlobStore:
@@ -132,6 +138,7 @@ class MultiModelEndpoint:
         model, snapshot = reading.deployment.model, _snapshot(reading)
         before = self._planner.endpoint(snapshot.endpoint)
         before = (*before, *self._planner.tags(snapshot.endpoint, before))
+        before = self._scaling_planner.around(OWNER, snapshot.endpoint, before)
         target = _target(model, revision.id)
         # The container looks for NUMBER/ at the top of each archive (python_service.py).
         archive = self._archives.plan(location, self._catalogs.prefix + target, alone=True)
@@ -168,7 +175,8 @@ class MultiModelEndpoint:
         going = [name for name in revisions if revision_ids is None or name in revision_ids]
         actions = [self._plan_unload(model, name) for name in sorted(going)]
         if revision_ids is None and self._is_last(model):
-            actions += self._planner.removal(snapshot.endpoint, self._aws.owned)
+            removal = self._planner.removal(snapshot.endpoint, self._aws.owned)
+            actions += self._scaling_planner.around(OWNER, snapshot.endpoint, removal)
         return tuple(actions)
 
     def holds(self, reading: Reading) -> Mapping[str, Hold]:
@@ -204,6 +212,8 @@ class MultiModelEndpoint:
                 self._archives.make(step, reporter)
             case SetTags():
                 self._aws.owned.change_tags(step)
+            case RegisterScaling() | DeregisterScaling():
+                self._scaling.perform(step, reporter)
             case LoadModel():
                 self._load(step, reporter)
             case UnloadModel():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..api.scaling import Scaled
 
 PREDEFINED = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
+DELETIONS = {"delete-endpoint", "delete-shared-endpoint"}
 BACKLOG = "ApproximateBacklogSizePerInstance"
 
 
@@ -116,7 +117,7 @@ class ScalingPlanner:
             args = action.args
             if action.kind == "create-endpoint-config":
                 configs[args["config"]] = args["variants"]
-            elif args.get("endpoint") == name and action.kind == "delete-endpoint":
+            elif args.get("endpoint") == name and action.kind in DELETIONS:
                 specs = ()
             elif args.get("endpoint") == name and args.get("config") in configs:
                 specs = configs[args["config"]]
@@ -162,7 +163,7 @@ def _is_replaced(before: Spec, after: Spec | None) -> bool:
 
 def _deletes(endpoint: str, actions: Sequence[Action]) -> bool:
     kinds = {action.kind for action in actions if action.args.get("endpoint") == endpoint}
-    return "delete-endpoint" in kinds
+    return not DELETIONS.isdisjoint(kinds)
 
 
 def _deregister(model: str, endpoint: str, variant: str) -> Action:

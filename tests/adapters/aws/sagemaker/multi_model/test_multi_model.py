@@ -274,3 +274,55 @@ def test_the_first_that_loads_is_live_and_stays_so(tries):
     assert catalog.live == (loaded[0] if loaded else "")
     assert catalog.promoted(TWO.id).live == TWO.id
     assert Catalog().find(ONE) is None
+
+
+def test_the_shared_endpoint_is_scaled_by_the_requests_to_all_its_models(
+    shared, client, half_plus_two, half_plus_three
+):
+    scaled = {"autoscaling": {"min": 1, "max": 3, "invocations_per_instance": 90}}
+    provider = shared(**scaled)
+    one = put(provider, "first", 1, half_plus_two)
+    steps = plan(provider, "first", one)
+    assert [step.kind for step in steps][-2:] == ["register-scaling", "load-model"]
+    perform(provider, steps)
+
+    def registered():
+        answer = client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="sagemaker"
+        )
+        return [(t["ResourceId"], t["MaxCapacity"]) for t in answer["ScalableTargets"]]
+
+    assert registered() == [("endpoint/all/variant/AllTraffic", 3)]
+    other = put(provider, "second", 1, half_plus_three)
+    assert [s.kind for s in plan(provider, "second", other)] == ["create-archive", "load-model"]
+    assert [s.kind for s in plan(shared(), "first", one)] == ["deregister-scaling"]
+    removal = provider.plan_undeploy(provider.read("first"), None)
+    kinds = [step.kind for step in removal]
+    assert kinds.index("deregister-scaling") < kinds.index("delete-shared-endpoint")
+    perform(provider, removal)
+    assert registered() == []
+
+
+def test_extra_fields_of_a_shared_endpoint_reach_its_requests_and_changes_are_planned(
+    shared, client, half_plus_two
+):
+    cache = {"PrimaryContainer": {"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}}
+    routing = {"RoutingConfig": {"RoutingStrategy": "RANDOM"}}
+    fields = {"extra": {"create_model": cache, "production_variant": routing}}
+    provider = shared(**fields)
+    one = deploy(provider, 1, half_plus_two)
+    sagemaker = client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName="all")
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    (variant,) = config["ProductionVariants"]
+    assert variant["RoutingConfig"] == routing["RoutingConfig"]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    assert model["PrimaryContainer"]["MultiModelConfig"] == {"ModelCacheSetting": "Disabled"}
+    assert plan(provider, "half", one) == ()
+    assert provider.settings(provider.read("half")) == ()
+    (create, *_) = plan(shared(), "half", one)
+    assert create.kind == "create-model"
+    assert (
+        "MultiModelConfig.ModelCacheSetting of `extra`"
+        in plan(shared(extra={"create_model": cache}), "half", one)[0].sentence
+    )
