@@ -1,6 +1,6 @@
 """HTTP requests to one registry, with its token authentication.
 
-Source: CNCF Distribution, "Token Authentication Specification" and "OAuth2 Token Authentication";
+Source: CNCF Distribution, "Token Authentication Specification" and "Oauth2 Token Authentication";
 OCI distribution specification 1.1, "Error Codes". Redirects of downloads to a registry's storage
 are followed without the Authorization header.
 """

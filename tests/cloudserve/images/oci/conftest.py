@@ -169,9 +169,14 @@ class FaultyRegistry(BaseHTTPRequestHandler):
         server.requests.append((self.command, self.path, self.headers.get("Authorization")))
         if server.broken and re.search(server.broken[0], f"{self.command} {self.path}"):
             return self.refuse(server.broken[1])
+        if url.path == "/token" and self.command == "POST":
+            server.tokens.append(parse_qs(self.rfile.read(int(self.headers["Content-Length"]))))
+            return self.answer(200, b'{"access_token": "t0k3n"}')
         if url.path == "/token":
             server.tokens.append(parse_qs(url.query))
             return self.answer(200, b'{"token": "t0k3n"}')
+        if server.basic and self.headers.get("Authorization") != server.basic:
+            return self.answer(401, WWW_Authenticate='Basic realm="r",service="ecr.amazonaws.com"')
         if server.token and self.headers.get("Authorization") != "Bearer t0k3n":
             realm = f'Bearer realm="{server.url}/token",service="reg",scope="repository:a:pull"'
             return self.answer(401, WWW_Authenticate=realm)
@@ -233,6 +238,7 @@ def faulty():
         server = ThreadingHTTPServer(("127.0.0.1", 0), FaultyRegistry)
         server.blobs, server.uploads, server.requests, server.tokens = {}, {}, [], []
         server.broken, server.token, server.storage, server.drop_after = None, False, "", 0
+        server.basic = ""
         server.registry = f"127.0.0.1:{server.server_port}"
         server.url = f"http://{server.registry}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

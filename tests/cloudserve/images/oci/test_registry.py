@@ -112,6 +112,32 @@ def test_a_registry_without_a_listener_or_without_tls_does_not_answer(faulty):
             client.has("sha256:0")
 
 
+def test_an_identity_token_is_exchanged_by_oauth2(faulty):
+    server = faulty()
+    server.token = True
+    client = Repository("a", Session(server.url, Credentials("", "identity")))
+    assert not client.has("sha256:0")
+    (form,) = server.tokens
+    assert form == {
+        b"grant_type": [b"refresh_token"],
+        b"service": [b"reg"],
+        b"client_id": [b"cloudserve"],
+        b"scope": [b"repository:a:pull"],
+        b"refresh_token": [b"identity"],
+    }
+    assert [sent for _, _, sent in server.requests] == [None, None, "Bearer t0k3n"]
+
+
+def test_a_registry_with_basic_authentication_gets_the_password(faulty):
+    """Amazon ECR: the user `AWS`, and a password of 12 hours."""
+    server, user = faulty(), Credentials("AWS", "of-twelve-hours")
+    server.basic = user.basic
+    assert not Repository("a", Session(server.url, user)).has("sha256:0")
+    assert [sent for _, _, sent in server.requests] == [None, user.basic]
+    with pytest.raises(RemoteError, match="does not accept the credentials"):
+        Repository("a", Session(server.url, Credentials("AWS", "expired"))).has("sha256:0")
+
+
 def test_a_token_server_without_https_gets_no_credentials():
     session = Session("https://registry.test", Credentials("user", "secret"))
     with pytest.raises(RemoteError, match="a token server without HTTPS"):
