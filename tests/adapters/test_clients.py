@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import boto3
+import google.auth
 import numpy as np
 import pytest
+from google.auth.transport.requests import AuthorizedSession
 
 import cloudserve
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.project import Model, Project, Target
+from cloudserve.release.calling import call_example
 from tests.cloudserve.client.echo import write_echo
 
 IMAGES = np.arange(8, dtype=np.float32).reshape(2, 2, 2, 1)
@@ -46,8 +56,15 @@ def kind(request):
 
 
 @pytest.fixture(scope="module")
-def client(kind, clouds, models):
+def client(deployed, kind, clouds):
     """Give a client of version 1 of the echo model."""
+    project, name = deployed
+    return cloudserve.Client(project, name, kind, environ=clouds)
+
+
+@pytest.fixture(scope="module")
+def deployed(kind, clouds, models):
+    """Give the project of a deployed echo model, and the model's name."""
     target = TARGETS[kind]
     scheme = "s3://clients-aws" if target.provider == "sagemaker" else "gs://clients-google"
     fields = {**target.fields, "bucket": scheme}
@@ -55,7 +72,7 @@ def client(kind, clouds, models):
     name = f"echo-{kind}" if kind in SLOW else "echo"
     project = Project(models, {name: Model(name, models)}, {kind: place})
     cloudserve.deploy(project, name, kind, environ=clouds)
-    return cloudserve.Client(project, name, kind, environ=clouds)
+    return project, name
 
 
 @pytest.mark.parametrize(
@@ -135,3 +152,44 @@ def test_a_model_that_is_not_deployed_is_the_services_refusal(clouds, models, ki
     with pytest.raises(RemoteError) as caught:
         client.predict(IMAGES)
     assert caught.value.hint
+
+
+@pytest.fixture
+def calls(kind, clouds, deployed, tmp_path, monkeypatch):
+    """Give the lines that a deployment shows, in a folder with a request."""
+    project, name = deployed
+    monkeypatch.chdir(tmp_path)
+    Path("request.json").write_text('{"signature_name": "float32", "instances": [1.5]}')
+    for variable, value in clouds.items():
+        monkeypatch.setenv(variable, value)
+    return call_example(project, name, kind, clouds)
+
+
+def test_the_shown_python_calls_the_endpoint(calls, kind):
+    found = [text for way, text in calls.ways.items() if way in {"boto3", "google-auth"}]
+    if kind in {"multi-model", "async"}:
+        assert found == []
+        return
+    names = {"boto3": boto3, "google": google, "AuthorizedSession": AuthorizedSession}
+    answer = eval(found[0], {**names, "Path": Path})
+    answer = json.loads(answer) if isinstance(answer, bytes) else answer
+    assert answer["predictions"] == [1.5]
+
+
+def test_the_shown_curl_calls_the_endpoint(calls, kind, tmp_path, monkeypatch):
+    if kind in {"multi-model", "async"} or shutil.which("curl") is None:
+        pytest.skip("it has no curl call, or there is no curl")
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text("#!/bin/sh\necho token\n")
+    gcloud.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    done = subprocess.run(
+        ["sh", "-c", calls.ways["curl"]], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(done.stdout)["predictions"] == [1.5]
+
+
+def test_the_first_way_is_this_packages_client(calls, kind):
+    assert next(iter(calls.ways.values())).endswith(f'@{kind}").predict(inputs)')
+    if kind in {"sagemaker", "vertex", "dedicated"}:
+        assert calls.resource.startswith(("arn:aws:sagemaker:", "http://127.0.0.1"))

@@ -15,6 +15,7 @@ from datetime import datetime
 from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
+from cloudserve.release.calling import CallExample
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import (
     Approval,
@@ -51,6 +52,7 @@ from .fields.options import Options
 from .fields.rules import check_options
 from .inference.asynchronous import AsyncInvocations
 from .inference.batch_transform import Transforms
+from .inference.call_example import call_example
 from .model_files.archive import Archives, archive_key
 from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
@@ -262,6 +264,14 @@ class SageMakerEndpoints:
         target = {"TargetVariant": variant} if variant else {}
         answer, invoked = self._aws.api.invoke_once(name, target, body, seconds)
         return PlatformAnswer(answer, revision_id or invoked)
+
+    def call_example(self, model: str) -> CallExample | None:
+        """Return calls by boto3 and curl; None for asynchronous endpoints, which answer later."""
+        name, region = self._aws.names.endpoint(model), self._aws.options.region
+        endpoint = self._aws.api.endpoint(name)
+        if endpoint is None or self._aws.options.async_output:
+            return None
+        return call_example(endpoint.arn, name, region, self._aws.api.runtime_url)
 
     def request_limit(self, model: str) -> int:
         """Return the largest request that the endpoint takes."""

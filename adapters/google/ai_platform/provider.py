@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.project import Target
+from cloudserve.release.calling import CallExample
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Hold, PlatformAnswer, Provider, Setting
 from cloudserve.release.traffic import ALL
@@ -33,6 +34,7 @@ from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
 from ...settings import compare, compare_given
+from ..call_example import call_example
 from ..labels import check_labels, label_value
 from .actions import (
     AwaitVersion,
@@ -282,6 +284,10 @@ class AiPlatform:
         version = platform_name(revision_id) if revision_id else None
         answer = self._ml.predict(self._names.model(model), version, body, seconds)
         return PlatformAnswer(answer, revision_id or "")
+
+    def call_example(self, model: str) -> CallExample | None:
+        """Return calls by google-auth and curl."""
+        return call_example(f"{self._ml.url(self._names.model(model))}:predict", {})
 
     def request_limit(self, model: str) -> int:
         """Return 1.5 MB ("Request payload size exceeds the limit: 1572864 bytes.")."""

@@ -167,7 +167,7 @@ class VertexApi(GoogleApi):
         offline one) receives that host's name. Raises RemoteError, with the log of the containers
         where those may be the cause.
         """
-        url, headers = self._address(f"/v1/{self.endpoint_name(endpoint)}:rawPredict", dns)
+        url, headers = self.prediction(endpoint, dns)
         try:
             response = self._sent(url, body, headers, seconds)
             answered_by = str(response.headers.get(DEPLOYED_MODEL_HEADER, ""))
@@ -184,7 +184,7 @@ class VertexApi(GoogleApi):
         The id is "" if the response does not say it: Google documents a header of the response,
         and errors of the service itself have it in their text.
         """
-        url, headers = self._address(f"/v1/{self.endpoint_name(endpoint)}:rawPredict", dns)
+        url, headers = self.prediction(endpoint, dns)
         try:
             response = self._sent(url, body, headers)
         except RemoteError as error:
@@ -196,7 +196,9 @@ class VertexApi(GoogleApi):
         except RemoteError as error:
             return SplitAnswer(answered_by, error.message)
 
-    def _address(self, path: str, dns: str) -> tuple[str, Mapping[str, str]]:
+    def prediction(self, endpoint: str, dns: str) -> tuple[str, Mapping[str, str]]:
+        """Return the URL of predictions, and the headers that name the endpoint's own host."""
+        path = f"/v1/{self.endpoint_name(endpoint)}:rawPredict"
         if not dns:
             return f"{self._endpoint}{path}", {}
         if (urlsplit(self._endpoint).hostname or "").endswith(GOOGLE):

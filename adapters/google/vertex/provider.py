@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cloudserve.errors import UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
+from cloudserve.release.calling import CallExample
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import (
     Approval,
@@ -41,6 +42,7 @@ from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
 from ...ownership import ownership
 from ...polling import Poller
+from ..call_example import call_example
 from ..labels import check_labels, label_value
 from .actions.executor import Performer
 from .batch import Batches, check_urls
@@ -248,6 +250,13 @@ class Vertex:
         endpoint, host = self._names.endpoint(model), self._host(model)
         answer, deployed_id = self._api.raw_predict(endpoint, host, body, seconds)
         return PlatformAnswer(answer, self._revision_of(model, deployed_id))
+
+    def call_example(self, model: str) -> CallExample | None:
+        """Return calls by google-auth and curl; None for an endpoint inside a network."""
+        if self._options.is_private:
+            return None
+        url, headers = self._api.prediction(self._names.endpoint(model), self._host(model))
+        return call_example(url, headers)
 
     def request_limit(self, model: str) -> int:
         """Return 10 MB for an endpoint with a host of its own, 1.5 MB on the shared one.

@@ -350,6 +350,11 @@ class SageMaker:
     def _s3(self) -> Any:
         return self._access.client("s3")
 
+    @property
+    def runtime_url(self) -> str:
+        """Return the URL that predictions are sent to, without a path."""
+        return str(self._runtime.meta.endpoint_url)
+
     def _runtime_within(self, seconds: float) -> Any:
         """Return a client without retries, whose time to read is the next of a few.
 

@@ -44,8 +44,10 @@ def command(
     Targets with `provider: ai-platform` only work offline and for migration: Google shut the
     service down on 31 January 2025. See `cloudserve migrate`.
     """
+    from cloudserve.cli.render.calling import show_calls
     from cloudserve.cli.render.deployment import outcome_report
     from cloudserve.cli.render.plan import plan_report
+    from cloudserve.release.calling import call_example
 
     if dry_run:
         plan = subject.releases().plan_deploy(version)
@@ -55,3 +57,5 @@ def command(
         releases = subject.releases(reporter, yes=yes, gates=gates)
         outcome = gates.carry_out(lambda: releases.deploy(version))
     print_outcome(outcome_report(outcome), output)
+    if output == "table":
+        show_calls(lambda: call_example(subject.project(), subject.model, subject.target))
