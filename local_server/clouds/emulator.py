@@ -40,6 +40,9 @@ from .faults.answers import refusal
 from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
+from .google.monitoring.app import CloudMonitoring, is_monitoring
+from .google.monitoring.endpoint_metrics import EndpointMetrics
+from .google.monitoring.store import MetricStore
 from .google.oauth import OAuth
 from .latency import Latency
 from .model_hosting import ModelHosting
@@ -156,6 +159,7 @@ class Emulator:
         observer = recorder.observe if recorder else unobserved
         inference = Inference(manager, executor, observer=observer)
         google = AiPlatform(resources, gcs, hosting, work, inference, self._latency)
+        metrics = MetricStore(lambda: self._latency.clock.now().timestamp())
         vertex = VertexAi(
             VertexParts(
                 resources=resources,
@@ -166,6 +170,7 @@ class Emulator:
                 latency=self._latency,
                 rng=self._rng,
                 folder=data / "vertex",
+                metrics=EndpointMetrics(metrics),
                 rehearsals=self._command.rehearsals,
                 variables=lambda: google_variables(self._credentials, self.url),
             )
@@ -193,6 +198,7 @@ class Emulator:
         routes = (
             *aws.routes(),
             Route(is_vertex, vertex),
+            Route(is_monitoring, CloudMonitoring(metrics)),
             Route(_is_ml, google),
             Route(is_gcs, GcsApp(gcs)),
             Route(_is_token, OAuth()),

@@ -57,6 +57,7 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         # gcloud's own overrides, which need the trailing slash.
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING": f"{url}/",
         **_sdk_settings(folder),
     }
 

@@ -124,7 +124,11 @@ WALLS = {
     "local_server.clouds.objects.gcs": ["local_server.clouds.objects.s3"],
     "local_server.clouds.aws": ["local_server.clouds.google", "local_server.clouds.vertex"],
     "local_server.clouds.google": ["local_server.clouds.aws", "local_server.clouds.vertex"],
-    "local_server.clouds.google.common": ["local_server.clouds.google.ai_platform"],
+    "local_server.clouds.google.common": [
+        "local_server.clouds.google.ai_platform",
+        "local_server.clouds.google.monitoring",
+    ],
+    "local_server.clouds.google.monitoring": ["local_server.clouds.google.ai_platform"],
     "local_server.clouds.vertex": [
         "local_server.clouds.aws",
         "local_server.clouds.google.ai_platform",

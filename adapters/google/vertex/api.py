@@ -14,6 +14,7 @@ from cloudserve.release.provider import SplitAnswer
 from ..console import endpoint_log
 from ..credentials import Access
 from ..googleapi import PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
+from .deployed_model_metrics import DeployedModelMetrics
 
 GOOGLE = ".googleapis.com"
 DEPLOYED_MODEL_HEADER = "X-Vertex-AI-Deployed-Model-Id"
@@ -28,9 +29,18 @@ class VertexApi(GoogleApi):
     """aiplatform v1 of one project and region. Models and endpoints go by their short ids."""
 
     def __init__(
-        self, project: str, region: str, endpoint: str, access: Access, *, retries: int = RETRIES
+        self,
+        project: str,
+        region: str,
+        endpoint: str,
+        access: Access,
+        *,
+        retries: int = RETRIES,
+        monitoring: str = "",
     ) -> None:
+        """Take the URLs of Vertex AI and of Cloud Monitoring, "" for Google's."""
         super().__init__("aiplatform", "v1", endpoint, access, retries=retries)
+        self.metrics = DeployedModelMetrics(monitoring, endpoint, project, region, access)
         self.project = project
         self._parent = f"projects/{project}/locations/{region}"
 

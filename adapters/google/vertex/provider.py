@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
@@ -24,6 +25,7 @@ from cloudserve.release.provider import (
     Provider,
     Setting,
     SplitAnswer,
+    TrafficCounts,
 )
 from cloudserve.release.types import (
     Action,
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
     from ..gcs.store import GcsBlobs
     from .api import VertexApi
 
+MONITORING_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING"
+"""gcloud's variable with the URL of Cloud Monitoring; Google's own without it."""
+
 
 SHARED_REQUEST, DEDICATED_REQUEST = 1_572_864, 10_485_760
 """Bytes of a prediction."""
@@ -100,7 +105,10 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
         access=access,
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
-    api = VertexApi(options.project, options.region, options.api_endpoint, access)
+    monitoring = environ.get(MONITORING_VARIABLE, "")
+    api = VertexApi(
+        options.project, options.region, options.api_endpoint, access, monitoring=monitoring
+    )
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
     poller = Poller(options.timeout_seconds, first=0.05)
     available = Availability(target.where_of("tensorflow_version"), clock)
@@ -275,10 +283,35 @@ class Vertex:
     def _revision_of(self, model: str, deployed_id: str) -> str:
         """Return the revision of a DeployedModel, "" if it has none; read for each new id."""
         if deployed_id and deployed_id not in self._deployed:
-            found = snapshot_of(self.read(model)).endpoint
-            placed = found.placed if found is not None else ()
-            self._deployed = {each.id: each.revision or "" for each in placed}
+            self._read_deployed(model)
         return self._deployed.get(deployed_id, "")
+
+    def count_traffic(
+        self, model: str, revision_id: str, since: datetime, until: datetime, slow: float
+    ) -> TrafficCounts:
+        """Return the responses of a revision's DeployedModels, from Cloud Monitoring."""
+        endpoint, ids = self._names.endpoint(model), self._ids(model, revision_id)
+        return self._api.metrics.counts(endpoint, ids, since, until, slow)
+
+    def latency(
+        self, model: str, revision_id: str, since: datetime, until: datetime, percentile: float
+    ) -> tuple[float, int]:
+        """Return a percentile of a revision's latency, from Cloud Monitoring."""
+        endpoint, ids = self._names.endpoint(model), self._ids(model, revision_id)
+        return self._api.metrics.latency(endpoint, ids, since, until, percentile)
+
+    def _ids(self, model: str, revision_id: str) -> list[str]:
+        """Return the ids of a revision's DeployedModels."""
+        if revision_id not in self._deployed.values():
+            self._read_deployed(model)
+        return [
+            deployed for deployed, revision in self._deployed.items() if revision == revision_id
+        ]
+
+    def _read_deployed(self, model: str) -> None:
+        found = snapshot_of(self.read(model)).endpoint
+        placed = found.placed if found is not None else ()
+        self._deployed = {each.id: each.revision or "" for each in placed}
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:
         """Return why a revision cannot be asked, unless it has all the traffic."""

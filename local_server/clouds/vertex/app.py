@@ -23,6 +23,7 @@ from ..bodies import collect, collect_limit
 from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, error_response, json_response
 from ..google.common.messages import parse, writable
+from ..google.monitoring.endpoint_metrics import EndpointMetrics
 from ..latency import Latency
 from ..model_hosting import ModelHosting
 from ..objects.store.store import ObjectStore
@@ -73,6 +74,8 @@ class VertexParts:
     inference: Inference
     latency: Latency
     rng: random.Random
+    metrics: EndpointMetrics
+    """Where predictions are counted."""
     folder: Path
     """The folder for copies of models' files."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
@@ -103,7 +106,8 @@ class VertexAi:
             parts.work,
             parts.inference,
             self._api.schemas,
-            parts.rng,
+            rng=parts.rng,
+            metrics=parts.metrics,
         )
         runner = JobRunner(
             self._artifacts, parts.store, parts.hosting, parts.inference, tuple(parts.rehearsals)

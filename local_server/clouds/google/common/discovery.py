@@ -125,7 +125,8 @@ def _query(method: Method, query: str) -> dict[str, Any]:
         schema = method.query.get(name) or method.query.get(wire)
         if schema is None:
             raise _unbound(name)
-        values[wire] = _parameter(wire, schema, _without_options(wire, text))
+        value = _parameter(wire, schema, _without_options(wire, text))
+        values[wire] = [*values.get(wire, ()), value] if schema.get("repeated") else value
     return values
 
 

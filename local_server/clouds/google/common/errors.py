@@ -54,9 +54,14 @@ def json_response(document: object) -> Response:
     return Response(HTTPStatus.OK, json.dumps(document).encode(), JSON)
 
 
+def http_status(error: StatusError) -> HTTPStatus:
+    """Return the HTTP status of an error."""
+    return _HTTP.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def error_response(error: StatusError) -> Response:
     """Return an error as google.rpc.Status JSON with its HTTP status."""
-    status = _HTTP.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = http_status(error)
     body: dict[str, object] = {
         "code": int(status),
         "message": error.message,

@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -19,12 +23,13 @@ from ....protocols.vertex.predict import (
     raw_predict,
     read_request,
 )
-from ....status import Code
+from ....status import Code, StatusError
 from ....transport.types import Head, Response
 from ...background_tasks import BackgroundTasks
 from ...google.common.discovery import Schema
-from ...google.common.errors import JSON, ApiError
+from ...google.common.errors import JSON, ApiError, http_status
 from ...google.common.messages import parse, read_bytes
+from ...google.monitoring.endpoint_metrics import EndpointMetrics, Invoked
 from ...model_hosting import ModelHosting
 from ...resources import Document
 from ..endpoints import DEDICATED_DOMAIN, check_serves
@@ -64,15 +69,18 @@ def too_large(head: Head) -> ApiError:
 class Predictions:
     """The predictions of all endpoints; `rng` draws a model by the traffic split."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a keyword for each part
         self,
         records: Records,
         hosting: ModelHosting,
         work: BackgroundTasks,
         inference: Inference,
         schemas: Mapping[str, Schema],
+        *,
         rng: random.Random,
+        metrics: EndpointMetrics,
     ) -> None:
+        self._metrics = metrics
         self._records = records
         self._hosting = hosting
         self._work = work
@@ -83,9 +91,11 @@ class Predictions:
 
     async def predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:predict`; raises StatusError."""
+        began = perf_counter()
         request = read_request(body) or self._checked(body)
-        deployed, limits = await self._answering(name, head)
-        with self._hosting.hold(deployed.servable):
+        chosen = await self._answering(name, head)
+        deployed, limits = chosen.deployed, chosen.limits
+        with self._hosting.hold(deployed.servable), self._counted(chosen, began, request):
             image = self._own_image(deployed)
             if image is None:
                 answer = await predict(self._inference, deployed, request, limits)
@@ -103,8 +113,10 @@ class Predictions:
 
     async def raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:rawPredict` with the container's bytes; raises StatusError."""
-        deployed, limits = await self._answering(name, head)
-        with self._hosting.hold(deployed.servable):
+        began = perf_counter()
+        chosen = await self._answering(name, head)
+        deployed, limits = chosen.deployed, chosen.limits
+        with self._hosting.hold(deployed.servable), self._counted(chosen, began):
             image = self._own_image(deployed)
             if image is None:
                 answer, kind = await self._raw(deployed, body, limits), JSON
@@ -130,20 +142,52 @@ class Predictions:
 
     async def direct_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:directRawPredict`, a gRPC method's bytes; raises StatusError."""
+        began = perf_counter()
         fields = parse(self._schemas, _DIRECT_REQUEST, body, "")
         data = read_bytes(fields.get("input", ""))
-        deployed, limits = await self._answering(name, head)
+        chosen = await self._answering(name, head)
+        deployed, limits = chosen.deployed, chosen.limits
         if self._own_image(deployed) is not None:
             raise ApiError(
                 Code.UNIMPLEMENTED, "directRawPredict of a command is not available offline."
             )
-        with self._hosting.hold(deployed.servable):
+        with self._hosting.hold(deployed.servable), self._counted(chosen, began):
             output = await self._direct.answer(
                 deployed.servable, fields.get("methodName", ""), data, limits.seconds
             )
         return Response(200, msgspec.json.encode({"output": output}), JSON)
 
-    async def _answering(self, name: str, head: Head) -> tuple[DeployedModel, VertexLimits]:
+    @contextmanager
+    def _counted(
+        self, chosen: _Chosen, began: float, request: VertexRequest | None = None
+    ) -> Iterator[None]:
+        """Publish a prediction with the status of the block; `began` is when it arrived."""
+        asked, status = perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR
+        try:
+            yield
+            status = HTTPStatus.OK
+        except StatusError as error:
+            status = http_status(error)
+            raise
+        finally:
+            ended = perf_counter()
+            is_answered = status == HTTPStatus.OK
+            self._metrics.publish(
+                Invoked(
+                    project=chosen.words[1],
+                    location=chosen.words[3],
+                    endpoint=chosen.deployed.endpoint_id,
+                    endpoint_name=chosen.title,
+                    deployed_model=chosen.deployed.id,
+                    model_name=chosen.deployed.display_name,
+                    status=int(status),
+                    instances=_instances(request) if is_answered else 0,
+                    model_seconds=ended - asked,
+                    seconds=ended - began,
+                )
+            )
+
+    async def _answering(self, name: str, head: Head) -> _Chosen:
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
         split = endpoint.get("trafficSplit")
@@ -154,7 +198,9 @@ class Predictions:
         await self._work.settled(deployed.servable)
         if not self._hosting.is_loaded(deployed.servable):
             raise ApiError(Code.UNAVAILABLE, "The model server is not ready; see its log.")
-        return deployed, _limits(endpoint)
+        return _Chosen(
+            deployed, _limits(endpoint), name.split("/"), endpoint.get("displayName", "")
+        )
 
     def _deployed(self, endpoint: Mapping[str, Any], deployed_id: str) -> DeployedModel:
         model = next(m for m in endpoint["deployedModels"] if m["id"] == deployed_id)
@@ -167,6 +213,25 @@ class Predictions:
             version_id=version.number,
             display_name=version.display_name,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The deployed model that answers a request."""
+
+    deployed: DeployedModel
+    limits: VertexLimits
+    words: Sequence[str]
+    """The words of the endpoint's name: projects, P, locations, L, endpoints, E."""
+    title: str
+    """The display name of the endpoint."""
+
+
+def _instances(request: VertexRequest | None) -> int:
+    """Return the number of instances; a raw body counts as one."""
+    if request is None:
+        return 1
+    return len(msgspec.json.decode(request.instances, type=list[msgspec.Raw]))
 
 
 def _raw(value: object) -> msgspec.Raw:

@@ -1,0 +1,192 @@
+"""The HTTP application of Cloud Monitoring (monitoring v3): reading of metrics.
+
+Source: Google's discovery document of monitoring v3. Points are visible when their minute has
+ended; the service takes up to two minutes more. Writing, queries in MQL and everything beside
+metrics is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ....status import Code, StatusError
+from ....transport.types import BodyTooLargeError, Head, Request, Response
+from ...bodies import collect, collect_limit
+from ...pages import decode_token, encode_token, page
+from ...resources import Document
+from ..common.discovery import Call, load
+from ..common.errors import ApiError, error_response, json_response
+from .aggregation import Line, Point, align, reduce_lines
+from .descriptors import DELTA, DESCRIPTORS
+from .distribution import Distribution
+from .filters import parse_filter
+from .query import Query, read_query
+from .store import MINUTE, MetricStore
+from .times import timestamp
+
+_PREFIX = "/v3/"
+_BODY = 10 * 2**20
+_MOST_DESCRIPTORS = 10_000
+Handler = Callable[[Call], Document]
+
+
+def is_monitoring(head: Head) -> bool:
+    """Return whether a request is for Cloud Monitoring."""
+    return head.path.startswith(_PREFIX)
+
+
+class CloudMonitoring:
+    """The monitoring v3 application on one store."""
+
+    def __init__(self, store: MetricStore) -> None:
+        self._store = store
+        self._api = load("monitoring", "v3")
+        self._handlers: Mapping[str, Handler] = {
+            "monitoring.projects.timeSeries.list": self.list_series,
+            "monitoring.projects.metricDescriptors.list": self.list_descriptors,
+            "monitoring.projects.metricDescriptors.get": self.get_descriptor,
+        }
+
+    def body_limit(self, head: Head) -> int | None:
+        """Buffer bodies up to 10 MiB."""
+        return collect_limit(head, _BODY)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; errors are google.rpc.Status JSON."""
+        try:
+            await collect(request, _BODY)
+            head = request.head
+            call = self._api.match(head.method, head.path, head.query)
+            handler = self._handlers.get(call.method.id)
+            if handler is None:
+                name = call.method.id.removeprefix("monitoring.")
+                raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
+            return json_response(handler(call))
+        except BodyTooLargeError:
+            return error_response(ApiError(Code.INVALID_ARGUMENT, "Request payload is too large."))
+        except StatusError as error:
+            return error_response(error)
+
+    def failed(self, _: Head) -> Response:
+        """Return the response to a request that failed for a reason of this server."""
+        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
+
+    def list_series(self, call: Call) -> Document:
+        """Return a page of the series that match, with their points, newest first."""
+        query = read_query(call.query)
+        lines = self._lines(_project(call.path["name"]), query)
+        if query.aligner != "ALIGN_NONE":
+            lines = align(lines, query.aligner, query.period, query.end)
+        if query.reducer != "REDUCE_NONE":
+            lines = reduce_lines(lines, query.reducer, query.groups)
+        return _page(lines, query)
+
+    def _lines(self, project: str, query: Query) -> list[Line]:
+        lines = []
+        for series, minutes in self._store.series(project).items():
+            fields = series.fields()
+            if series.descriptor is not query.descriptor or not query.filter.matches(fields):
+                continue
+            points = tuple(
+                Point(minute, minute + MINUTE, value)
+                for minute, value in sorted(minutes.items())
+                if query.start < minute + MINUTE <= query.end
+            )
+            if points:
+                lines.append(Line(fields, DELTA, series.descriptor.value_type, points))
+        return lines
+
+    def list_descriptors(self, call: Call) -> Document:
+        """Return a page of the metrics that match."""
+        wanted = parse_filter(call.query.get("filter", ""))
+        project = _project(call.path["name"])
+        found = [
+            (kind, descriptor.document(project))
+            for kind, descriptor in sorted(DESCRIPTORS.items())
+            if wanted.matches({"metric.type": kind})
+        ]
+        size = call.query.get("pageSize", 0)
+        size = size if 0 < size < _MOST_DESCRIPTORS else _MOST_DESCRIPTORS
+        try:
+            shown, token = page(found, size, call.query.get("pageToken"))
+        except ValueError as error:
+            raise _bad_token() from error
+        return {"metricDescriptors": shown} | ({"nextPageToken": token} if token else {})
+
+    def get_descriptor(self, call: Call) -> Document:
+        """Return one metric."""
+        name = call.path["name"]
+        kind = name.partition("/metricDescriptors/")[2]
+        if kind not in DESCRIPTORS:
+            raise ApiError(Code.NOT_FOUND, f"Could not find descriptor for metric '{kind}'.")
+        return DESCRIPTORS[kind].document(_project(name))
+
+
+def _project(name: str) -> str:
+    return name.split("/")[1]
+
+
+def _page(lines: list[Line], query: Query) -> Document:
+    """Return so many points, or so many series without points, after those of earlier pages."""
+    flat = [
+        (index, point)
+        for index, line in enumerate(lines)
+        for point in (reversed(line.points) if query.has_points else line.points[-1:])
+    ]
+    start = _offset(query.token)
+    chosen = flat[start : start + query.most]
+    points: dict[int, list[Point]] = {}
+    for index, point in chosen:
+        points.setdefault(index, []).append(point)
+    shown = [_series(lines[index], found, query) for index, found in points.items()]
+    answer: Document = {"timeSeries": shown} if shown else {}
+    if start + query.most < len(flat):
+        answer["nextPageToken"] = encode_token(str(start + query.most))
+    return answer | {"unit": query.descriptor.unit}
+
+
+def _series(line: Line, points: list[Point], query: Query) -> Document:
+    document: Document = {
+        "metric": _named(line, "metric"),
+        "resource": _named(line, "resource"),
+        "metricKind": line.kind,
+        "valueType": line.value_type,
+    }
+    if query.has_points:
+        document["points"] = [_point(point, line.value_type) for point in points]
+    return document
+
+
+def _named(line: Line, what: str) -> Document:
+    prefix = f"{what}.labels."
+    labels = {
+        name.removeprefix(prefix): value
+        for name, value in line.fields.items()
+        if name.startswith(prefix)
+    }
+    return {"type": line.fields[f"{what}.type"]} | ({"labels": labels} if labels else {})
+
+
+def _point(point: Point, value_type: str) -> Document:
+    interval = {"startTime": timestamp(point.start), "endTime": timestamp(point.end)}
+    match point.value:
+        case Distribution() as value:
+            shown: Document = {"distributionValue": value.document()}
+        case value if value_type == "INT64":
+            shown = {"int64Value": str(value)}
+        case value:
+            shown = {"doubleValue": value}
+    return {"interval": interval, "value": shown}
+
+
+def _offset(token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        return int(decode_token(token))
+    except ValueError as error:
+        raise _bad_token() from error
+
+
+def _bad_token() -> ApiError:
+    return ApiError(Code.INVALID_ARGUMENT, "Field pageToken had an invalid value.")

@@ -1,0 +1,165 @@
+"""The filters of Cloud Monitoring, as far as they join comparisons by AND.
+
+Source: "Monitoring filters": `metric.type = "…" AND resource.labels.endpoint_id = "…"`; AND may be
+left out between comparisons; `:` is a substring; the functions starts_with, ends_with,
+has_substring and one_of stand in place of a value. OR, NOT, parentheses, groups and metadata are
+refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ....status import Code
+from ..common.errors import ApiError
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+    r"""|(?P<mark><=|>=|!=|[=<>:(),-])|(?P<word>[^\s"'()=<>!:,]+))""",
+    re.DOTALL,
+)
+_SELECTOR = re.compile(r"(metric|resource)\.(type|labels?\.[A-Za-z_][A-Za-z0-9_]*)")
+_FUNCTIONS: Mapping[str, Callable[[str, list[str]], bool]] = {
+    "starts_with": lambda value, words: value.startswith(words[0]),
+    "ends_with": lambda value, words: value.endswith(words[0]),
+    "has_substring": lambda value, words: words[0] in value,
+    "one_of": lambda value, words: value in words,
+}
+_REFUSED = {"OR": "OR", "NOT": "NOT", "(": "Parentheses", "-": "-", "<": "<", ">": ">"}
+Token = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One restriction of a filter."""
+
+    selector: str
+    is_negated: bool
+    function: str
+    """`=` or a function's name."""
+    words: tuple[str, ...]
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        """Return whether it holds; a series without the label has the empty text."""
+        value = fields.get(self.selector, "")
+        words = list(self.words)
+        found = value == words[0] if self.function == "=" else self._call(value, words)
+        return found != self.is_negated
+
+    def _call(self, value: str, words: list[str]) -> bool:
+        return _FUNCTIONS[self.function](value, words)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The restrictions of a filter, all of which have to hold."""
+
+    comparisons: tuple[Comparison, ...]
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        """Return whether a series or a metric matches."""
+        return all(one.matches(fields) for one in self.comparisons)
+
+    @property
+    def metric_types(self) -> list[str]:
+        """Return the metric types that are named."""
+        return [
+            one.words[0]
+            for one in self.comparisons
+            if (one.selector, one.function, one.is_negated) == ("metric.type", "=", False)
+        ]
+
+
+def parse_filter(text: str) -> Filter:
+    """Parse a filter; raises ApiError for one that is invalid or not available offline."""
+    tokens, found = _tokens(text), []
+    while tokens:
+        found.append(_comparison(tokens, text))
+        if tokens and tokens[0] == ("word", "AND"):
+            del tokens[0]
+            if not tokens:
+                raise invalid_filter(text, "a comparison is missing after AND.")
+    return Filter(tuple(found))
+
+
+def invalid_filter(text: str, why: str) -> ApiError:
+    """Return the error of a filter."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    message = f'Field filter had an invalid value of "{quoted}": {why}'
+    return ApiError(Code.INVALID_ARGUMENT, message)
+
+
+def _tokens(text: str) -> list[Token]:
+    tokens, position = [], 0
+    while text[position:].strip():
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise invalid_filter(text, "The lexical analysis of the filter failed.")
+        kind = str(match.lastgroup)
+        tokens.append((kind, match[kind]))
+        position = match.end()
+    return tokens
+
+
+def _comparison(tokens: list[Token], text: str) -> Comparison:
+    kind, selector = tokens.pop(0)
+    if selector in _REFUSED and kind != "string":
+        raise _unavailable(_REFUSED[selector])
+    match = _SELECTOR.fullmatch(selector)
+    if kind != "word" or match is None:
+        raise _unknown(selector, text)
+    mark = tokens.pop(0)[1] if tokens else ""
+    if mark in {"<", ">", "<=", ">="}:
+        raise _unavailable(mark)
+    if mark not in {"=", "!=", ":"}:
+        raise invalid_filter(text, f"a comparison is expected after {selector}.")
+    function, words = _value(tokens, text)
+    if mark == ":" and function == "=":
+        function = "has_substring"
+    name = f"{match[1]}.{match[2].replace('label.', 'labels.')}"
+    return Comparison(name, mark == "!=", function, words)
+
+
+def _value(tokens: list[Token], text: str) -> tuple[str, tuple[str, ...]]:
+    if not tokens or tokens[0][0] == "mark":
+        raise invalid_filter(text, "a value is missing.")
+    kind, word = tokens.pop(0)
+    if kind == "word" and tokens and tokens[0] == ("mark", "("):
+        return word, _arguments(word, tokens, text)
+    return "=", (_text(kind, word),)
+
+
+def _arguments(function: str, tokens: list[Token], text: str) -> tuple[str, ...]:
+    if function not in _FUNCTIONS:
+        raise _unavailable(f"The function {function}")
+    words: list[str] = []
+    del tokens[0]
+    while tokens:
+        kind, word = tokens.pop(0)
+        if kind == "mark":
+            raise invalid_filter(text, f"an argument of {function} is missing.")
+        words.append(_text(kind, word))
+        if not tokens:
+            break
+        if (mark := tokens.pop(0)[1]) == ")":
+            return tuple(words)
+        if mark != ",":
+            break
+    raise invalid_filter(text, f"the call of {function} is not closed.")
+
+
+def _text(kind: str, word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL) if kind == "string" else word
+
+
+def _unknown(selector: str, text: str) -> ApiError:
+    prefix = selector.partition(".")[0]
+    if prefix in {"group", "metadata", "project"}:
+        return _unavailable(prefix)
+    return invalid_filter(text, f"unknown field: {selector}.")
+
+
+def _unavailable(what: str) -> ApiError:
+    return ApiError(Code.UNIMPLEMENTED, f"{what} of Monitoring filters is not available offline.")
