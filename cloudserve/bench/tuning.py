@@ -87,6 +87,15 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeTrial:
+    """A load on `cloudserve serve`, whose own batching differs from that of `model-server`."""
+
+    options: str
+    """Its options about batching, in one string; "" if it batches by measured costs."""
+    trial: Trial
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """What was measured, chosen and verified."""
 
@@ -104,6 +113,8 @@ class Tuning:
     rate: float | None
     """The highest tried rate that met the objective; None if none did."""
     notes: tuple[str, ...]
+    serve: tuple[ServeTrial, ...] = ()
+    """Open loops at this rate on `cloudserve serve`."""
 
 
 def candidates(curves: Iterable[Curve], objective: float) -> list[Parameters]:
@@ -194,6 +205,12 @@ def sagemaker_variables(parameters: Parameters) -> dict[str, str]:
         "INTRA_OP_PARALLELISM": parameters.intra_op,
     }
     return {f"SAGEMAKER_TFS_{name}": str(value) for name, value in values.items()}
+
+
+def serve_options(parameters: Parameters, file: str) -> tuple[tuple[str, ...], ...]:
+    """Return the options of `serve` to verify: batching by itself, and as the parameters say."""
+    chosen = ("--batching-parameters", file) if parameters.is_batching else ("--no-batching",)
+    return (), chosen
 
 
 def server_flags(parameters: Parameters, file: str) -> list[str]:

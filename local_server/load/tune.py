@@ -13,18 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudserve.bench.child import ChildServer, flagged_child
+from cloudserve.bench.child import ChildServer, child_server, flagged_child
 from cloudserve.bench.load import Arrivals, Load
 from cloudserve.bench.result import Result
 from cloudserve.bench.settings import Request, Settings, TuneSettings
 from cloudserve.bench.tuning import (
     Curve,
     Parameters,
+    ServeTrial,
     SizeCost,
     Trial,
     Tuning,
     batching_file,
     candidates,
+    serve_options,
     server_flags,
     sizes_to_measure,
     threads_text,
@@ -36,6 +38,7 @@ from cloudserve.savedmodel import read_saved_model, resolve
 from .bench import bench
 from .payloads import generate
 
+_BATCHING = "batching.config"
 _COST_SECONDS = 0.3
 _WARM_UP_SECONDS = 1.0
 _SHARES = (0.9, 0.75, 0.6, 0.45, 0.3, 0.15)
@@ -57,6 +60,7 @@ def tune(path: Path, settings: TuneSettings, progress: Progress) -> Tuning:
         baseline = tuner.unbatched()
         choices = candidates(curves, settings.objective)[:_MOST_CANDIDATES]
         verified = tuner.first_met(choices, baseline)
+        serve = tuner.serve(verified) if verified.rate is not None else ()
     return Tuning(
         path=str(path),
         signature=settings.signature,
@@ -68,6 +72,7 @@ def tune(path: Path, settings: TuneSettings, progress: Progress) -> Tuning:
         trials=verified.trials,
         rate=verified.rate,
         notes=tuner.notes(),
+        serve=serve,
     )
 
 
@@ -183,8 +188,21 @@ class _Tuner:
             tried.append(self._verify(parameters))
         return next((one for one in tried if one.rate is not None), first)
 
+    def serve(self, verified: _Verified) -> tuple[ServeTrial, ...]:
+        """Load `cloudserve serve` at the verified rate, by itself and with the parameters."""
+        assert verified.rate is not None
+        file = self._base / _BATCHING
+        file.write_text(batching_file(verified.parameters))
+        trials = []
+        for options in serve_options(verified.parameters, str(file)):
+            shown = " ".join(options).replace(str(file), _BATCHING)
+            self._progress(f"verifying {verified.rate:,.0f} with `{f'serve {shown}'.strip()}`")
+            with child_server(self._base, [*options, *self._device_options()]) as server:
+                trials.append(ServeTrial(shown, self._trial(server, self._open(verified.rate))))
+        return tuple(trials)
+
     def _verify(self, parameters: Parameters) -> _Verified:
-        file = self._base / "batching.config"
+        file = self._base / _BATCHING
         file.write_text(batching_file(parameters))
         flags = [*server_flags(parameters, str(file)), *self._device_flags()]
         size = parameters.max_batch_size if parameters.is_batching else 1
@@ -244,7 +262,11 @@ class _Tuner:
         return _trial_of(result, settings.objective)
 
     def _device_flags(self) -> list[str]:
-        return [f"--devices={','.join(self._settings.devices)}"] if self._settings.devices else []
+        return ["=".join(self._device_options())] if self._settings.devices else []
+
+    def _device_options(self) -> list[str]:
+        devices = self._settings.devices
+        return ["--devices", ",".join(devices)] if devices else []
 
 
 _DOUBTS = (

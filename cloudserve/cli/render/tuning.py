@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from cloudserve.bench.tuning import Curve, Parameters, Trial, Tuning, server_flags
+from cloudserve.bench.tuning import Curve, Parameters, ServeTrial, Trial, Tuning, server_flags
 from cloudserve.cli.render.report import Report, Table
 
 
 def tuning_report(tuning: Tuning) -> Report:
     """Render a tuning."""
     trials = [
-        ("without batching", tuning.baseline),
-        ("with batching", tuning.capacity),
-        *(("open loop", trial) for trial in tuning.trials),
+        ("model-server, unbatched", tuning.baseline),
+        ("model-server, chosen", tuning.capacity),
+        *(("model-server, open loop", trial) for trial in tuning.trials),
+        *((_serve(one, tuning.parameters), one.trial) for one in tuning.serve),
     ]
     rows = [_trial(name, trial) for name, trial in trials]
     columns = ("LOAD", "RATE", "ANSWERED/S", "P50", "P99", "FAILED", "OBJECTIVE")
@@ -34,6 +35,12 @@ def _costs(curve: Curve) -> Table:
     return Table(("ROWS", "P50", "P99", "ROWS/S"), rows, title)
 
 
+def _serve(verified: ServeTrial, parameters: Parameters) -> str:
+    if not verified.options:
+        return "serve, by itself"
+    return f"serve, {'with the parameters' if parameters.is_batching else 'unbatched'}"
+
+
 def _trial(name: str, trial: Trial) -> tuple[str, ...]:
     return (
         name,
@@ -53,7 +60,7 @@ def _ms(value: float | None) -> str:
 def _parameters(parameters: Parameters) -> list[tuple[str, str]]:
     flags = " ".join(server_flags(parameters, "batching.config"))
     if not parameters.is_batching:
-        return [("batching", "off"), ("flags", flags)]
+        return [("batching", "off"), ("model-server", flags), ("serve", "--no-batching")]
     sizes = ", ".join(map(str, parameters.allowed_batch_sizes)) or "all: padding does not pay"
     return [
         ("max_batch_size", f"{parameters.max_batch_size}"),
@@ -61,5 +68,6 @@ def _parameters(parameters: Parameters) -> list[tuple[str, str]]:
         ("batch_timeout_micros", f"{parameters.batch_timeout_micros}"),
         ("num_batch_threads", f"{parameters.num_batch_threads}"),
         ("max_enqueued_batches", f"{parameters.max_enqueued_batches}"),
-        ("flags", flags),
+        ("model-server", flags),
+        ("serve", "--batching-parameters batching.config"),
     ]

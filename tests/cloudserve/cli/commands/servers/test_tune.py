@@ -20,7 +20,9 @@ def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, ca
     into = tmp_path / "tuned"
     assert run(["tune", half, "--p99", "60s", "--rate", "100", *QUICK, "--into", str(into)]) == 0
     out, err = capsys.readouterr()
-    assert re.search(r"^open loop +100 .* met$", out, re.MULTILINE)
+    verified = [line.split("  ")[0] for line in out.splitlines() if line.endswith(" met")]
+    chosen = "with the parameters" if "--enable_batching" in out else "unbatched"
+    assert verified == ["model-server, open loop", "serve, by itself", f"serve, {chosen}"]
     assert re.search(r"^calls from \d+ threads?, 1 per operation$", out, re.MULTILINE)
     variables = dict(line.split("=", 1) for line in (into / "sagemaker.env").read_text().split())
     if variables["SAGEMAKER_TFS_ENABLE_BATCHING"] == "true":
@@ -41,6 +43,7 @@ def test_an_objective_that_cannot_be_met_exits_with_6_and_the_best_figure(half, 
     document = json.loads(out)
     assert document["rate"] is None
     assert [trial["met"] for trial in document["trials"]] == [False]
+    assert document["serve"] == []
     assert document["curves"][0]["costs"][0]["rows"] == 1
     message = json.loads(err.splitlines()[-1])["error"]["message"]
     best = r"a 99th percentile of 0.001 ms was not met: the best was \d+\.\d ms, at \d+ answers"
