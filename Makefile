@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow oracle-sdks bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image test-oldest same-python
+.PHONY: bench oracle-ci oracle-mlflow oracle-sdks bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -84,6 +84,10 @@ TENSORFLOWS ?= 2.18 2.21
 
 oracle-image: $(VENV)/test.done
 	ORACLE_IMAGE='$(TENSORFLOWS)' $(BIN)/pytest -s tests/oracles/test_image.py
+
+# A release by the sdist and by the wheel, each with its dependencies in a fresh environment.
+oracle-install: $(VENV)/test.done
+	ORACLE_INSTALL=1 $(BIN)/pytest tests/oracles/test_install.py
 
 # The tests of the library and of the model server with the oldest versions that setup.cfg allows.
 OLDEST := .venv-oldest
