@@ -271,6 +271,8 @@ def project_for(subject: str, project_file: Path) -> Project | None:
 
     Raises ProjectError if the project file cannot be read.
     """
-    if subject.startswith(("http://", "https://")) or Path(subject).exists():
+    from cloudserve.golden.subject import GRPC, HTTP
+
+    if subject.startswith((*HTTP, *GRPC)) or Path(subject).exists():
         return None
     return load(project_file, ())

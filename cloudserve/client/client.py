@@ -125,9 +125,9 @@ class Client:
     def send(self, body: bytes, *, timeout: float | None = None) -> bytes:
         """Send a JSON request and return the JSON response, both unchanged where JSON is the form.
 
-        Over gRPC and in process the request is decoded, and the answer encoded as `predictions`.
-        Raises UserError if it is not JSON, before sending it, and RemoteError with the server's
-        reason. It is sent once.
+        Over gRPC and in process the request is decoded, and the answer encoded as `predictions`, or
+        as `outputs` for `inputs`. Raises UserError if it is not JSON, before sending it, and
+        RemoteError with the server's reason. It is sent once.
         """
         check_json(body)
         seconds = timeout or self._timeout

@@ -25,7 +25,15 @@ def ask_decoded(body: bytes, client: Predicts) -> bytes:
     """Return the JSON answer to a JSON request."""
     inputs, signature = decode_request(body)
     answer = client.predict(inputs, signature=signature or None)
-    return json.dumps({"predictions": answer.predictions}, default=_json).encode()
+    by_column = "inputs" in json.loads(body)
+    document = {"outputs": _columns(answer)} if by_column else {"predictions": answer.predictions}
+    return json.dumps(document, default=_json).encode()
+
+
+def _columns(answer: Answer) -> Any:
+    """Return the only output, or an object of them, as TensorFlow Serving answers `inputs`."""
+    columns = {name: array.tolist() for name, array in answer.outputs.items()}
+    return next(iter(columns.values())) if len(columns) == 1 else columns
 
 
 def answer_document(answer: Answer) -> dict[str, Any]:

@@ -7,13 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloudserve.client.client import Client
-from cloudserve.errors import UserError
+from cloudserve.errors import RemoteError, UserError
 from cloudserve.golden.ask import Ask, ask_url, served_locally
 from cloudserve.project import Project
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.model_source import ModelSource
 
-FORMS = "give a directory, http://HOST:PORT/v1/models/NAME, or MODEL[:VERSION][@TARGET]"
+FORMS = (
+    "give a directory, http://HOST:PORT/v1/models/NAME, grpc://HOST:PORT/NAME, or "
+    "MODEL[:VERSION][@TARGET]"
+)
+HTTP = ("http://", "https://")
+GRPC = ("grpc://", "grpcs://")
+_REFUSED = 400
 
 
 @contextmanager
@@ -26,8 +32,12 @@ def asking(
     (without a version, the traffic split decides who answers). Raises UserError for an unknown
     subject, ModelError for one that does not load.
     """
-    if subject.startswith(("http://", "https://")):
+    if subject.startswith(HTTP):
         yield ask_url(subject)
+        return
+    if subject.startswith(GRPC):
+        with Client(subject) as client:
+            yield _over_grpc(client)
         return
     name, at, target = subject.partition("@")
     if at and project is not None and not Path(subject).exists():
@@ -36,6 +46,20 @@ def asking(
         return
     with served_locally(_directory(subject, project, environ)) as ask:
         yield ask
+
+
+def _over_grpc(client: Client) -> Ask:
+    """Return what asks by gRPC, and refuses what does not fit the signature as a server does."""
+
+    def ask(body: bytes) -> bytes:
+        try:
+            return client.send(body)
+        except UserError as error:
+            raise RemoteError(
+                error.message, where=error.where or client.where, status=_REFUSED, hint=error.hint
+            ) from error
+
+    return ask
 
 
 def _directory(subject: str, project: Project | None, environ: Mapping[str, str] | None) -> Path:

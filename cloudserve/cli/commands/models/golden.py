@@ -29,8 +29,8 @@ def command() -> None:
     "subject",
     required=True,
     metavar="SUBJECT",
-    help="What answers: a directory, a URL such as http://HOST:8501/v1/models/NAME, "
-    "MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
+    help="What answers: a directory, a URL (http://HOST:8501/v1/models/NAME, "
+    "grpc://HOST:8500/NAME), MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
 )
 @click.option("--out", type=_FILE, required=True, help="The golden file to write.")
 @click.option("--absolute", type=click.FloatRange(0), default=0.0, help="The absolute tolerance.")

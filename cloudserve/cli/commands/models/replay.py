@@ -19,8 +19,8 @@ DIFFERENT = 6
     "--against",
     required=True,
     metavar="SUBJECT",
-    help="What is asked: a directory, a URL such as http://HOST:8501/v1/models/NAME, "
-    "MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
+    help="What is asked: a directory, a URL (http://HOST:8501/v1/models/NAME, "
+    "grpc://HOST:8500/NAME), MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
 )
 @project_option
 @output_option

@@ -25,10 +25,10 @@ from cloudserve.local_server.status import StatusError
 from prometheus_client.parser import text_string_to_metric_families
 
 from cloudserve.errors import UserError
-from cloudserve.golden.ask import ask_url
-from cloudserve.golden.file import read_golden
+from cloudserve.golden.file import Example, Golden, Header, Refusal, read_golden
 from cloudserve.golden.recording import recording
 from cloudserve.golden.replay import replay
+from cloudserve.golden.subject import asking
 from cloudserve.servers import ServeCommand
 
 METRICS = "/monitoring/prometheus/metrics"
@@ -108,10 +108,42 @@ def test_what_users_ask_is_recorded_and_answered_alike_again(half, file):
     assert count <= len(golden.examples)  # the last ones may still have been queued
 
     def again(server):
-        return replay(golden, ask_url(f"{server.address}/v1/models/half"))
+        return [
+            replay(golden, ask)
+            for subject in (
+                f"{server.address}/v1/models/half",
+                f"grpc://127.0.0.1:{server.grpc_port}/half",
+            )
+            for ask in opened(asking(subject))
+        ]
 
-    result = serving(serve_options(half, ServeCommand()), again)
-    assert (result.requests, result.differing, result.ulp) == (102, 0, 0)
+    results = serving(serve_options(half, ServeCommand(grpc_port=0)), again)
+    assert [(one.requests, one.differing, one.ulp) for one in results] == [(102, 0, 0)] * 2
+
+
+def opened(context):
+    with context as value:
+        yield value
+
+
+def test_over_grpc_columns_and_refusals_are_answered_as_over_rest(half):
+    golden = Golden(
+        Header(),
+        (
+            Example({"inputs": [1.0, 3.0]}, {"outputs": [2.5, 3.5]}),
+            Example({"inputs": {"x": [1.0]}}, {"outputs": [2.5]}),
+            Example({"instances": ["text"]}, error=Refusal(400)),
+            Example({"instances": [1.0]}, {"predictions": [7.0]}),
+        ),
+    )
+
+    def work(server):
+        with asking(f"grpc://127.0.0.1:{server.grpc_port}/half") as ask:
+            return replay(golden, ask)
+
+    result = serving(serve_options(half, ServeCommand(grpc_port=0)), work)
+    assert result.findings[0].endswith("request 4, predictions[0]: 2.5 instead of 7.0")
+    assert (result.differing, len(result.findings)) == (1, 1)
 
 
 def test_the_flags_of_model_server_record_too(half, file):
