@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from cloudserve.local_server.server import ModelServer
 
 from cloudserve import registry
 
-from .echo import write_echo
+from .echo import SIGNATURES, Tensor, write_echo
 
 CONFIG = """\
 model_config_list {{
   config {{
-    name: "echo"
+    name: "{}"
     base_path: "{}"
     model_platform: "tensorflow"
     model_version_policy {{ all {{}} }}
@@ -56,23 +56,26 @@ class Served:
 @pytest.fixture(scope="session")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Give a server of the versions 1 and 2."""
-    folder = tmp_path_factory.mktemp("models")
-    base = write_echo(folder / "echo", 1, 2)
+    with serving(tmp_path_factory.mktemp("models"), "echo", SIGNATURES) as served:
+        yield served
+
+
+@contextmanager
+def serving(
+    folder: Path, name: str, signatures: Mapping[str, Mapping[str, Tensor]]
+) -> Iterator[Served]:
+    """Serve two versions of a model that returns its inputs, the labels `stable` and `canary`."""
+    base = write_echo(folder / name, 1, 2, signatures=signatures)
     config = folder / "models.config"
-    config.write_text(CONFIG.format(base))
+    config.write_text(CONFIG.format(name, base))
     ports = f"--port={free_port()}", f"--rest_api_port={free_port()}"
     labels = "--allow_version_labels_for_unavailable_models=true"
-    flags = (
-        *ports,
-        labels,
-        f"--model_config_file={config}",
-        f"--grpc_socket_path={folder}/grpc.sock",
-    )
+    flags = (*ports, labels, f"--model_config_file={config}", f"--grpc_socket_path={folder}/s")
     server = registry.local_server().flagged_server(flags)
     with running(server):
-        rest = f"{server.address}/v1/models/echo"
-        grpc = f"grpc://127.0.0.1:{ports[0].partition('=')[2]}/echo"
-        yield Served(rest, grpc, base, f"unix:{folder}/grpc.sock")
+        rest = f"{server.address}/v1/models/{name}"
+        grpc = f"grpc://127.0.0.1:{ports[0].partition('=')[2]}/{name}"
+        yield Served(rest, grpc, base, f"unix:{folder}/s")
 
 
 @contextmanager

@@ -35,22 +35,24 @@ SIGNATURES: Mapping[str, Mapping[str, Tensor]] = {
 }
 
 
-def write_echo(base: Path, *versions: int) -> Path:
+def write_echo(
+    base: Path, *versions: int, signatures: Mapping[str, Mapping[str, Tensor]] = SIGNATURES
+) -> Path:
     """Write versions of the model below a base path, and return it."""
     for version in versions:
         folder = base / str(version)
         folder.mkdir(parents=True)
-        (folder / "saved_model.pb").write_bytes(_model().SerializeToString())
+        (folder / "saved_model.pb").write_bytes(_model(signatures).SerializeToString())
     return base
 
 
-def _model():
+def _model(signatures):
     model = message_class("tensorflow.SavedModel")(saved_model_schema_version=1)
     graph = model.meta_graphs.add()
     graph.meta_info_def.tags.append("serve")
     graph.meta_info_def.tensorflow_version = "2.11.0"
     graph.graph_def.versions.producer = 1395
-    for signature, tensors in SIGNATURES.items():
+    for signature, tensors in signatures.items():
         definition = graph.signature_def[signature]
         definition.method_name = "tensorflow/serving/predict"
         for alias, tensor in tensors.items():
