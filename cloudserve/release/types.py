@@ -96,6 +96,8 @@ class Artifact:
     """The ops that need a kernel on the server, sorted."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
+    tags: tuple[str, ...] = ("serve",)
+    """The tags of its MetaGraph."""
 
 
 class State(StrEnum):

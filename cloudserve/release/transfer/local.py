@@ -60,6 +60,7 @@ class LocalModel:
             ops=model.loaded_ops,
             kernel_ops=model.kernel_ops,
             unrestored=model.unrestored,
+            tags=self._model.tags,
         )
 
     def source_of(self, revision: Revision) -> Path:

@@ -92,7 +92,11 @@ def _with_servers(
     tensorflow: str | None,
     project_file: Path,
 ) -> CheckReport:
-    from cloudserve.check.runtime import artifact_of, check_for_target, check_for_version
+    from cloudserve.release.planning.server_check import (
+        artifact_of,
+        check_for_target,
+        check_for_version,
+    )
 
     if not target and not tensorflow:
         return checked

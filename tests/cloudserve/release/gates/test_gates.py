@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from cloudserve.errors import GateRefusedError, ModelError, UserError
@@ -127,6 +129,18 @@ def test_a_load_gate_that_is_off_warns(releases, platform, versions, monkeypatch
     lines = []
     assert releases(lines, path=versions, gates=GateSettings(load=False)).deploy(1).changed
     assert lines[0] == "warning: the image has no op `Foo`"
+
+
+def test_a_changed_byte_of_a_variable_is_refused_before_anything_is_uploaded(
+    releases, platform, shared_models, tmp_path
+):
+    shutil.copytree(shared_models / "tfs_half_plus_two_2v" / "123", tmp_path / "half" / "1")
+    (shard,) = tmp_path.glob("half/1/variables/variables.data-*")
+    shard.write_bytes(bytes([shard.read_bytes()[0] ^ 1]) + shard.read_bytes()[1:])
+    with pytest.raises(GateRefusedError, match="do not match their checksums"):
+        releases(path=tmp_path / "half").deploy(1)
+    assert platform.blobs.uploads == []
+    assert platform.deployed == {}
 
 
 def test_a_refused_load_is_overridden(releases, platform, versions, monkeypatch):
