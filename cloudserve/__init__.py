@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         history,
         plan,
         promote,
+        promote_by_canary,
         pull,
         rollback,
         status,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.project import Model, Project, Target, load_project
+    from cloudserve.release.canary.rules import CanaryRules
+    from cloudserve.release.canary.run import CanaryOutcome, Decided
     from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.outcome import Outcome
     from cloudserve.release.planning.plan_file import read_plan, write_plan
@@ -62,10 +65,13 @@ _NAMES = {
     "Answer": "cloudserve.client:Answer",
     "AsyncClient": "cloudserve.client:AsyncClient",
     "BatchResult": "cloudserve.predict.batch:BatchResult",
+    "CanaryOutcome": "cloudserve.release.canary.run:CanaryOutcome",
+    "CanaryRules": "cloudserve.release.canary.rules:CanaryRules",
     "Client": "cloudserve.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
     "Comparison": "cloudserve.comparison:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
+    "Decided": "cloudserve.release.canary.run:Decided",
     "Deployed": "cloudserve.release.types:Deployed",
     "Deployment": "cloudserve.release.types:Deployment",
     "Drift": "cloudserve.release.drift:Drift",
@@ -100,6 +106,7 @@ _NAMES = {
     "offline_clouds": "cloudserve.offline:offline_clouds",
     "plan": "cloudserve.api:plan",
     "promote": "cloudserve.api:promote",
+    "promote_by_canary": "cloudserve.api:promote_by_canary",
     "pull": "cloudserve.api:pull",
     "read_plan": "cloudserve.release.planning.plan_file:read_plan",
     "rollback": "cloudserve.api:rollback",
@@ -115,10 +122,13 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "BatchResult",
+    "CanaryOutcome",
+    "CanaryRules",
     "Client",
     "CloudserveError",
     "Comparison",
     "Contract",
+    "Decided",
     "Deployed",
     "Deployment",
     "Difference",
@@ -154,6 +164,7 @@ __all__ = [
     "offline_clouds",
     "plan",
     "promote",
+    "promote_by_canary",
     "pull",
     "read_plan",
     "rollback",

@@ -12,10 +12,13 @@ events of uploads and downloads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cloudserve.project import Project
+from cloudserve.release.canary.rules import CanaryRules
+from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
+from cloudserve.release.canary.run import promote_by_canary as run_canary
 from cloudserve.release.drift import DriftReport
 from cloudserve.release.outcome import Outcome
 from cloudserve.release.service import Releases
@@ -85,6 +88,44 @@ def promote(  # noqa: PLR0913 - keywords, each with its default
         require_other=require_other,
     )
     return releases.promote(version, percent=percent)
+
+
+def promote_by_canary(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    requests: Sequence[bytes],
+    *,
+    version: str | None = None,
+    rules: CanaryRules | None = None,
+    on_decision: Callable[[Decided], None] = unobserved,
+    environ: Environ = None,
+    notify: Notify = ignore,
+    allow_breaking: bool = False,
+    overrides: Mapping[str, str] | None = None,
+    require_other: bool = False,
+) -> CanaryOutcome:
+    """Promote a deployed version in steps, each decided by what both versions answer.
+
+    `requests` are bodies of predictions, such as `b'{"instances": [1.0]}'`, which both versions are
+    sent. `rules` are by default those of the target in the project file. `on_decision` is called at
+    the end of each step. Raises CheckFailedError, after the version was rolled back, if it is worse
+    or undecided.
+    """
+    releases = Releases(
+        project,
+        model,
+        target,
+        environ=environ,
+        reporter=Reporter(notify),
+        allow_breaking=allow_breaking,
+        overrides=overrides,
+        require_other=require_other,
+    )
+    chosen = rules or CanaryRules(**project.target(target).canary.rules)
+    return run_canary(
+        releases, requests, version, rules=chosen, reporter=Reporter(notify), observe=on_decision
+    )
 
 
 def approve(  # noqa: PLR0913 - keywords, each with its default

@@ -3,9 +3,11 @@
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+import cloudserve
 from cloudserve.errors import CheckFailedError, RemoteError, UserError
 from cloudserve.release.canary.comparison import requests_needed
 from cloudserve.release.canary.journal import TakenOverError, begin, left_by, open_canary
@@ -357,3 +359,24 @@ def test_a_canary_beside_two_live_revisions_is_refused(deployed, platform):
     with pytest.raises(UserError, match=f"{live} and v9-other share the traffic"):
         promote_by_canary(verbs, [BODY], revision)
     assert platform.traffic == {live: 0.5, "v9-other": 0.5}
+
+
+def test_a_program_promotes_by_canary_and_sees_each_decision(deployed, base):
+    _, live, revision = deployed
+    project = cloudserve.Project(
+        Path("cloudserve.yaml"),
+        {"half": cloudserve.Model("half", base)},
+        {"here": cloudserve.Target("here", "memory")},
+    )
+    decided = []
+    outcome = cloudserve.promote_by_canary(
+        project,
+        "half",
+        "here",
+        [BODY],
+        rules=cloudserve.CanaryRules(steps=(50,), rate=10_000, slow_factor=1000.0),
+        on_decision=decided.append,
+        environ={"CLOUDSERVE_ACTOR": "ada"},
+    )
+    assert [(each.percent, each.record.decision) for each in decided] == [(50, Decision.PASSED)]
+    assert (outcome.live, outcome.outcome.deployment.live) == (live, revision)
