@@ -60,7 +60,7 @@ def parse_address(text: str | Path, model: str = "") -> Address:
     URL nor an existing path names a target: `MODEL[:VERSION]@TARGET`, or `TARGET` with a `model`.
     Raises UserError for any other text.
     """
-    if isinstance(text, Path) or Path(text).exists():
+    if isinstance(text, Path) or (text and Path(text).exists()):
         return Path(text)
     if text.startswith("arn:"):
         raise _not_yet(text)

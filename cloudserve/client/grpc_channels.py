@@ -18,7 +18,8 @@ from cloudserve.client.proto_form import (
     encode_metadata,
     encode_predict,
 )
-from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError
+from cloudserve.client.retry import not_connected
+from cloudserve.errors import LostAnswerError, RemoteError
 from cloudserve.registry import needs_extra
 
 _SERVICE = "/tensorflow.serving.PredictionService/"
@@ -214,12 +215,7 @@ def _is_from_server(error: Any) -> bool:
 
 def _without_connection(details: str, where: str) -> RemoteError:
     if _NOT_CONNECTED.search(details):
-        return UnreachableError(
-            f"no gRPC server answers: {details}",
-            where=where,
-            hint="check that the server runs, its address and its gRPC port",
-            retryable=True,
-        )
+        return not_connected("gRPC server", details, where)
     return LostAnswerError(
         f"the connection ended before the answer: {details}",
         where=where,

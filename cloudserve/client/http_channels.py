@@ -11,8 +11,8 @@ from cloudserve.client.access import Access
 from cloudserve.client.address import ServerAddress
 from cloudserve.client.channel import Call, Contract, Reply
 from cloudserve.client.rest import Rest
-from cloudserve.client.retry import Deadline
-from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError
+from cloudserve.client.retry import Deadline, not_connected
+from cloudserve.errors import LostAnswerError, RemoteError
 from cloudserve.registry import needs_extra
 
 _JSON = {"Content-Type": "application/json"}
@@ -125,12 +125,7 @@ def _translated(url: str, seconds: float) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise UnreachableError(
-            f"no server answers: {error or type(error).__name__}",
-            where=url,
-            hint="check that the server runs, and its address",
-            retryable=True,
-        ) from error
+        raise not_connected("server", str(error) or type(error).__name__, url) from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise LostAnswerError(
             f"no answer within {seconds:.3g} s",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cloudserve.errors import LostAnswerError, RemoteError, UserError
+from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError, UserError
 
 _MAYBE_PROCESSED = frozenset(
     {
@@ -49,6 +49,22 @@ class Retry:
         """Return the pause: a random part of the bound, and never less than `Retry-After`."""
         bound: float = min(self.longest, self.pause * 2 ** (attempt - 1))
         return max(error.retry_after or 0.0, bound * draw())
+
+
+def not_connected(what: str, reason: str, where: str) -> UnreachableError:
+    """Return the error of a connection that could not be made.
+
+    A certificate that is not trusted will not be trusted the next time either.
+    """
+    untrusted = "certificate" in reason.lower()
+    return UnreachableError(
+        f"no {what} answers: {reason}",
+        where=where,
+        hint="trust its authority: `access=Access(ca_file=…)`, or --ca-file"
+        if untrusted
+        else "check that the server runs, its address and its port",
+        retryable=not untrusted,
+    )
 
 
 class Deadline:

@@ -1,5 +1,6 @@
 """Clients of targets whose model files are not known: what is sent, and what an answer becomes."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import numpy as np
 import pytest
 
 from cloudserve import registry
-from cloudserve.client import Client
+from cloudserve.client import AsyncClient, Client
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.project import Model, Project, Target
+from cloudserve.release.types import Deployed, Revision, State
+from cloudserve.savedmodel import read_tree
+
+from .echo import write_echo
 
 
 @pytest.fixture
@@ -112,3 +117,56 @@ def test_a_refusal_says_what_to_do(client, platform, error, hint):
     with pytest.raises(RemoteError) as caught:
         client.predict([1.0])
     assert caught.value.hint.startswith(hint)
+
+
+@pytest.fixture
+def with_files(platform, monkeypatch, tmp_path):
+    """Give a client of a model whose files are here, and its deployed revision of a digest."""
+    base = write_echo(tmp_path / "echo", 1)
+    sent = []
+
+    def predict(model, body, revision_id=None):
+        sent.append(json.loads(body))
+        return b'{"predictions": [1.0]}'
+
+    def make(digest):
+        revision = Revision(1, digest or read_tree(base / "1").digest)
+        platform.deployed = {revision.id: Deployed(revision, State.READY, "")}
+        platform.traffic = {revision.id: 1.0}
+        platform.predict = predict
+        monkeypatch.setattr(registry, "provider", lambda target, environ: platform)
+        project = Project(base, {"m": Model("m", base)}, {"t": Target("t", "memory")})
+        return Client(project, "m", "t"), sent
+
+    return make
+
+
+def test_the_projects_files_refuse_what_their_revision_would(with_files):
+    client, sent = with_files("")
+    with pytest.raises(UserError, match=r"you sent text; `x` takes float32 \[\?\]"):
+        client.predict(["a"], signature="float32")
+    assert sent == []
+
+
+def test_another_revision_decides_itself(with_files):
+    client, sent = with_files("0" * 64)
+    assert client.predict(["a"], signature="float32").array.tolist() == [1.0]
+    assert sent == [{"signature_name": "float32", "instances": ["a"]}]
+
+
+def test_a_valid_payload_reads_nothing_of_the_platform(with_files, platform):
+    client, _ = with_files("")
+    client.predict([1.0], signature="float32")
+    assert platform.readings == 0
+
+
+def test_an_event_loop_asks_the_same_platform(with_files):
+    _, sent = with_files("")
+
+    async def ask():
+        project = Project(Path("p"), {"m": Model("m", Path("m"))}, {"t": Target("t", "memory")})
+        async with AsyncClient(project, "m", "t", version="1") as other:
+            return await other.predict([1.0])
+
+    assert asyncio.run(ask()).array.tolist() == [1.0]
+    assert sent == [{"instances": [1.0]}]

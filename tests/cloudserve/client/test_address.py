@@ -1,0 +1,81 @@
+"""Addresses of models, and texts that are none."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudserve import Client
+from cloudserve.client.address import ServerAddress, TargetAddress, parse_address
+from cloudserve.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "address"),
+    [
+        ("http://h:8501/v1/models/m", "", ServerAddress("http://h:8501", "m")),
+        ("http://h/v1/models/m:predict", "", ServerAddress("http://h", "m")),
+        ("http://h/v1/models/m/versions/3", "", ServerAddress("http://h", "m", "3")),
+        ("http://h/v1/models/m/labels/a", "", ServerAddress("http://h", "m", "a")),
+        ("http://h/a/v1/models/m/", "", ServerAddress("http://h/a", "m")),
+        ("http://h:1", "m", ServerAddress("http://h:1", "m")),
+        ("https://h/b/", "m", ServerAddress("https://h/b", "m", is_secure=True)),
+        ("http://[::1]:1/v1/models/m", "", ServerAddress("http://[::1]:1", "m")),
+        ("grpc://h/m", "", ServerAddress("h:8500", "m", is_grpc=True)),
+        ("grpc://h:1/m/2", "", ServerAddress("h:1", "m", "2", is_grpc=True)),
+        ("grpcs://h/m", "", ServerAddress("h:443", "m", is_grpc=True, is_secure=True)),
+        ("unix:/run/s", "m", ServerAddress("unix:/run/s", "m", is_grpc=True)),
+        ("unix:///run/s", "m", ServerAddress("unix:/run/s", "m", is_grpc=True)),
+        ("m@aws", "", TargetAddress("m", "aws")),
+        ("m:2@aws", "", TargetAddress("m", "aws", "2")),
+        ("aws", "m:v2", TargetAddress("m", "aws", "v2")),
+        (".", "", Path()),
+    ],
+)
+def test_an_address_is_read(text, model, address):
+    assert parse_address(text, model) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is neither an address"),
+        ("m", "is neither an address"),
+        ("@", "does not name a model and a target"),
+        ("m@", "does not name a model and a target"),
+        ("http://", "is not the URL of a server"),
+        ("http://h", "names no model"),
+        ("http://h/v1/models/", "names no model"),
+        ("http://h/v1/models/m/versions/", "names no model"),
+        ("http://h/v1/models/m?x=1", "has a user, a query or a fragment"),
+        ("grpc://h", "names no model"),
+        ("grpc://h/m/1/2", "names no model"),
+        ("unix:/run/s", "names no model"),
+        ("unix:s", "has no absolute path"),
+        ("s3://b/m", "is not the URL of a server"),
+        ("http://h:port/v1/models/m", "is not a URL"),
+        (
+            "arn:aws:sagemaker:eu-west-1:0:inference-component/m",
+            "inference components of SageMaker are not supported",
+        ),
+        ("arn:aws:sagemaker:eu-west-1:0:endpoint/m", "an ARN does not say which credentials"),
+    ],
+)
+def test_another_text_is_refused(text, message):
+    with pytest.raises(UserError, match=message) as caught:
+        parse_address(text)
+    assert caught.value.hint
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_refused(text):
+    try:
+        parse_address(text, "m")
+    except UserError as error:
+        assert error.hint
+
+
+def test_a_target_belongs_to_a_project():
+    with pytest.raises(UserError, match="a target belongs to a project"):
+        Client("http://h/v1/models/m", "m", "aws")
