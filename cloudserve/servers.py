@@ -67,6 +67,7 @@ class ContainerCommand:
     install_requirements: bool = False
     deny_ops: str = "none"
     drain_seconds: float = 10.0
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,6 @@ _OPTIONS = (
     ),
 )
 _NAMES = ("record_rate", "record_most", "redact", "record_errors")
-RECORD_NAMES = ("record", *_NAMES)
 
 
 def record_options(function: Function) -> Function:

@@ -15,6 +15,8 @@ from cloudserve.errors import UserError
 from cloudserve.savedmodel.versions import is_saved_model
 from cloudserve.servers import ContainerCommand
 
+from ..inference.observation import unobserved
+from ..monitoring.recording.recorder import Recorder
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
@@ -26,6 +28,7 @@ from .discovery import Bundle, bundles_below
 from .release import release_of, serving_image_of
 from .types import error_answer
 
+_RECORD_SECONDS = 5.0
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
 
@@ -33,13 +36,17 @@ class ContainerServer:
     """Serves a model tree with the HTTP interface of the container."""
 
     def __init__(self, tree: Path, command: ContainerCommand) -> None:
-        """Create a server that is not started; raises ModelError for invalid variables."""
+        """Create a server that is not started.
+
+        Raises ModelError for invalid variables, UserError if its requests cannot be recorded.
+        """
         self._threads = ThreadPoolExecutor(_REQUEST_THREADS, "request")
         self._closing = AsyncExitStack()
         self._tree = tree.resolve()
         self._command = command
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._server: HttpServer | None = None
+        self._recorder = Recorder(command.recording) if command.recording else None
 
     @property
     def address(self) -> str:
@@ -60,6 +67,10 @@ class ContainerServer:
         scratch = Path(tempfile.mkdtemp(prefix="cloudserve-"))
         self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
         self._closing.callback(self._threads.shutdown)
+        if self._recorder:
+            self._closing.push_async_callback(
+                asyncio.to_thread, self._recorder.close, _RECORD_SECONDS
+            )
         setup = Setup(
             await asyncio.to_thread(container_tree, self._tree, scratch),
             scratch,
@@ -68,6 +79,7 @@ class ContainerServer:
             image=serving_image_of(image),
             install_requirements=command.install_requirements,
             session=self._session,
+            observer=self._recorder.observe if self._recorder else unobserved,
         )
         container = Container(setup, self._threads)
         await container.start()

@@ -116,7 +116,8 @@ def _inaccuracy(result: Replayed, least: float | None) -> list[str]:
 
 
 def _passed(result: Replayed, golden: Golden) -> list[str]:
-    recorded = sum(example.answer is not None for example in golden.examples)
+    examples = golden.examples
+    recorded = sum(each.answer is not None or each.error is not None for each in examples)
     parts = []
     if recorded:
         parts.append(

@@ -2,6 +2,8 @@
 
 import stat
 
+import pytest
+
 from cloudserve.golden.file import Example, read_golden
 from cloudserve.golden.recording import recording
 from cloudserve.golden.redaction import Action
@@ -15,6 +17,7 @@ def without_version(example):
     return example.request, example.answer
 
 
+@pytest.mark.slow  # the recorder's own tests have its rules
 def test_each_model_of_both_clouds_has_its_file(start_emulator, models, tmp_path, poll_until):
     folder = tmp_path / "recorded"
     chosen = recording(f"{folder}/", redact=("round:y:1",), environ={})

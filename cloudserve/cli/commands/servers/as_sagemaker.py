@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from cloudserve.cli.recording import RECORD_NAMES
+from cloudserve.cli.recording import take_recording
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.servers import ContainerCommand
 
@@ -21,12 +21,11 @@ _TFSERVING_ONLY = (
     *("batching", "batching_parameters"),
     "custom_op_libraries",
     *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
-    *RECORD_NAMES,
 )
 _SAGEMAKER_ONLY = ("image", "install_requirements", "container_env")
 
 
-def serve_container(context: click.Context, path: Path | str, options: Mapping[str, Any]) -> None:
+def serve_container(context: click.Context, path: Path | str, options: dict[str, Any]) -> None:
     """Serve a model tree like SageMaker's TensorFlow container.
 
     Raises click.UsageError for options that only apply to TensorFlow Serving.
@@ -48,6 +47,7 @@ def serve_container(context: click.Context, path: Path | str, options: Mapping[s
         install_requirements=options["install_requirements"],
         deny_ops=options["deny_ops"],
         drain_seconds=options["drain_seconds"],
+        recording=take_recording(context, options),
     )
     local_server = registry.local_server()
     server = local_server.container_server(path, command)

@@ -50,3 +50,51 @@ def test_a_file_is_shown_replayed_and_trimmed(recorded, shared_models, capsys):
 def test_wrong_input_is_a_usage_error(recorded, capsys, arguments, message):
     assert run([*arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+RECORDED = """\
+{"golden":1,"model":"half","source":"a server"}
+{"request":{"instances":[1.0]},"answer":{"predictions":[2.5]},"version":1,"label":"stable"}
+{"request":{"instances":["x"]},"error":{"status":400,"code":"INVALID_ARGUMENT"},"version":1}
+{"request":{"instances":[2.0]},"version":2,"redacted":{"x":"round:0"}}
+{"request":{"inst"""
+
+
+def test_what_a_server_recorded_is_shown_and_replayed(recorded, shared_models, capsys):
+    (recorded / "r.jsonl").write_text(RECORDED)
+    assert run(["golden", "show", "r.jsonl"]) == 0
+    facts, _, rows = capsys.readouterr().out.partition("\n\n")
+    assert "examples     3, 0 labels, 1 without an answer; a last line that was cut short" in facts
+    assert "answered by  version 1, version 2, label stable" in facts
+    assert [line.split(None, 2)[2] for line in rows.splitlines()[1:]] == [
+        '{"predictions":[2.5]}',
+        "HTTP 400 INVALID_ARGUMENT",
+        "none: round:0 x",
+    ]
+    model = str(shared_models / "tfs_half_plus_two_cpu")
+    assert run(["replay", "r.jsonl", "--against", model]) == 0
+    title = capsys.readouterr().out.splitlines()[0]
+    assert title.endswith(": 3 requests, 0 with another answer, 1 without a recorded one")
+    assert run(["golden", "record", "r.jsonl", "--from", model, "--out", "all.jsonl"]) == 0
+    assert run(["golden", "show", "all.jsonl", "-o", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["examples"], shown["unchecked"], shown["is_cut"]) == (2, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--record-rate", "0.5"), "--record-rate requires --record"),
+        (("--redact", "drop:x"), "--redact requires --record"),
+        (("--record", "r", "--redact", "forget:x"), "is not a rule of redaction"),
+        (("--record", "requests.jsonl"), "the line is not part of a golden file"),
+        (("--record", "none/r.jsonl"), "requests cannot be recorded: No such file"),
+    ],
+)
+def test_a_server_refuses_a_recording_that_makes_no_sense(
+    recorded, shared_models, capsys, options, problem
+):
+    model = str(shared_models / "tfs_half_plus_two_cpu")
+    assert run(["serve", model, "--port", "0", "--no-grpc", *options]) == 2
+    assert problem in capsys.readouterr().err
+    assert (recorded / "requests.jsonl").read_text().startswith('{"instances"')
