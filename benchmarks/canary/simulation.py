@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from curves import Curve, plot
+from labelled import print_tables
 
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
 from cloudserve.release.canary.rules import CanaryRules
@@ -23,6 +24,7 @@ MARGIN_RUNS = 1000
 REQUESTS = 2000
 PLOT = Path("bench-canary.svg")
 RULES = CanaryRules()
+LABELLED_MARGIN = 0.05
 COMPARED = 97
 """Requests between two comparisons with the package's own functions."""
 _GOLDEN = (sqrt(5) - 1) / 2
@@ -133,6 +135,8 @@ def main() -> None:
     table(passes, edge, MARGIN_RUNS, 500)
     print("\nequal revisions that pass")
     table(passes, [(0.0, 0.0), (0.001, 0.001), (0.01, 0.01)], 100, REQUESTS)
+    print("\nlabelled requests, in pairs")
+    print_tables(RULES.false_alarm, RULES.false_pass, LABELLED_MARGIN)
     title = f"Runs in which the canary is called worse, by requests ({RULES.false_alarm:.0%} test)"
     PLOT.write_text(plot(title, curves, RULES.false_alarm))
     print(f"\nthe first test's curves are in {PLOT}")

@@ -15,11 +15,12 @@ from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
     from cloudserve.project import Project, Target
+    from cloudserve.release.canary.accuracy import Labels
     from cloudserve.release.canary.rules import CanaryRules
 
 _ALL = 100
 _DAY = 86_400
-_NAMES = ("source", "steps", "max_shift", "hold", "deadline", "rate")
+_NAMES = ("source", "steps", "max_shift", "max_wrong", "hold", "deadline", "rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class CanaryOptions:
 
     rules: CanaryRules
     requests: tuple[bytes, ...]
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,14 @@ class CanaryFlags:
 
     def options(self, project: Project, target: Target, model: str) -> CanaryOptions:
         """Return the canary of a model; raises UserError also if its requests cannot be read."""
+        from cloudserve.release.canary.accuracy import read_labels
+
         rules = self.rules(target)
         file = self.requests
         if file is None and target.canary.requests and rules.source != "metrics":
             file = project.path.parent / target.canary.requests.replace("{model}", model)
-        return CanaryOptions(rules, _read(file, rules.source))
+        labels = read_labels(file) if file and rules.more_wrong else None
+        return CanaryOptions(rules, _read(file, rules.source), labels)
 
 
 def _steps(
@@ -101,6 +106,14 @@ _OPTIONS = (
         metavar="PERCENT",
         help="With --canary: compare predictions too; the most points by which a class's share may "
         "differ. 0 compares none.",
+    ),
+    click.option(
+        "--max-wrong",
+        type=Number(0, 99),
+        show_default="0",
+        metavar="PERCENT",
+        help="With --canary: compare answers to requests with `labels` too; a version passes if "
+        "it is wrong for less than so many percent more. 0 compares none (SageMaker).",
     ),
     click.option(
         "--hold",
@@ -153,7 +166,9 @@ def _converted(given: dict[str, Any]) -> dict[str, Any]:
 
     source = {"source": Source(given["source"])} if "source" in given else {}
     shift = {"max_shift": given["max_shift"] / _ALL} if "max_shift" in given else {}
-    return {**given, **source, **shift}
+    wrong = {"more_wrong": given["max_wrong"] / _ALL} if "max_wrong" in given else {}
+    rest = {name: value for name, value in given.items() if name != "max_wrong"}
+    return {**rest, **source, **shift, **wrong}
 
 
 def _read(requests: Path | None, source: str) -> tuple[bytes, ...]:

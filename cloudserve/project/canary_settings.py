@@ -21,8 +21,14 @@ from cloudserve.release.canary.rules import CanaryRules, Source
 from cloudserve.release.traffic import ALL
 
 FIELD = "canary"
-_POINTS = {"max_errors": "more_errors", "max_slow": "more_slow", "max_shift": "max_shift"}
+_POINTS = {
+    "max_errors": "more_errors",
+    "max_slow": "more_slow",
+    "max_shift": "max_shift",
+    "max_wrong": "more_wrong",
+}
 """Fields in points of percent, and the rule that each sets as a share."""
+_MAY_BE_OFF = frozenset({"max_shift", "max_wrong"})
 _FIELDS = (
     *("requests", "source", "steps", "hold", "deadline", "rate"),
     *_POINTS,
@@ -77,9 +83,9 @@ def _source(value: FieldValue) -> Source:
 
 
 def _points(value: FieldValue) -> float:
-    """Return a number of points as a share; only `max_shift` may be 0, for no comparison."""
+    """Return a number of points as a share; some may be 0, for no comparison."""
     points = value.number(ALL - 1, "5")
-    if points == 0 and value.path[-1] != "max_shift":
+    if points == 0 and value.path[-1] not in _MAY_BE_OFF:
         name = value.path[-1]
         raise value.error(f"`{name}` must be more than 0: no test proves it", f"{name}: 5")
     return points / ALL

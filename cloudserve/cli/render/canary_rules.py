@@ -29,6 +29,9 @@ def canary_table(rules: CanaryRules) -> Table:
     if rules.max_shift:
         shift = _percent(rules.max_shift)
         rows.append(("predictions", f"no class's share of the answers differs by {shift}"))
+    if rules.more_wrong:
+        wrong = _percent(rules.more_wrong)
+        rows.append(("wrong", f"it answers less than {wrong} more of the labelled requests wrong"))
     rows.append(("requests", announced(rules)))
     return Table(("CANARY", "WHAT promote --canary DOES"), rows)
 
@@ -44,6 +47,7 @@ def canary_document(rules: CanaryRules) -> dict[str, Any]:
         "more_slow": rules.more_slow,
         "slow_factor": rules.slow_factor,
         "max_shift": rules.max_shift,
+        "more_wrong": rules.more_wrong,
     }
 
 

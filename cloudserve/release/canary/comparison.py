@@ -8,6 +8,12 @@ from math import exp, log
 from statistics import quantiles
 
 from cloudserve.plural import counted
+from cloudserve.release.canary.accuracy import (
+    Pairs,
+    labelled_needed,
+    not_much_more_wrong,
+    wrong_more_often,
+)
 from cloudserve.release.canary.evidence import Counts, more_often, not_much_more_often
 from cloudserve.release.canary.predictions import Classes
 from cloudserve.release.canary.record import CLASS, PROBES, CanaryRecord, Measured
@@ -49,6 +55,8 @@ class Measure:
 
     classes: int = 0
     """The number of classes, of which this is one; 0 for an event that must not come more often."""
+    pairs: Pairs | None = None
+    """The outcomes of labelled requests, where a wrong answer is the event."""
 
     @property
     def worse(self) -> float:
@@ -56,6 +64,8 @@ class Measure:
 
         That of a class is that its share differs by more than the margin.
         """
+        if self.pairs is not None:
+            return wrong_more_often(self.pairs)
         if not self.classes:
             return more_often(self.live, self.canary)
         pair = ((self.live, self.canary), (self.canary, self.live))
@@ -68,6 +78,8 @@ class Measure:
 
         That of a class is that its share differs by less than the margin.
         """
+        if self.pairs is not None:
+            return not_much_more_wrong(self.pairs, self.margin)
         if self.classes:
             pair = ((self.live, self.canary), (self.canary, self.live))
             return min(not_much_more_often(*counts, self.margin) for counts in pair)
@@ -132,6 +144,8 @@ class Evidence:
 
     def _described(self, source: str) -> str:
         own = [m for m in self.measures if m.source == source and not m.classes]
+        labelled = [m for m in own if m.pairs is not None]
+        own = [m for m in own if m.pairs is None]
         classes = [m for m in self.measures if m.source == source and m.classes]
         if classes:
             own.append(max(classes, key=lambda m: abs(m.live.share - m.canary.share)))
@@ -141,7 +155,8 @@ class Evidence:
         each = f"{requests}{of_users} (live {live})"
         if source == PROBES and live == canary:
             each = f"{requests} to each"
-        return f"{each}: {', '.join(map(str, own))}"
+        more = [f"{m} of {m.canary.requests} labelled" for m in labelled]
+        return f"{each}: {', '.join([*map(str, own), *more])}"
 
 
 @dataclass(slots=True)
@@ -158,13 +173,15 @@ class Comparison:
     _unknown: int = 0
     _live_seconds: list[float] = field(default_factory=list)
     _classes: Classes = field(default_factory=lambda: Classes(CALIBRATION))
+    _pairs: Pairs = field(default_factory=Pairs)
+    _labelled: set[bytes] = field(default_factory=set)
 
     @classmethod
     def continued(cls, rules: CanaryRules, record: CanaryRecord) -> Comparison:
         """Return a comparison with the counts of an earlier run at the same step.
 
-        The answers after its last record are not counted. That leaves the test valid: what ended
-        that run did not know the evidence.
+        The answers after its last record are not counted, and labelled requests are all sent again.
+        That leaves the tests valid: what ended that run did not know the evidence.
         """
         found = cls(rules)
         if errors := record.find("errors", PROBES):
@@ -187,7 +204,18 @@ class Comparison:
             Measure("errors", *self._errors, rules.more_errors, unknown=self._unknown),
             Measure("slow", *self._slow, rules.more_slow, threshold=self.threshold),
             *(self._shifts() if rules.max_shift else ()),
+            *(self._wrong() if rules.more_wrong else ()),
         )
+
+    def _wrong(self) -> Iterator[Measure]:
+        pairs = self._pairs
+        yield Measure("wrong", pairs.live, pairs.canary, self.rules.more_wrong, pairs=pairs)
+
+    def add_labelled(self, body: bytes, *, live: bool, canary: bool) -> None:
+        """Count whether the answers to a labelled request are right, once for each request."""
+        if body not in self._labelled:
+            self._labelled.add(body)
+            self._pairs = self._pairs.add(live=live, canary=canary)
 
     def _shifts(self) -> Iterator[Measure]:
         counts = self._classes.counts()
@@ -290,6 +318,9 @@ def announced(rules: CanaryRules, *, by_split: bool = False) -> str:
     )
     requests = counted(requests_needed(rules), "request")
     sent = f"each step needs about {requests} to each revision if none fails"
+    if rules.more_wrong:
+        labelled = labelled_needed(rules.more_wrong, rules.pass_evidence)
+        sent += f", {labelled} of them labelled"
     if by_split:
         seconds = needed * ALL / first / rules.rate
         sent = f"a step needs {to_canary}: {seconds:,.0f} s at {rules.rate:g} per second"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.golden.file import encode, is_golden, read_golden
+from cloudserve.release.canary.accuracy import Labels
 from cloudserve.release.canary.comparison import Answer, Comparison, Measure
 
 TRIED = 20
@@ -30,6 +31,8 @@ class Prober:
     canary: str
     requests: Sequence[bytes]
     clock: Callable[[], float] = time.monotonic
+    labels: Labels | None = None
+    """The right answers to some of the requests, if they are compared."""
     _turns: Iterator[tuple[str, str]] = field(init=False)
     _bodies: Iterator[bytes] = field(init=False)
 
@@ -37,15 +40,21 @@ class Prober:
         self._turns = cycle(((self.live, self.canary), (self.canary, self.live)))
         self._bodies = cycle(self.requests)
 
-    def probe(self) -> tuple[Answer, Answer]:
-        """Send the next request; return the live revision's answer and the canary's."""
+    def probe(self) -> tuple[bytes, Answer, Answer]:
+        """Send the next request; return it, the live revision's answer and the canary's."""
         body = next(self._bodies)
         answers = {revision: self._answer(body, revision) for revision in next(self._turns)}
-        return answers[self.live], answers[self.canary]
+        return body, answers[self.live], answers[self.canary]
 
     def probe_into(self, comparison: Comparison) -> None:
         """Send the next request, and count both answers."""
-        comparison.add(*self.probe())
+        body, live, canary = self.probe()
+        comparison.add(live, canary)
+        if self.labels and body in self.labels.right:
+            is_right = self.labels.is_right
+            comparison.add_labelled(
+                body, live=is_right(body, live.body), canary=is_right(body, canary.body)
+            )
 
     def check(self) -> None:
         """Send the first requests to the live revision; raises UserError for one that fails.
@@ -59,6 +68,8 @@ class Prober:
                     f"the live revision {self.live} fails for request {number}: {answer.error}",
                     hint="give requests that the live revision answers",
                 )
+            if self.labels:
+                self.labels.check(body, answer.body)
         self._answer(self.requests[0], self.canary)
 
     def _answer(self, body: bytes, revision: str) -> Answer:

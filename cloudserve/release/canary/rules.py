@@ -35,6 +35,8 @@ class CanaryRules:
     """The same for slow requests."""
     max_shift: float = 0.0
     """The most that a class's share of the predictions may differ; 0 compares no predictions."""
+    more_wrong: float = 0.0
+    """The same for labelled requests that are answered wrong; 0 compares none."""
     slow_factor: float = 1.5
     """A request is slow if it takes this many times the live revision's 95th percentile."""
     false_alarm: float = 0.01
@@ -71,6 +73,11 @@ class CanaryRules:
                 "`max_shift` of a canary compares the answers to requests that cloudserve sends",
                 hint="give a share below 1, such as 0.1, and --source probes or both",
             )
+        if not 0 <= self.more_wrong < 1 or (self.more_wrong and self.source is Source.METRICS):
+            raise UserError(
+                "`more_wrong` of a canary compares answers to requests that cloudserve sends",
+                hint="give a share below 1, such as 0.02, and --source probes or both",
+            )
         if self.metrics_delay < 0:
             raise UserError("`metrics_delay` of a canary is negative", hint="give seconds")
         least = [self.least_seconds(step) for step in self.steps]
@@ -93,7 +100,9 @@ class CanaryRules:
     @property
     def alarm_evidence(self) -> float:
         """Return the log evidence that ends a canary: false_alarm, for all tests of all steps."""
-        tests = (4 if self.source is Source.BOTH else 2) + bool(self.max_shift)
+        tests = (
+            (4 if self.source is Source.BOTH else 2) + bool(self.max_shift) + bool(self.more_wrong)
+        )
         return log(tests * len(self.steps) / self.false_alarm)
 
     @property

@@ -15,6 +15,8 @@ from datetime import datetime
 from functools import partial
 
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.plural import counted
+from cloudserve.release.canary.accuracy import Labels, labelled_needed, shuffled
 from cloudserve.release.canary.comparison import Comparison, Measure, announced
 from cloudserve.release.canary.journal import Journal, TakenOverError, begin, left_by
 from cloudserve.release.canary.metrics import Metrics, measured
@@ -223,7 +225,7 @@ class Canary:
         return record
 
 
-def promote_by_canary(
+def promote_by_canary(  # noqa: PLR0913 - options by name
     releases: Releases,
     requests: Sequence[bytes],
     version: str | None = None,
@@ -231,14 +233,16 @@ def promote_by_canary(
     rules: CanaryRules | None = None,
     reporter: Reporter = SILENT,
     observe: Observe = unobserved,
+    labels: Labels | None = None,
 ) -> CanaryOutcome:
     """Promote a deployed version, the newest by default, in steps decided by evidence.
 
     `requests` are bodies of prediction requests, which both revisions are sent in turns; `observe`
-    is called with the end of each step. If an earlier run was killed, its canary is continued from
-    the evidence in the ledger, or rolled back if that had decided so. Raises UserError, before any
-    traffic moves, if there is no live revision beside it, the live one fails for a request, or the
-    platform cannot split traffic or ask one revision.
+    is called with the end of each step; `labels` are right answers, which `more_wrong` compares. If
+    an earlier run was killed, its canary is continued from the evidence in the ledger, or rolled
+    back if that had decided so. Raises UserError, before any traffic moves, if there is no live
+    revision beside it, the live one fails for a request, or the platform cannot split traffic or
+    ask one revision.
     """
     rules = rules or CanaryRules()
     deployment = releases.status()
@@ -252,7 +256,8 @@ def promote_by_canary(
     if not live:
         return CanaryOutcome(releases.promote(revision), "")
 
-    prober = _prober(releases.provider, deployment.model, live, revision, requests)
+    _check_labels(rules, labels, releases.provider, where)
+    prober = _prober(releases.provider, deployment.model, live, revision, requests, labels)
     if left is None:
         releases.plan_promote(revision, percent=rules.steps[0])
         if rules.source is not Origin.METRICS:
@@ -278,8 +283,36 @@ def _live_beside(deployment: Deployment, revision: str, where: str) -> str:
     return others[0] if others else ""
 
 
+def _check_labels(
+    rules: CanaryRules, labels: Labels | None, provider: Provider, where: str
+) -> None:
+    """Raise UserError if the accuracy that the rules compare cannot be known."""
+    if not rules.more_wrong:
+        return
+    if isinstance(provider, SplitProvider):
+        raise UserError(
+            "a canary's right answers cannot be compared: no request chooses a version here",
+            where=where,
+            hint="leave `max_wrong` out; the gate `golden` has `accuracy`",
+        )
+    needed = labelled_needed(rules.more_wrong, rules.pass_evidence)
+    found = len(labels.right) if labels else 0
+    if found < needed:
+        raise UserError(
+            f"the requests have {counted(found, 'labelled one')}, and a canary that is compared "
+            f"with a margin of {rules.more_wrong:.3g} needs {needed} at least",
+            where=where,
+            hint="give more labelled requests, or a greater `max_wrong`",
+        )
+
+
 def _prober(
-    provider: Provider, model: str, live: str, revision: str, requests: Sequence[bytes]
+    provider: Provider,
+    model: str,
+    live: str,
+    revision: str,
+    requests: Sequence[bytes],
+    labels: Labels | None,
 ) -> Probing:
     if isinstance(provider, SplitProvider):
         return SplitProber(partial(provider.predict_by_split, model), live, revision, requests)
@@ -287,4 +320,5 @@ def _prober(
     def ask(body: bytes, revision_id: str) -> bytes:
         return provider.predict(model, body, revision_id)
 
-    return Prober(ask, live, revision, requests)
+    in_order = shuffled(requests) if labels else requests
+    return Prober(ask, live, revision, in_order, labels=labels)

@@ -51,6 +51,7 @@ def test_all_fields_are_read_in_their_units(load):
         "\n      max_errors: 1"
         "\n      max_slow: 2.5"
         "\n      max_shift: 10"
+        "\n      max_wrong: 3"
         "\n      slow_factor: 2"
     )
     assert is_valid
@@ -65,6 +66,7 @@ def test_all_fields_are_read_in_their_units(load):
         more_errors=0.01,
         more_slow=0.025,
         max_shift=0.1,
+        more_wrong=0.03,
         slow_factor=2.0,
     )
 

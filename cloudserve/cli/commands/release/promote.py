@@ -105,6 +105,7 @@ def _by_canary(
                 options.requests,
                 version,
                 rules=options.rules,
+                labels=options.labels,
                 reporter=Reporter(print_progress),
                 observe=decided.append,
             )

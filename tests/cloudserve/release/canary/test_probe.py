@@ -33,7 +33,7 @@ def test_each_request_is_sent_to_both_revisions_each_first_in_turns():
 
 
 def test_a_failure_is_an_answer_with_its_text():
-    live, canary = prober([], failing={"v2"}).probe()
+    _, live, canary = prober([], failing={"v2"}).probe()
     assert (live.error, canary.error) == ("", "500: no memory")
     assert live.seconds == canary.seconds == 1.0
 

@@ -1,5 +1,6 @@
 """A promotion by canary: passed, rolled back, interrupted, killed, run again."""
 
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,6 +10,7 @@ import pytest
 
 import cloudserve
 from cloudserve.errors import CheckFailedError, RemoteError, UserError
+from cloudserve.release.canary.accuracy import Labels
 from cloudserve.release.canary.comparison import requests_needed
 from cloudserve.release.canary.journal import TakenOverError, begin, left_by, open_canary
 from cloudserve.release.canary.probe import Prober
@@ -112,6 +114,41 @@ def test_a_slow_canary_is_rolled_back(canary, deployed, platform, service):
     service.seconds[revision] = 0.03
     with pytest.raises(CheckFailedError, match="at 10 % of the traffic: slow "):
         canary().promote(0.0)
+    assert platform.traffic == {live: 1.0}
+
+
+def test_a_canary_that_answers_labelled_requests_wrong_is_rolled_back(
+    deployed, platform, monkeypatch
+):
+    verbs, live, revision = deployed
+    bodies = [b'{"instances": [%d]}' % number for number in range(300)]
+    labels = Labels({body: [json.loads(body)["instances"][0] % 3] for body in bodies})
+
+    def predict(model, body, revision_id=None):
+        number = json.loads(body)["instances"][0]
+        is_wrong = revision_id == revision and number % 5 == 0
+        return json.dumps({"predictions": [number % 3 + is_wrong]}).encode()
+
+    monkeypatch.setattr(platform, "predict", predict)
+    rules = CanaryRules(steps=(10,), rate=1e6, slow_factor=1000.0, more_wrong=0.05)
+    with pytest.raises(CheckFailedError, match=r"at 10 % of .*: wrong \d\d\.\d%") as caught:
+        promote_by_canary(verbs, bodies, rules=rules, labels=labels)
+    assert caught.value.__notes__ == [f"Rolled back: {live} has all traffic."]
+    assert platform.traffic == {live: 1.0}
+    (wrong,) = (m for m in verbs.history()[-2].canary.measures if m.name == "wrong")
+    assert wrong.e_worse > 1 / rules.false_alarm
+    assert (wrong.live.events, wrong.canary.events > 10) == (0, True)
+
+
+@pytest.mark.parametrize("found", [0, 40])
+def test_too_few_labelled_requests_are_refused_before_any_traffic_moves(deployed, platform, found):
+    verbs, live, _ = deployed
+    labels = Labels({b"%d" % number: [1] for number in range(found)})
+    with pytest.raises(UserError, match=rf"the requests have {found} labelled ones") as caught:
+        promote_by_canary(
+            verbs, [BODY], rules=CanaryRules(more_wrong=0.05), labels=labels if found else None
+        )
+    assert "`max_wrong`" in caught.value.hint
     assert platform.traffic == {live: 1.0}
 
 

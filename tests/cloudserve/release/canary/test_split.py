@@ -120,3 +120,10 @@ def test_a_failure_is_attributed_before_the_threshold_is_known():
     errors, slow = comparison.measures
     assert (errors.live.events, errors.canary.events, errors.unknown) == (0, 1, 1)
     assert slow.canary.requests == 0
+
+
+def test_right_answers_are_not_compared_where_no_request_chooses_a_version(verbs, platform):
+    with pytest.raises(UserError, match="no request chooses a version here") as caught:
+        promote_by_canary(verbs, [BODY], rules=CanaryRules(more_wrong=0.05))
+    assert "`golden` has `accuracy`" in caught.value.hint
+    assert platform.asked == 0
