@@ -50,11 +50,18 @@ if TYPE_CHECKING:
     from cloudserve.release.canary.rules import CanaryRules
     from cloudserve.release.canary.run import CanaryOutcome, Decided
     from cloudserve.release.drift import Drift, DriftReport
-    from cloudserve.release.outcome import Outcome
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.state.ledger import Release
     from cloudserve.release.transfer.pull import Pulled
-    from cloudserve.release.types import Action, Deployed, Deployment, GateStep, Plan, Revision
+    from cloudserve.release.types import (
+        Action,
+        Deployed,
+        Deployment,
+        GateStep,
+        Outcome,
+        Plan,
+        Revision,
+    )
     from cloudserve.release.verdict import Verdict
     from cloudserve.savedmodel import Contract, Difference, SavedModel
     from cloudserve.savedmodel import read_saved_model as inspect
@@ -82,7 +89,7 @@ _NAMES = {
     "MirrorReport": "cloudserve.client:MirrorReport",
     "Model": "cloudserve.project:Model",
     "OfflineClouds": "cloudserve.offline:OfflineClouds",
-    "Outcome": "cloudserve.release.outcome:Outcome",
+    "Outcome": "cloudserve.release.types:Outcome",
     "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.transfer.pull:Pulled",

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
-from cloudserve.bench.settings import Settings, TuneSettings
+from cloudserve.bench.settings import Load, Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal

@@ -18,7 +18,7 @@ from .assembly import GrpcServing, make_core, make_grpc_server, make_loader, mak
 from .batching import BatchedModel
 from .codecs.limits import DEFAULT_LIMITS
 from .config import ModelServerConfig
-from .config.file import ConfigFile
+from .config.model_config import ConfigFile
 from .inference import Inference
 from .models import Loader, Manager
 from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup

@@ -1,9 +1,10 @@
-"""Files that are written to a staging folder, flushed to disk, and renamed; their metadata."""
+"""Files of a store: their keys as paths, staged and atomic writes, their metadata."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from cloudserve.errors import RemoteError
 from cloudserve.files import replace_atomically, sync_directory
 
 FOR_ALL = 0o644
@@ -102,3 +104,37 @@ class Metadata:
     def _path(self, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self._folder / name[:2] / f"{name}.json"
+
+
+OWN = ".cloudserve"
+SPECIAL = {"": "%", ".": "%2E", "..": "%2E%2E"}
+LONGEST = 255
+"""Limit of a name in bytes on Linux file systems."""
+_ESCAPE = re.compile(r"%(25|2E)")
+
+
+def path_of(root: Path, key: str) -> Path:
+    """Return the path of a key's object; raises RemoteError if no file can have the key.
+
+    A bucket accepts any key, so names that a directory cannot have are escaped: `%` becomes `%25`;
+    segments that are not possible in a path are written `%` (empty), `%2E` and `%2E%2E`, and a
+    first segment `.cloudserve`, the store's own folder, `%2Ecloudserve`. So each path is one key,
+    and the keys of models are unchanged.
+    """
+    segments = [SPECIAL.get(part, part.replace("%", "%25")) for part in key.split("/")]
+    if segments[0] == OWN:
+        segments[0] = f"%2E{OWN[1:]}"
+    if "\0" in key or any(len(part.encode()) > LONGEST for part in segments):
+        raise RemoteError(f"{key!a} cannot be the name of a file", where=f"file://{root}")
+    return root.joinpath(*segments)
+
+
+def key_of(root: Path, path: Path) -> str:
+    """Return the key of a file below the root."""
+    return "/".join(_decode(part) for part in path.relative_to(root).parts)
+
+
+def _decode(segment: str) -> str:
+    if segment == SPECIAL[""]:
+        return ""
+    return _ESCAPE.sub(lambda match: "%" if match[1] == "25" else ".", segment)

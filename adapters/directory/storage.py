@@ -23,8 +23,7 @@ from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import BLOCK, FileSlice
 from cloudserve.storage.upload.send import send_file
 
-from .files import Metadata, StagingFile, staging_file, status_of, token_of
-from .keys import OWN, key_of, path_of
+from .files import OWN, Metadata, StagingFile, key_of, path_of, staging_file, status_of, token_of
 from .no_parts import NoParts
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

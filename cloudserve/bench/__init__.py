@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cloudserve.bench.load import Arrivals, Load
 from cloudserve.bench.result import Result
-from cloudserve.bench.settings import Request, Settings, TuneSettings
+from cloudserve.bench.settings import Arrivals, Load, Request, Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 
 __all__ = [

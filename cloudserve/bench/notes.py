@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloudserve.bench.load import Load
 from cloudserve.bench.result import GeneratorUse, Latency
+from cloudserve.bench.settings import Load
 from cloudserve.plural import counted
 
 BUSY_GENERATOR = 0.9

@@ -18,8 +18,7 @@ from cloudserve.errors import GateRefusedError
 
 if TYPE_CHECKING:
     from cloudserve.release.gates.report import GateReport
-    from cloudserve.release.outcome import Outcome
-    from cloudserve.release.types import Plan
+    from cloudserve.release.types import Outcome, Plan
     from cloudserve.release.verdict import Verdict
 
 

@@ -39,7 +39,6 @@ from cloudserve.release.gates.contract import CONTRACT
 from cloudserve.release.gates.gates import Judge, check_overrides
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.inspection import inspect_drift
-from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
@@ -58,6 +57,7 @@ from cloudserve.release.types import (
     Action,
     Deployment,
     Operation,
+    Outcome,
     Plan,
     Reading,
 )

@@ -256,3 +256,18 @@ class Plan:
     def makes_bucket(self) -> bool:
         """Return whether the plan creates the bucket, in which the lock and the ledger lie."""
         return any(action.kind == CREATE_BUCKET for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a changing verb: the plan and the deployment after it."""
+
+    plan: Plan
+    deployment: Deployment
+    verdicts: tuple[Verdict, ...] = ()
+    """The verdicts of the plan's gates."""
+
+    @property
+    def changed(self) -> bool:
+        """Return whether the plan had actions."""
+        return bool(self.plan.actions)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from cloudserve.bench import process
 from cloudserve.bench.child import ChildServer, child_server
-from cloudserve.bench.load import Load
 from cloudserve.bench.result import Result
-from cloudserve.bench.settings import Settings
+from cloudserve.bench.settings import Load, Settings
 from cloudserve.bench.target import Target, parse_target
 from cloudserve.errors import UserError
 from cloudserve.hints import did_you_mean

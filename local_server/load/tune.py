@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudserve.bench.child import ChildServer, child_server, flagged_child
-from cloudserve.bench.load import Arrivals, Load
 from cloudserve.bench.result import Result
-from cloudserve.bench.settings import Request, Settings, TuneSettings
+from cloudserve.bench.settings import Arrivals, Load, Request, Settings, TuneSettings
 from cloudserve.bench.tuning import (
     Curve,
     Parameters,

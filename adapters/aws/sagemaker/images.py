@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cloudserve.images.aws_registries import ACCOUNTS
+from cloudserve.images.container_images import ACCOUNTS
 
 VERSION = "2.20"
 TAGS = {

@@ -35,8 +35,7 @@ from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
 from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
-from .actions.executor import Performer
-from .actions.scaling import Scaling
+from .actions.executor import Performer, Scaling
 from .actions.steps import (
     CreateArchive,
     DeregisterScaling,
@@ -59,11 +58,10 @@ from .multi_model.provider import MultiModelEndpoint
 from .ownership import Owned
 from .planning.autoscaling import ScalingPlanner
 from .planning.checks import check, check_body, largest_body
-from .planning.leftovers import Leftovers
 from .planning.planner import Planner
 from .planning.single_revision import StagedPlanner
 from .planning.tag_changes import tag_changes
-from .planning.undeploy import Removal
+from .planning.undeploy import Leftovers, Removal
 from .records import ONLY, model_name, without_underscores
 from .snapshot import SnapshotReader, snapshot_of
 

@@ -54,10 +54,9 @@ from .machines import check_replicas, with_accelerator
 from .names import Names, resource_id
 from .options import Options
 from .planning.checks import check
-from .planning.leftovers import holds, plan_leftovers
 from .planning.planner import Planner
 from .planning.private_endpoint import check_private
-from .planning.undeploy import plan_removal
+from .planning.undeploy import holds, plan_leftovers, plan_removal
 from .records import deployed, last_part
 from .regions import check_region, known_regions
 from .snapshot import check_endpoint, read_snapshot, snapshot_of

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.release.outcome import Outcome
+from cloudserve.release.canary.comparison import Measure
+from cloudserve.release.canary.run import CanaryOutcome, Step
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Deployed, Deployment, Operation, Plan
+from cloudserve.release.types import Deployed, Deployment, Operation, Outcome, Plan
 
 COLUMNS = ("REVISION", "STATE", "TRAFFIC", "CREATED")
 
@@ -127,4 +128,34 @@ def _document(deployment: Deployment) -> dict[str, Any]:
             }
             for d in deployment.revisions
         ],
+    }
+
+
+CANARY_COLUMNS = ("STEP", "REQUESTS OF", "EVENT", "CANARY", "LIVE")
+
+
+def canary_report(canary: CanaryOutcome) -> Report:
+    """Render a promotion by canary: the evidence of each step, and the resulting deployment."""
+    report = outcome_report(canary.outcome)
+    if not canary.live:
+        return report
+    document = {
+        **report.document,
+        "canary": {"live": canary.live, "steps": [_step_document(step) for step in canary.steps]},
+    }
+    rows = [_measure_row(step, measure) for step in canary.steps for measure in step.measures]
+    title = f"compared with {canary.live}:"
+    return Report(document, (*report.tables, Table(CANARY_COLUMNS, rows, title)))
+
+
+def _measure_row(step: Step, measure: Measure) -> tuple[str, ...]:
+    shares = (f"{c.share:.1%} of {c.requests:,}" for c in (measure.canary, measure.live))
+    return (f"{step.percent} %", measure.source, measure.name, *shares)
+
+
+def _step_document(step: Step) -> dict[str, Any]:
+    return {
+        "percent": step.percent,
+        "requests": step.requests,
+        "measures": [measure.recorded for measure in step.measures],
     }

@@ -26,13 +26,12 @@ from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.rules import Source as Origin
 from cloudserve.release.canary.split import SplitProber
 from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Source, Watch
-from cloudserve.release.outcome import Outcome
 from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.provider import Provider, SplitProvider
 from cloudserve.release.service import Releases
 from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Deployment, Plan
+from cloudserve.release.types import Deployment, Outcome, Plan
 from cloudserve.storage.events import SILENT, Reporter
 
 logger = logging.getLogger(__name__)

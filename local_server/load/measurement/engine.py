@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from cloudserve.bench.load import Load
+from cloudserve.bench.settings import Load
 
 from .pace import SECOND, Pace, Phases
 from .recorder import Recorder

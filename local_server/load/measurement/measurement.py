@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudserve.bench.child import ChildServer
-from cloudserve.bench.load import Load
 from cloudserve.bench.notes import generator_notes, machine_notes, rate_notes, sample_notes
 from cloudserve.bench.result import (
     GeneratorUse,
@@ -17,6 +16,7 @@ from cloudserve.bench.result import (
     milliseconds,
     spectrum_of,
 )
+from cloudserve.bench.settings import Load
 from cloudserve.bench.target import Target
 
 from .engine import Engine

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloudserve.bench.load import Arrivals, Load
+from cloudserve.bench.settings import Arrivals, Load
 
 SECOND = 1_000_000_000
 _FOREVER = 2**62

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cloudserve.bench.histogram import Histogram
-from cloudserve.bench.load import Load
 from cloudserve.bench.result import Interval, milliseconds
+from cloudserve.bench.settings import Load
 
 from .pace import SECOND, Phases
 

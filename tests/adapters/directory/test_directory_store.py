@@ -10,7 +10,7 @@ import threading
 from pathlib import Path, PurePosixPath
 
 import pytest
-from cloudserve.adapters.directory.keys import LONGEST, OWN, key_of, path_of
+from cloudserve.adapters.directory.files import LONGEST, OWN, key_of, path_of
 from cloudserve.adapters.directory.storage import DirectoryBlobs
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from cloudserve.local_server.config import ModelServerConfig
-from cloudserve.local_server.config.file import ConfigFile
+from cloudserve.local_server.config.model_config import ConfigFile
 from cloudserve.local_server.status import Code, StatusError
 
 from .conftest import Server, run

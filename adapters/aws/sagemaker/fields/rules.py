@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudserve.errors import ProjectError
-from cloudserve.images.aws_registries import ACCOUNTS
+from cloudserve.images.container_images import ACCOUNTS
 from cloudserve.project import Where
 
 from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of

@@ -33,8 +33,7 @@ from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ....actions import out_of_date, planned, typed
-from ..actions.executor import Performer
-from ..actions.scaling import Scaling
+from ..actions.executor import Performer, Scaling
 from ..actions.steps import (
     CreateArchive,
     DeleteEndpoint,

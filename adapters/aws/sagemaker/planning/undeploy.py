@@ -12,13 +12,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError
+from cloudserve.release.collection import Hold
 from cloudserve.release.types import DIGITS_IN_ID, Action, Reading
 
 from ....actions import planned
 from ..actions.steps import DeleteEndpoint, DeleteEndpointConfig, DeleteModel
 from ..context import AwsContext
+from ..model_registry import Packages
 from ..ownership import Owned
-from ..records import CHANGING, DIGEST, FAILED, Endpoint, Spec, carries, model_name, weighted
+from ..records import (
+    CHANGING,
+    DIGEST,
+    FAILED,
+    Endpoint,
+    Spec,
+    carries,
+    model_name,
+    revision_id_of,
+    weighted,
+)
 from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
 from .actions import Steps, await_endpoint, update_endpoint
 
@@ -147,3 +159,73 @@ def names_one_of(config: Mapping[str, Any], models: Collection[str] | None) -> b
     kinds = ("ProductionVariants", "ShadowProductionVariants")
     names = {str(spec.get("ModelName", "")) for kind in kinds for spec in config.get(kind, ())}
     return models is None or not names.isdisjoint(models)
+
+
+KEEP = "cloudserve-keep"
+"""The tag of a SageMaker Model that a person gives to keep a revision."""
+
+
+class Leftovers:
+    """What SageMaker has of a model beside its revisions, and what keeps a revision.
+
+    An endpoint configuration is unused if no endpoint of the region has it, or is being updated to
+    it (API reference, `DeleteEndpointConfig`: do not delete the configuration of a live endpoint).
+    """
+
+    def __init__(self, context: AwsContext, packages: Packages) -> None:
+        self._aws = context
+        self._packages = packages
+
+    def holds(self, reading: Reading) -> dict[str, Hold]:
+        """Return why revisions stay: a tag, another endpoint, a registered model package."""
+        model, snapshot = reading.deployment.model, snapshot_of(reading)
+        revisions = [deployed.revision for deployed in reading.deployment.revisions]
+        found = {
+            revision.id: Hold("a model package of the target's group names its files", True)
+            for revision in revisions
+            if self._packages.has(model, revision)
+        }
+        base = self._aws.names.endpoint(model)
+        own = {base, *(model_name(base, revision.id) for revision in revisions)}
+        for endpoint in self._endpoints():
+            if endpoint.name not in own:
+                for name in self._served(endpoint, base):
+                    found[name] = Hold(f"the endpoint {endpoint.name} serves it")
+        for name, tagged in snapshot.models.items():
+            if KEEP in tagged.tags:
+                found[name] = Hold(f"its SageMaker Model has the tag {KEEP}")
+        return found
+
+    def plan(self, reading: Reading, going: Sequence[str]) -> tuple[Action, ...]:
+        """Plan to delete the configurations that no endpoint uses and that name no going model."""
+        model, main = reading.deployment.model, snapshot_of(reading).endpoint
+        base = self._aws.names.endpoint(model)
+        names = {model_name(base, revision_id) for revision_id in going}
+        configs = [
+            config
+            for config in owned_configs(self._aws.api, self._aws.owned, base, model, (main,))
+            if not names_one_of(config, names)
+        ]
+        used = self._used() if configs else set()
+        return tuple(
+            delete_config(config, model)
+            for config in configs
+            if config["EndpointConfigName"] not in used
+        )
+
+    def _used(self) -> set[str]:
+        return {name for e in self._endpoints() for name in (e.config, e.pending) if name}
+
+    def _endpoints(self) -> Iterator[Endpoint]:
+        """Yield the endpoints of the region, whoever owns them."""
+        for arn in self._aws.api.endpoint_arns():
+            endpoint = self._aws.api.endpoint(arn.rpartition("/")[2])
+            if endpoint is not None:
+                yield endpoint
+
+    def _served(self, endpoint: Endpoint, base: str) -> Iterator[str]:
+        coming = self._aws.api.variants(endpoint.pending) if endpoint.pending else ()
+        for spec in (*endpoint.variants, *endpoint.shadows, *coming):
+            revision_id = revision_id_of(str(spec.get("ModelName", "")), base)
+            if revision_id:
+                yield revision_id

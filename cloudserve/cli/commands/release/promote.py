@@ -94,7 +94,7 @@ def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:
 def _by_canary(
     verbs: Releases, version: str | None, options: CanaryOptions, gates: GateFlags
 ) -> Report:
-    from cloudserve.cli.render.canary import canary_report
+    from cloudserve.cli.render.deployment import canary_report
     from cloudserve.release.canary.run import Decided, promote_by_canary
 
     decided: list[Decided] = []

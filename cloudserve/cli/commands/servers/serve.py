@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
-from cloudserve.cli.commands.servers.as_sagemaker import serve_container, tfserving_options
-from cloudserve.cli.commands.servers.as_vertex import vertex_options
+from cloudserve.cli.commands.servers.contracts import (
+    serve_container,
+    tfserving_options,
+    vertex_options,
+)
 from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import deny_ops_option
 from cloudserve.cli.recording import record_options, take_recording

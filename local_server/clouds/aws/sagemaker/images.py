@@ -14,8 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.images.aws_registries import ACCOUNTS, SHARED_ACCOUNT
-from cloudserve.images.container_images import is_cloudserve
+from cloudserve.images.container_images import ACCOUNTS, SHARED_ACCOUNT, is_cloudserve
 
 from ..protocol.errors import AwsError, invalid
 

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
-from cloudserve.images.aws_registries import ACCOUNTS
+from cloudserve.images.container_images import ACCOUNTS
 from cloudserve.project import MODEL_NAME
 from cloudserve.release.types import Revision, State
 

@@ -6,7 +6,7 @@ import statistics
 import pytest
 from cloudserve.local_server.load.measurement.pace import SECOND, pace_of, phases_of
 
-from cloudserve.bench.load import Arrivals, Load
+from cloudserve.bench.settings import Arrivals, Load
 
 
 def pace(**options):
