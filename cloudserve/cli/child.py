@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from cloudserve.cli.server_loop import received_signals, start_unless
 from cloudserve.errors import UserError
 from cloudserve.servers import Server
 
+_STDERR = 2
 _LOOPBACK = "127.0.0.1,localhost"
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
@@ -36,20 +37,41 @@ def bypass_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     return {"NO_PROXY": names, "no_proxy": names}
 
 
+@contextmanager
+def kept_stderr() -> Iterator[int | None]:
+    """Yield a copy of the descriptor of stderr for a command; None if the process has no stderr.
+
+    The server takes the descriptor away for moments, while it opens a library that writes to it. A
+    command that inherited it then would lose its errors.
+    """
+    try:
+        copy = os.dup(_STDERR)
+    except OSError:
+        yield None
+        return
+    try:
+        yield copy
+    finally:
+        os.close(copy)
+
+
 async def run_beside(
-    server: Server, argv: Sequence[str], environment: Callable[[], Mapping[str, str]]
+    server: Server,
+    argv: Sequence[str],
+    environment: Callable[[], Mapping[str, str]],
+    stderr: int | None = None,
 ) -> int:
     """Start a server, run a command with `environment()`, stop the server; return the exit code.
 
     The code is the command's, or 128 plus the number of the signal that ended it, as in a shell.
-    SIGTERM and SIGINT are passed on to the command. A signal during the start of the server
-    cancels it.
+    `stderr` is the command's, from `kept_stderr`. SIGTERM and SIGINT are passed on to the command.
+    A signal during the start of the server cancels it.
     """
     signals = received_signals()
     if not await start_unless(server, signals):
         return 128 + await signals.get()
     try:
-        process = await asyncio.create_subprocess_exec(*argv, env=environment())
+        process = await asyncio.create_subprocess_exec(*argv, env=environment(), stderr=stderr)
         return await _wait(process, signals)
     finally:
         await server.stop()

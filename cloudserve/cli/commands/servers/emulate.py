@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudserve.cli.child import bypass_proxies, check_command, run_beside
+from cloudserve.cli.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, WithVerbs, data_option
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.logs import FORMS, log_to_stderr
@@ -120,6 +120,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     log_to_stderr(FORMS[0])
     forget_accounts(os.environ)
     shell = dict(os.environ)
+    stderr = click.get_current_context().with_resource(kept_stderr())
     local_server = registry.local_server()
     emulator = local_server.emulator(
         EmulateCommand(
@@ -140,7 +141,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)
 
     if argv:
-        code = local_server.run(run_beside(emulator, argv, environment))
+        code = local_server.run(run_beside(emulator, argv, environment, stderr))
         click.get_current_context().exit(code)
     local_server.run(run_until_stopped(emulator, announce))
 
