@@ -41,7 +41,9 @@ TARGETS = {
     "dedicated": Target("dedicated", "vertex", {**VERTEX, "dedicated_endpoint": True}),
     "ai-platform": Target("ai-platform", "ai-platform", {"project": "clients"}),
 }
-SLOW = ("multi-model", "async", "dedicated")
+AGAIN = ("multi-model", "async", "dedicated")
+"""Further kinds of targets of the same platforms, whose models have names of their own."""
+SLOW = (*AGAIN, "ai-platform")
 KINDS = [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in TARGETS]
 
 
@@ -69,7 +71,7 @@ def deployed(kind, clouds, models):
     scheme = "s3://clients-aws" if target.provider == "sagemaker" else "gs://clients-google"
     fields = {**target.fields, "bucket": scheme}
     place = Target(target.name, target.provider, fields)
-    name = f"echo-{kind}" if kind in SLOW else "echo"
+    name = f"echo-{kind}" if kind in AGAIN else "echo"
     project = Project(models, {name: Model(name, models)}, {kind: place})
     cloudserve.deploy(project, name, kind, environ=clouds)
     return project, name
@@ -143,7 +145,7 @@ def test_a_version_that_is_not_deployed_is_refused(client, kind):
 
 
 def test_a_model_that_is_not_deployed_is_the_services_refusal(clouds, models, kind):
-    if kind in SLOW:
+    if kind in AGAIN:
         pytest.skip("as its platform's first target")
     scheme = "s3://nothing-aws" if kind == "sagemaker" else "gs://nothing-google"
     place = Target(kind, TARGETS[kind].provider, {**TARGETS[kind].fields, "bucket": scheme})
