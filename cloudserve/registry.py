@@ -15,10 +15,10 @@ from typing import ParamSpec, TypeVar, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.hints import did_you_mean
+from cloudserve.local.servers import LocalServer
 from cloudserve.migration import Migration
 from cloudserve.project import Target
 from cloudserve.release.provider import Provider
-from cloudserve.servers import LocalServer
 from cloudserve.storage.contract import PartStore
 
 GROUP = "cloudserve.adapters"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudserve.servers import LocalServer
+    from cloudserve.local.servers import LocalServer
 
     from . import entry
 

@@ -1,4 +1,4 @@
-"""The entry functions of the local server (`cloudserve.servers.LocalServer`).
+"""The entry functions of the local server (`cloudserve.local.servers.LocalServer`).
 
 Each imports its part when it is called: a model server loads nothing of the clouds.
 """
@@ -11,16 +11,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloudserve.local.servers import ContainerCommand, EmulateCommand, ServeCommand
 from cloudserve.registry import needs_extra
-from cloudserve.servers import ContainerCommand, EmulateCommand, ServeCommand
 
 from .runtime.capi.library import open_in_background
 from .transport.loop import run
 
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings, TuneSettings, Tuning
-    from cloudserve.model_repair import RepairReport, RepairRequest
-    from cloudserve.model_run import RunRequest, RunResult
+    from cloudserve.local.model_repair import RepairReport, RepairRequest
+    from cloudserve.local.model_run import RunRequest, RunResult
 
     from .clouds.emulator import Emulator
     from .container.server import ContainerServer

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from cloudserve.cli.server_loop import received_signals, start_unless
 from cloudserve.errors import UserError
-from cloudserve.servers import Server
+from cloudserve.local.servers import Server
 
 _STDERR = 2
 _LOOPBACK = "127.0.0.1,localhost"

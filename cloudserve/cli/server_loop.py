@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from cloudserve.servers import ModelServer, Server
+from cloudserve.local.servers import ModelServer, Server
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

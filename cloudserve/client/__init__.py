@@ -13,13 +13,13 @@ Programs import this package through `cloudserve`; inside the project `cli`, `go
 may import it. It imports no cloud's SDK: targets are reached through the registry.
 """
 
-from cloudserve.client.access import Access
 from cloudserve.client.answer import Answer
 from cloudserve.client.async_client import AsyncClient
 from cloudserve.client.client import Client
-from cloudserve.client.examples import example
 from cloudserve.client.mirror import Mirror, MirrorReport
+from cloudserve.client.payloads.examples import example
 from cloudserve.client.retry import Retry
+from cloudserve.client.transports.access import Access
 from cloudserve.client.weights import Weights
 
 __all__ = [

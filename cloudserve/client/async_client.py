@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from cloudserve.client.access import Access
 from cloudserve.client.answer import Answer
-from cloudserve.client.channel import AsyncChannel
 from cloudserve.client.client import TIMEOUT
 from cloudserve.client.conversation import (
     Confirm,
@@ -22,8 +20,10 @@ from cloudserve.client.conversation import (
     Step,
 )
 from cloudserve.client.mirror import Mirror
-from cloudserve.client.opening import Subject, address_of, open_async_channel, version_of
 from cloudserve.client.retry import Deadline, Retry
+from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.channel import AsyncChannel
+from cloudserve.client.transports.opening import Subject, address_of, open_async_channel, version_of
 from cloudserve.client.weights import Weights
 from cloudserve.project import Project
 

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from cloudserve.client.access import Access
 from cloudserve.client.answer import Answer
-from cloudserve.client.channel import Channel
 from cloudserve.client.conversation import (
     Confirm,
     Conversation,
@@ -21,10 +19,12 @@ from cloudserve.client.conversation import (
     Step,
 )
 from cloudserve.client.mirror import Mirror
-from cloudserve.client.opening import Subject, address_of, open_channel, version_of
-from cloudserve.client.platform import PlatformChannel, check_json
-from cloudserve.client.raw import ask_decoded
+from cloudserve.client.payloads.raw import ask_decoded
 from cloudserve.client.retry import Deadline, Retry
+from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.channel import Channel
+from cloudserve.client.transports.opening import Subject, address_of, open_channel, version_of
+from cloudserve.client.transports.platform import PlatformChannel, check_json
 from cloudserve.client.weights import Weights
 from cloudserve.errors import UserError
 from cloudserve.project import Project

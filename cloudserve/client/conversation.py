@@ -13,11 +13,11 @@ from http import HTTPStatus
 from typing import Any
 
 from cloudserve.client.answer import Answer
-from cloudserve.client.channel import Call, Contract, Reply, Wire
-from cloudserve.client.parts import join, split
-from cloudserve.client.payload import Payload, check_payload, choose_signature
+from cloudserve.client.payloads.parts import join, split
+from cloudserve.client.payloads.payload import Payload, check_payload, choose_signature
+from cloudserve.client.payloads.rows import plain_rows
 from cloudserve.client.retry import Deadline, Retry, draw
-from cloudserve.client.rows import plain_rows
+from cloudserve.client.transports.channel import Call, Contract, Reply, Wire
 from cloudserve.errors import RemoteError, UnreachableError, UserError
 
 

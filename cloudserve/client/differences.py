@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.channel import Arrays
+from cloudserve.client.transports.channel import Arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

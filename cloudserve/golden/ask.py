@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, ModelError, RemoteError, UnreachableError
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 Ask = Callable[[bytes], bytes]
 """Sends a request's JSON body and returns the JSON answer; raises RemoteError."""

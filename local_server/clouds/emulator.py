@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from cloudserve.errors import MissingExtraError
-from cloudserve.running import forget_running, write_running
-from cloudserve.servers import EmulateCommand
+from cloudserve.local.running import forget_running, write_running
+from cloudserve.local.servers import EmulateCommand
 
 from ..inference import Inference
 from ..inference.observation import unobserved

@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from cloudserve.errors import UserError
+from cloudserve.local.servers import ContainerCommand
 from cloudserve.savedmodel.versions import is_saved_model
-from cloudserve.servers import ContainerCommand
 
 from ..inference.observation import unobserved
 from ..monitoring.recording.recorder import Recorder

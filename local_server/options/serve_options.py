@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.golden.recording import Recording
+from cloudserve.local.servers import ServeCommand
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
-from cloudserve.servers import ServeCommand
 
 from ..config import ModelConfig, ModelServerConfig
 from ..monitoring.log_options import RequestLogOptions

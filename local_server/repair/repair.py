@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
-from cloudserve.model_repair import RepairReport, RepairRequest
+from cloudserve.local.model_repair import RepairReport, RepairRequest
 from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, read_saved_model
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
-from cloudserve.model_run import ArrayFile, BytesFile, Examples, Expression, Source
+from cloudserve.local.model_run import ArrayFile, BytesFile, Examples, Expression, Source
 from cloudserve.savedmodel import Signature, TensorSpec
 
 from ..codecs.examples import encode_example

@@ -11,7 +11,7 @@ import numpy as np
 
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
-from cloudserve.model_run import Output
+from cloudserve.local.model_run import Output
 
 from ..runtime.types import Tensor
 

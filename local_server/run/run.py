@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
-from cloudserve.model_run import RunRequest, RunResult
+from cloudserve.local.model_run import RunRequest, RunResult
 from cloudserve.savedmodel import Signature
 
 from ..codecs.request import parse_request

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cloudserve.local_server.clouds.emulator import Emulator
 
-from cloudserve.servers import EmulateCommand
+from cloudserve.local.servers import EmulateCommand
 
 NUMBERS = itertools.count(1)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from cloudserve.local_server.clouds.emulator import Emulator
 
-from cloudserve.servers import EmulateCommand
+from cloudserve.local.servers import EmulateCommand
 from tests.fidelity.clients import Clouds
 
 DEADLINE_SECONDS = 60.0

@@ -13,7 +13,7 @@ from cloudserve.local_server.protocols.tfserving.grpc.prediction import Predicti
 from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.transport.grpc_types import prefix
 
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 from tests.local_server.transport.grpc_http2.raw_calls import raw_calls
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"

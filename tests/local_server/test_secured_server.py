@@ -14,7 +14,7 @@ from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import StatusError
 
 from cloudserve.errors import UserError
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 from .transport.certificates import Signed, config_text
 

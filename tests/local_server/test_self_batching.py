@@ -10,7 +10,7 @@ import pytest
 from cloudserve.local_server.options.serve_options import serve_options
 from cloudserve.local_server.server import ModelServer
 
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 CLIENTS, ROUNDS = 8, 12
 RUNS = b":tensorflow:serving:batching_session:wrapped_run_count{} "

@@ -16,7 +16,7 @@ from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import Code
 
 from cloudserve.errors import ModelError, UserError
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 
 class Model:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def print_response(response: bytes, where: str, output: str, times: Sequence[float]) -> None:
     """Print a JSON response: unchanged, or as a table; the times go to stderr."""
-    from cloudserve.client.json_form import decode_json
-    from cloudserve.client.raw import predictions_of
+    from cloudserve.client.payloads.json_form import decode_json
+    from cloudserve.client.payloads.raw import predictions_of
 
     match output:
         case "json":
@@ -33,7 +33,7 @@ def print_response(response: bytes, where: str, output: str, times: Sequence[flo
 
 def print_answer(answer: Answer, output: str, times: Sequence[float]) -> None:
     """Print an answer on stdout; what answered, and the times, go to stderr."""
-    from cloudserve.client.raw import answer_document
+    from cloudserve.client.payloads.raw import answer_document
 
     match output:
         case "json":
@@ -67,7 +67,7 @@ def _cell(value: Any) -> str:
 
 def _write_arrays(outputs: Any) -> None:
     """Write one array as .npy, several as .npz; texts as numpy's own, not as Python objects."""
-    from cloudserve.client.raw import arrays_file
+    from cloudserve.client.payloads.raw import arrays_file
 
     if sys.stdout.isatty():
         raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.model_run import RunResult
+from cloudserve.local.model_run import RunResult
 
 
 def run_report(result: RunResult) -> Report:

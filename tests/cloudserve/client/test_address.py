@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve import Client
-from cloudserve.client.address import ServerAddress, TargetAddress, parse_address
+from cloudserve.client.transports.address import ServerAddress, TargetAddress, parse_address
 from cloudserve.errors import UserError
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from cloudserve.local_server.messages import message_class
 
-from cloudserve.client import proto_form
-from cloudserve.client.channel import Call
-from cloudserve.client.proto_form import decode_predict, encode_predict
+from cloudserve.client.payloads import proto_form
+from cloudserve.client.payloads.proto_form import decode_predict, encode_predict
+from cloudserve.client.transports.channel import Call
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 

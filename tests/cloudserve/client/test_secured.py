@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from cloudserve import Access, AsyncClient, Client, registry
-from cloudserve.client.access import read_token
+from cloudserve.client.transports.access import read_token
 from cloudserve.errors import RemoteError, UnreachableError, UserError
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 from tests.local_server.transport.certificates import Signed, config_text
 
 from .conftest import running

@@ -8,7 +8,7 @@ import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.golden.samples import sample_requests, to_text
-from cloudserve.model_run import RunRequest
+from cloudserve.local.model_run import RunRequest
 from cloudserve.registry import local_server
 from cloudserve.savedmodel import read_saved_model
 

@@ -26,7 +26,7 @@ class RunningEmulator:
     def __init__(self, data: Path | None, seed: int = 7, *, latency=None, **options) -> None:
         from cloudserve.local_server.clouds.emulator import Emulator
 
-        from cloudserve.servers import EmulateCommand
+        from cloudserve.local.servers import EmulateCommand
 
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)

@@ -166,7 +166,7 @@ def test_a_port_in_use_is_refused_and_leaves_the_directory_free(start_emulator, 
 
     from cloudserve.local_server.clouds.emulator import Emulator
 
-    from cloudserve.servers import EmulateCommand
+    from cloudserve.local.servers import EmulateCommand
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

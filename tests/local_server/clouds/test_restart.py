@@ -14,7 +14,7 @@ SERVE = """
 import asyncio, sys
 from pathlib import Path
 from cloudserve.local_server.clouds.emulator import Emulator
-from cloudserve.servers import EmulateCommand
+from cloudserve.local.servers import EmulateCommand
 
 async def serve():
     emulator = Emulator(EmulateCommand(Path(sys.argv[1])))

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 import pytest
 from cloudserve.local_server.container.server import ContainerServer
 
-from cloudserve.servers import ContainerCommand
+from cloudserve.local.servers import ContainerCommand
 
 
 class Port:

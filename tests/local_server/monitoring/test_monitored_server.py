@@ -25,7 +25,7 @@ from cloudserve.local_server.status import StatusError
 from cloudserve.local_server.warmup import WARMUP_FILE
 from prometheus_client.parser import text_string_to_metric_families
 
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 PATH = "/monitoring/prometheus/metrics"
 

@@ -5,7 +5,7 @@ from cloudserve.local_server.options.serve_options import find_models, serve_opt
 from cloudserve.local_server.options.server_options import BatchingOptions
 
 from cloudserve.errors import ModelError, UserError
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 
 def saved_model(path):

@@ -23,7 +23,7 @@ from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
     from cloudserve.client import Client
-    from cloudserve.client.asking import Given
+    from cloudserve.client.payloads.asking import Given
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
@@ -140,8 +140,8 @@ def command(  # noqa: PLR0913 - keywords, one per option
     per prediction, `npy` writes the output as an array (.npz if there are several).
     """
     from cloudserve.client import Access, Client
-    from cloudserve.client.access import read_token
-    from cloudserve.client.asking import Given
+    from cloudserve.client.payloads.asking import Given
+    from cloudserve.client.transports.access import read_token
 
     source: BinaryIO | None = payload.pop("source")
     given = Given(**payload)
@@ -174,7 +174,7 @@ def _send(
             "a JSON request names its signature itself",
             hint='write "signature_name" into the request, without --signature',
         )
-    from cloudserve.client.asking import repeated
+    from cloudserve.client.payloads.asking import repeated
 
     source = source or sys.stdin.buffer
     if source.isatty():
@@ -185,7 +185,7 @@ def _send(
 
 
 def _predict(client: Client, given: Given, signature: str | None, repeat: int, output: str) -> None:
-    from cloudserve.client.asking import repeated
+    from cloudserve.client.payloads.asking import repeated
 
     inputs = given.inputs(client, signature or "")
     answer, times = repeated(lambda: client.predict(inputs, signature=signature), repeat)

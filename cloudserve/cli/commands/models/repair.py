@@ -11,7 +11,7 @@ from cloudserve.cli.model_argument import locate, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, project_option
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.errors import UserError
-from cloudserve.model_repair import RepairReport, RepairRequest
+from cloudserve.local.model_repair import RepairReport, RepairRequest
 from cloudserve.plural import counted
 
 

@@ -13,7 +13,14 @@ from cloudserve.cli.model_argument import locate, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, print_progress, project_option
 from cloudserve.cli.render.report import output_option, print_report, print_result
 from cloudserve.errors import UserError
-from cloudserve.model_run import ArrayFile, BytesFile, Examples, Expression, RunRequest, Source
+from cloudserve.local.model_run import (
+    ArrayFile,
+    BytesFile,
+    Examples,
+    Expression,
+    RunRequest,
+    Source,
+)
 
 _ARRAY_FILE = re.compile(r".+\.(?:npy|npz|pkl|pickle)(?:\[[^\[\]]+\])?")
 

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from cloudserve.cli.recording import take_recording
 from cloudserve.cli.server_loop import run_until_stopped
-from cloudserve.servers import ContainerCommand
+from cloudserve.local.servers import ContainerCommand
 
 _PORT = 8080
 """The container's default port (SAGEMAKER_BIND_TO_PORT)."""

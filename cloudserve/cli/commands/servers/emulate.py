@@ -20,7 +20,7 @@ from cloudserve.cli.options import Number, deny_ops_option, load, project_file_o
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.server_loop import run_until_stopped
 from cloudserve.cli.variables import container_env_option, forget_accounts, shell_lines
-from cloudserve.servers import EmulateCommand
+from cloudserve.local.servers import EmulateCommand
 
 if TYPE_CHECKING:
     from cloudserve.images.rehearsal import Rehearsal
@@ -174,7 +174,7 @@ def _check_usage(
 
 def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
     from cloudserve.cli.detached import LOG, start_detached
-    from cloudserve.running import read_running
+    from cloudserve.local.running import read_running
 
     context = click.get_current_context()
     given = [text for text in context.meta[ARGUMENTS] if text != "--detach"]

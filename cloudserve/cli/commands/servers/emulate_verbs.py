@@ -79,7 +79,7 @@ def data_option(*, required: bool) -> Callable[[Function], Function]:
 def status_command(*, data: Path, as_exports: bool, output: str) -> None:
     """Show whether the offline clouds of a data folder run; exit with 6 if they do not."""
     from cloudserve.errors import CheckFailedError
-    from cloudserve.running import read_running
+    from cloudserve.local.running import read_running
 
     running = read_running(data)
     if running is None:
@@ -104,7 +104,7 @@ def stop_command(*, data: Path) -> None:
 
     Does nothing if they do not run. Buckets and resources stay in the folder.
     """
-    from cloudserve.running import read_running, stop_running
+    from cloudserve.local.running import read_running, stop_running
 
     running = read_running(data)
     if running is None:

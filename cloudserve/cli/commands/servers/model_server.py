@@ -10,7 +10,7 @@ import click
 from cloudserve.cli.logs import log_to_stderr
 from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.errors import CloudserveError
-from cloudserve.servers import ModelServer
+from cloudserve.local.servers import ModelServer
 
 # main.cc returns -1 for every failure.
 FAILED = 255

@@ -17,7 +17,7 @@ from cloudserve.cli.options import deny_ops_option
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.cli.variables import container_env_option
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -29,7 +29,7 @@ from cloudserve.golden.file import Example, Golden, Header, Refusal, read_golden
 from cloudserve.golden.recording import recording
 from cloudserve.golden.replay import replay
 from cloudserve.golden.subject import asking
-from cloudserve.servers import ServeCommand
+from cloudserve.local.servers import ServeCommand
 
 METRICS = "/monitoring/prometheus/metrics"
 

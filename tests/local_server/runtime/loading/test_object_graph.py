@@ -16,7 +16,7 @@ from cloudserve.local_server.runtime.callables import SessionModel
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.session import load_model
 
-from cloudserve.model_repair import RepairRequest
+from cloudserve.local.model_repair import RepairRequest
 from cloudserve.savedmodel import read_saved_model
 
 keras = tf.keras

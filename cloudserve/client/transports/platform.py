@@ -10,8 +10,8 @@ from functools import cached_property
 from http import HTTPStatus
 
 from cloudserve import registry
-from cloudserve.client.channel import Call, Contract, Reply
-from cloudserve.client.json_form import decode_json, encode_json
+from cloudserve.client.payloads.json_form import decode_json, encode_json
+from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import CloudserveError, RemoteError, UserError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination, destination_of

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cloudserve.client.access import Access
-from cloudserve.client.address import Address, TargetAddress, parse_address
-from cloudserve.client.channel import AsyncChannel, Channel
-from cloudserve.client.grpc_channels import AsyncGrpcChannel, GrpcChannel
-from cloudserve.client.http_channels import AsyncHttpChannel, HttpChannel
-from cloudserve.client.in_process import AsyncLocalChannel, LocalChannel
-from cloudserve.client.platform import AsyncPlatformChannel, PlatformChannel
+from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.address import Address, TargetAddress, parse_address
+from cloudserve.client.transports.channel import AsyncChannel, Channel
+from cloudserve.client.transports.grpc_channels import AsyncGrpcChannel, GrpcChannel
+from cloudserve.client.transports.http_channels import AsyncHttpChannel, HttpChannel
+from cloudserve.client.transports.in_process import AsyncLocalChannel, LocalChannel
+from cloudserve.client.transports.platform import AsyncPlatformChannel, PlatformChannel
 from cloudserve.errors import UserError
 from cloudserve.project import Project, find_project_file, load_project
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, Protocol
 
 from cloudserve.client.answer import Answer
-from cloudserve.client.channel import Arrays
-from cloudserve.client.strings import json_text, to_json
+from cloudserve.client.payloads.strings import json_text, to_json
+from cloudserve.client.transports.channel import Arrays
 from cloudserve.errors import RemoteError, UserError
 
 

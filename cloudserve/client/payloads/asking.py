@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from cloudserve.client.files import only_input, read_arrays, read_example, read_image
-from cloudserve.client.payload import choose_signature
+from cloudserve.client.payloads.files import only_input, read_arrays, read_example, read_image
+from cloudserve.client.payloads.payload import choose_signature
 from cloudserve.errors import UserError
 from cloudserve.savedmodel.signature import Signature
 

@@ -9,16 +9,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.client.access import Access
-from cloudserve.client.address import ServerAddress
-from cloudserve.client.channel import Call, Contract, Reply
-from cloudserve.client.proto_form import (
+from cloudserve.client.payloads.proto_form import (
     decode_metadata,
     decode_predict,
     encode_metadata,
     encode_predict,
 )
 from cloudserve.client.retry import not_connected
+from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.address import ServerAddress
+from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import LostAnswerError, RemoteError
 from cloudserve.registry import needs_extra
 

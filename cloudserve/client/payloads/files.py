@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.arrays import STRING, described
-from cloudserve.client.examples import example
-from cloudserve.client.payload import is_open
+from cloudserve.client.payloads.arrays import STRING, described
+from cloudserve.client.payloads.examples import example
+from cloudserve.client.payloads.payload import is_open
 from cloudserve.errors import UserError
 from cloudserve.registry import needs_extra
 from cloudserve.savedmodel.signature import Signature, TensorSpec

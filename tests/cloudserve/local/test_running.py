@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.running import (
+from cloudserve.local.running import (
     Running,
     forget_running,
     read_running,
@@ -20,7 +20,7 @@ from cloudserve.running import (
 URL = "http://127.0.0.1:1"
 WRITE = """
 import pathlib, sys
-from cloudserve.running import write_running
+from cloudserve.local.running import write_running
 write_running(pathlib.Path(sys.argv[1]), "http://127.0.0.1:1", {})
 """
 STUBBORN = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); signal.pause()"

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 from cloudserve import registry
-from cloudserve.client.channel import Call, Contract, Reply
+from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import CloudserveError, RemoteError, UserError
+from cloudserve.local.servers import LoadedModel
 from cloudserve.savedmodel import resolve
-from cloudserve.servers import LoadedModel
 
 
 class InProcess:

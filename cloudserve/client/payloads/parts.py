@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cloudserve.client.channel import Arrays, Call, Reply, Wire
-from cloudserve.client.payload import Payload
+from cloudserve.client.payloads.payload import Payload
+from cloudserve.client.transports.channel import Arrays, Call, Reply, Wire
 from cloudserve.errors import RemoteError, UserError
 
 _MARGIN = 0.97

@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.arrays import STRING, numpy_dtype
-from cloudserve.client.channel import Arrays, Call
-from cloudserve.client.payload import DEFAULT_SIGNATURE, Payload
-from cloudserve.client.strings import from_json, json_text, string_array, to_json
+from cloudserve.client.payloads.arrays import STRING, numpy_dtype
+from cloudserve.client.payloads.payload import DEFAULT_SIGNATURE, Payload
+from cloudserve.client.payloads.strings import from_json, json_text, string_array, to_json
+from cloudserve.client.transports.channel import Arrays, Call
 from cloudserve.errors import RemoteError, UserError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 

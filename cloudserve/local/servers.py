@@ -16,8 +16,8 @@ from cloudserve.bench.settings import Load, Settings, TuneSettings
 from cloudserve.bench.tuning import Tuning
 from cloudserve.golden.recording import Recording
 from cloudserve.images.rehearsal import Rehearsal
-from cloudserve.model_repair import RepairReport, RepairRequest
-from cloudserve.model_run import RunRequest, RunResult
+from cloudserve.local.model_repair import RepairReport, RepairRequest
+from cloudserve.local.model_run import RunRequest, RunResult
 
 if TYPE_CHECKING:
     from cloudserve.savedmodel.signature import Signature

@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from cloudserve.client.strings import as_bytes
+from cloudserve.client.payloads.strings import as_bytes
 from cloudserve.errors import UserError
 from cloudserve.protos import declare, message_class
 

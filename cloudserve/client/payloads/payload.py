@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.arrays import UnfitError, described, to_array
-from cloudserve.client.channel import Arrays
+from cloudserve.client.payloads.arrays import UnfitError, described, to_array
+from cloudserve.client.transports.channel import Arrays
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
 from cloudserve.savedmodel.signature import Signature, TensorSpec

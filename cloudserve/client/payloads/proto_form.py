@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from cloudserve import protos
-from cloudserve.client.arrays import STRING, numpy_dtype
-from cloudserve.client.channel import Call, Contract, Reply
-from cloudserve.client.payload import DEFAULT_SIGNATURE
-from cloudserve.client.strings import as_bytes
+from cloudserve.client.payloads.arrays import STRING, numpy_dtype
+from cloudserve.client.payloads.payload import DEFAULT_SIGNATURE
+from cloudserve.client.payloads.strings import as_bytes
+from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.dtypes import PROTO_NAMES, dtype_name

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cloudserve.client.access import Access
-from cloudserve.client.address import ServerAddress
-from cloudserve.client.channel import Call, Contract, Reply
-from cloudserve.client.rest import Rest
 from cloudserve.client.retry import Deadline, not_connected
+from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.address import ServerAddress
+from cloudserve.client.transports.channel import Call, Contract, Reply
+from cloudserve.client.transports.rest import Rest
 from cloudserve.errors import LostAnswerError, RemoteError
 from cloudserve.registry import needs_extra
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.strings import as_bytes, string_array
+from cloudserve.client.payloads.strings import as_bytes, string_array
 from cloudserve.savedmodel.signature import TensorSpec
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from cloudserve.client.address import ServerAddress
-from cloudserve.client.channel import Call, Contract, Reply
-from cloudserve.client.json_form import decode_json, encode_json
+from cloudserve.client.payloads.json_form import decode_json, encode_json
+from cloudserve.client.transports.address import ServerAddress
+from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature, read_signature
