@@ -298,8 +298,8 @@ def _check_labels(
     found = len(labels.right) if labels else 0
     if found < needed:
         raise UserError(
-            f"the requests have {counted(found, 'labelled one')}, and a canary that is compared "
-            f"with a margin of {rules.more_wrong:.3g} needs {needed} at least",
+            f"{counted(found, 'request')} with labels cannot prove a margin of "
+            f"{rules.more_wrong * ALL:g} %: that takes {needed} at least",
             where=where,
             hint="give more labelled requests, or a greater `max_wrong`",
         )

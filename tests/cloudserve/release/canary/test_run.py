@@ -144,7 +144,7 @@ def test_a_canary_that_answers_labelled_requests_wrong_is_rolled_back(
 def test_too_few_labelled_requests_are_refused_before_any_traffic_moves(deployed, platform, found):
     verbs, live, _ = deployed
     labels = Labels({b"%d" % number: [1] for number in range(found)})
-    with pytest.raises(UserError, match=rf"the requests have {found} labelled ones") as caught:
+    with pytest.raises(UserError, match=rf"^{found} requests with labels cannot prove") as caught:
         promote_by_canary(
             verbs, [BODY], rules=CanaryRules(more_wrong=0.05), labels=labels if found else None
         )
