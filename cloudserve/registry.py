@@ -11,15 +11,18 @@ from functools import wraps
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import signature
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
 
 from cloudserve.errors import MissingExtraError, ProjectError, UserError
 from cloudserve.hints import did_you_mean
-from cloudserve.local.servers import LocalServer
-from cloudserve.migration import Migration
-from cloudserve.project import Target
-from cloudserve.release.provider import Provider
-from cloudserve.storage.contract import PartStore
+
+if TYPE_CHECKING:
+    # Every server's process imports this module, and none of these.
+    from cloudserve.local.servers import LocalServer
+    from cloudserve.migration import Migration
+    from cloudserve.project import Target
+    from cloudserve.release.provider import Provider
+    from cloudserve.storage.contract import PartStore
 
 GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
@@ -29,8 +32,8 @@ OLD = "it was written for an older version of cloudserve"
 UPDATE = "update the package that brings it. For its authors: {}"
 READING = "`describe(model)` has become `read(model) -> Reading`, and plans are made from that"
 REPORTER = "`perform`, `batch` and the bucket's `ensure` take a `reporter` instead of `notify`"
-OpenUrl = Callable[[str, Mapping[str, str]], tuple[PartStore, str]]
-Create = Callable[[Target, Mapping[str, str]], Provider]
+OpenUrl: TypeAlias = "Callable[[str, Mapping[str, str]], tuple[PartStore, str]]"
+Create: TypeAlias = "Callable[[Target, Mapping[str, str]], Provider]"
 P = ParamSpec("P")
 T = TypeVar("T")
 # Packages of the extras: a missing one is a MissingExtraError, any other missing module is a bug.
@@ -97,6 +100,8 @@ def _load(point: EntryPoint) -> object:
 
 
 def _check_contract(made: object, point: EntryPoint) -> None:
+    from cloudserve.release.provider import Provider
+
     contract = (name for name in vars(Provider) if not name.startswith("_"))
     missing = [f"`{name}`" for name in contract if not hasattr(made, name)]
     if missing:
