@@ -26,7 +26,7 @@ class Retry:
     """How often a request is sent again that was certainly not processed, and how soon.
 
     Certainly not processed is a request without a connection, and one that was refused for now:
-    HTTP 429 and 503, gRPC's UNAVAILABLE from the server, a throttled call of a cloud.
+    HTTP 429 and 503, a full queue over gRPC, a throttled call of a cloud.
     """
 
     attempts: int = 3

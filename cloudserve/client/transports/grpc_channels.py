@@ -36,6 +36,8 @@ _NO_METADATA = frozenset({"UNIMPLEMENTED", "NOT_FOUND", "INVALID_ARGUMENT"})
 _NOT_CONNECTED = re.compile(
     "failed to connect|connection refused|name resolution|DNS", re.IGNORECASE
 )
+_FULL = re.compile("queue .*is full")
+"""TensorFlow Serving's refusal of a request that it did not process (batch_scheduler)."""
 _HINTS = {
     "INVALID_ARGUMENT": "correct the request",
     "NOT_FOUND": "check the model's name and version",
@@ -199,7 +201,7 @@ def _failure(error: Any, where: str, seconds: float) -> RemoteError:
             where=where,
             hint="give more time, or smaller batches",
         )
-    if code == "UNAVAILABLE" and not _is_from_server(error):
+    if code == "UNAVAILABLE" and not _FULL.search(details):
         return _without_connection(details, where)
     return RemoteError(
         f"the prediction failed with {code}: {details}",
@@ -209,15 +211,12 @@ def _failure(error: Any, where: str, seconds: float) -> RemoteError:
     )
 
 
-def _is_from_server(error: Any) -> bool:
-    return "received from peer" in error.debug_error_string()
-
-
 def _without_connection(details: str, where: str) -> RemoteError:
     if _NOT_CONNECTED.search(details):
         return not_connected("gRPC server", details, where)
+    # grpcio does not tell a server's own UNAVAILABLE from a connection that ended.
     return LostAnswerError(
-        f"the connection ended before the answer: {details}",
+        f"no answer (UNAVAILABLE): {details}",
         where=where,
         hint="look at the server's log; the model may have run",
     )

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import numpy as np
 import pytest
 
@@ -256,20 +257,44 @@ def test_no_grpc_server_is_unreachable(ask, nobody):
         ask(f"grpc://{nobody}/m", retry=Retry(attempts=1))
 
 
-def test_a_grpc_server_that_ends_the_connection_loses_the_answer(ask, misbehaving):
-    def end(connection, number):
-        connection.recv(65536)
-        settings = b"\0\0\0\4\0\0\0\0\0"
-        connection.sendall(settings)
-        data = b""
-        while b"GetModelMetadata" not in data and b"\0\0\0\0\1" not in data[9:]:
-            if not (more := connection.recv(65536)):
-                return
-            data += more
-        connection.shutdown(socket.SHUT_RDWR)
+@pytest.fixture
+def refusing():
+    """Give what starts a gRPC server that refuses with UNAVAILABLE and a text; counts calls."""
+    servers, calls = [], []
 
-    with pytest.raises(RemoteError):
-        ask(f"grpc://{misbehaving(end)}/m", retry=Retry(attempts=1), timeout=10)
+    def start(details):
+        def refuse(request, context):
+            calls.append(request)
+            context.abort(grpc.StatusCode.UNAVAILABLE, details)
+
+        class Handler(grpc.GenericRpcHandler):
+            def service(self, _details):
+                return grpc.unary_unary_rpc_method_handler(refuse)
+
+        server = grpc.server(ThreadPoolExecutor(1), handlers=(Handler(),))
+        servers.append(server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        return f"grpc://127.0.0.1:{port}/m", calls
+
+    yield start
+    for server in servers:
+        server.stop(None).wait()
+
+
+def test_a_full_queue_over_grpc_is_asked_again(ask, refusing):
+    address, calls = refusing("The batch scheduling queue to which this task was submitted is full")
+    with pytest.raises(RemoteError, match="failed with UNAVAILABLE: The batch") as caught:
+        ask(address, retry=QUICK)
+    assert not isinstance(caught.value, UnreachableError)
+    assert len(calls) == 3
+
+
+def test_another_unavailable_over_grpc_may_be_a_lost_answer(ask, refusing):
+    address, calls = refusing("Socket closed")
+    with pytest.raises(LostAnswerError, match=r"no answer \(UNAVAILABLE\): Socket closed"):
+        ask(address, retry=QUICK)
+    assert len(calls) == 1
 
 
 def test_a_silent_grpc_server_ends_at_the_deadline(ask, misbehaving):
