@@ -11,20 +11,50 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.files import sync_directory
-from cloudserve.storage.contract import Blob, Expect
+from cloudserve.storage.contract import Blob, Expect, Part, UploadGoneError
 from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.file_slice import BLOCK, FileSlice
 from cloudserve.storage.upload.send import send_file
 
 from .files import OWN, Metadata, StagingFile, key_of, path_of, staging_file, status_of, token_of
-from .no_parts import NoParts
+
+
+class NoParts:
+    """The part operations of `PartStore`, for a store whose `begin` returns None."""
+
+    def open_uploads(self, key: str) -> tuple[str, ...]:
+        """Return (): there are no uploads."""
+        del key
+        return ()
+
+    def parts(self, key: str, upload: str) -> tuple[Part, ...]:
+        """Raise UploadGoneError."""
+        raise UploadGoneError(f"there is no upload {upload}", where=key)
+
+    def reuse_part(self, part: Part, body: FileSlice) -> None:
+        """Return None."""
+        del part, body
+
+    def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
+        """Raise UploadGoneError."""
+        del number, body
+        raise UploadGoneError(f"there is no upload {upload}", where=key)
+
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
+        """Raise UploadGoneError."""
+        del parts
+        raise UploadGoneError(f"there is no upload {upload}", where=key)
+
+    def abort(self, key: str, upload: str) -> None:
+        """Do nothing: there are no uploads."""
+
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAKE_ROOM = "make room there, then run the command again; complete files are not copied again"

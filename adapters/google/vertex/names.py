@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudserve.errors import UserError
+from cloudserve.project import Target
 from cloudserve.release.types import Revision
 
-from ...ownership import Found, Ownership
-from ..labels import bucket_label, version_labels
+from ...options import value_of
+from ...ownership import Found, Ownership, ownership
+from ..labels import bucket_label, label_value, version_labels
+from .options import Options
 
 ENDPOINT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[0-9]+")
 """Source: aiplatform v1, `endpoints.create`, endpointId; the service's own are numbers."""
@@ -118,3 +121,14 @@ def _number(name: str) -> str:
 
 def _pairs(tags: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in tags.items())
+
+
+def names_of(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Names:
+    """Return the names of a target, which are taken within a region of its project."""
+
+    def place(of: Target) -> tuple[str, ...]:
+        return tuple(value_of(of, Options, name, environ) for name in ("project", "region"))
+
+    name = options.endpoint_name
+    own = ownership(target, bucket, name, place=place, fold=resource_id, encode=label_value)
+    return Names(own, options.labels)

@@ -40,18 +40,17 @@ from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ...extras import extra
-from ...options import bucket_name, parse_options, value_of
+from ...options import bucket_name, parse_options
 from ...own_image import check_rehearse
-from ...ownership import ownership
 from ...polling import Poller
 from ..call_example import call_example
-from ..labels import check_labels, label_value
+from ..labels import check_labels
 from .actions.executor import Performer
 from .batch import Batches, check_urls
 from .extra_fields import check_extra
 from .images import Availability, Clock, check_image, utc_now
 from .machines import check_replicas, with_accelerator
-from .names import Names, resource_id
+from .names import Names, names_of
 from .options import Options
 from .planning.checks import check
 from .planning.planner import Planner
@@ -111,17 +110,8 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
     poller = Poller(options.timeout_seconds, first=0.05)
     available = Availability(target.where_of("tensorflow_version"), clock)
-    names = _names(target, options, name, environ)
+    names = names_of(target, options, name, environ)
     return Vertex(names, options, api, blobs, poller, available)
-
-
-def _names(target: Target, options: Options, bucket: str, environ: Mapping[str, str]) -> Names:
-    def place(of: Target) -> tuple[str, ...]:
-        return tuple(value_of(of, Options, name, environ) for name in ("project", "region"))
-
-    name = options.endpoint_name
-    own = ownership(target, bucket, name, place=place, fold=resource_id, encode=label_value)
-    return Names(own, options.labels)
 
 
 class Vertex:

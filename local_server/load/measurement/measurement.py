@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudserve.bench.child import ChildServer
-from cloudserve.bench.notes import generator_notes, machine_notes, rate_notes, sample_notes
 from cloudserve.bench.result import (
     GeneratorUse,
     Result,
@@ -18,6 +17,7 @@ from cloudserve.bench.result import (
 )
 from cloudserve.bench.settings import Load
 from cloudserve.bench.target import Target
+from cloudserve.bench.text import generator_notes, machine_notes, rate_notes, sample_notes
 
 from .engine import Engine
 from .pace import SECOND, pace_of, phases_of

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cloudserve.bench.notes import generator_notes, machine_notes, rate_notes, sample_notes
 from cloudserve.bench.result import GeneratorUse, Latency
 from cloudserve.bench.settings import Load
+from cloudserve.bench.text import generator_notes, machine_notes, rate_notes, sample_notes
 from cloudserve.errors import UserError
 
 MILLISECOND = Latency(mean=1, min=1, p50=1, p75=1, p90=1, p95=1, p99=1, p999=1, max=1)
