@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         approve,
         deploy,
         drift,
+        export,
         gc,
         history,
         plan,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from cloudserve.comparison import Comparison, diff
     from cloudserve.errors import CloudserveError
+    from cloudserve.local.model_export import ExportReport, ImageInput
     from cloudserve.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.project import Model, Project, Target, load_project
@@ -84,7 +86,9 @@ _NAMES = {
     "Drift": "cloudserve.release.drift:Drift",
     "DriftReport": "cloudserve.release.drift:DriftReport",
     "Difference": "cloudserve.savedmodel:Difference",
+    "ExportReport": "cloudserve.local.model_export:ExportReport",
     "GateStep": "cloudserve.release.types:GateStep",
+    "ImageInput": "cloudserve.local.model_export:ImageInput",
     "Mirror": "cloudserve.client:Mirror",
     "MirrorReport": "cloudserve.client:MirrorReport",
     "Model": "cloudserve.project:Model",
@@ -106,6 +110,7 @@ _NAMES = {
     "diff": "cloudserve.comparison:diff",
     "drift": "cloudserve.api:drift",
     "example": "cloudserve.client:example",
+    "export": "cloudserve.api:export",
     "gc": "cloudserve.api:gc",
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
@@ -141,7 +146,9 @@ __all__ = [
     "Difference",
     "Drift",
     "DriftReport",
+    "ExportReport",
     "GateStep",
+    "ImageInput",
     "Mirror",
     "MirrorReport",
     "Model",
@@ -164,6 +171,7 @@ __all__ = [
     "diff",
     "drift",
     "example",
+    "export",
     "gc",
     "history",
     "inspect",

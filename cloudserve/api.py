@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cloudserve.local.model_export import ExportReport, ExportRequest, ImageInput
 from cloudserve.project import Project
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
@@ -290,3 +291,18 @@ def history(
     Returns all of them or the last `limit`; each costs about five requests to the bucket.
     """
     return Releases(project, model, target, environ=environ).history(limit)
+
+
+def export(
+    source: object, base: Path | str, *, version: int | None = None, image: ImageInput | None = None
+) -> ExportReport:
+    """Write a Keras model or a `tf.Module` as a version below a base path, such as models/NAME.
+
+    `source` is the model, a `.keras` or `.h5` file, or `MODULE:FUNCTION`. The version is loaded as
+    TensorFlow Serving does and compared with the model before it appears. `version` is by default
+    the next number; `image` adds a signature that decodes images. Raises UserError if the version
+    exists, ModelError for a model that cannot be exported.
+    """
+    from cloudserve.registry import local_server
+
+    return local_server().export(source, Path(base), ExportRequest(version, image))

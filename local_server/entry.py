@@ -19,6 +19,7 @@ from .transport.loop import run
 
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings, TuneSettings, Tuning
+    from cloudserve.local.model_export import ExportReport, ExportRequest
     from cloudserve.local.model_repair import RepairReport, RepairRequest
     from cloudserve.local.model_run import RunRequest, RunResult
 
@@ -32,6 +33,7 @@ __all__ = [
     "bench",
     "container_server",
     "emulator",
+    "export",
     "flagged_server",
     "model_server",
     "open_model",
@@ -144,6 +146,16 @@ def run_once(folder: Path, request: RunRequest) -> RunResult:
     from .run.run import run_model
 
     return run_model(folder, request)
+
+
+@needs_extra("the export", "server")
+def export(source: object, base: Path, request: ExportRequest) -> ExportReport:
+    """Export a model, or that of a file or a function, as a version."""
+    from .export.export import export_model, export_source
+
+    if isinstance(source, str):
+        return export_source(source, base, request)
+    return export_model(source, base, request)
 
 
 @needs_extra("models", "server")

@@ -1,1 +1,1 @@
-"""What runs on this machine, as the core sees it: servers, one run of a model, its repair."""
+"""What runs on this machine, as the core sees it: servers, a model's run, repair and export."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudserve.bench.tuning import Tuning
     from cloudserve.golden.recording import Recording
     from cloudserve.images.rehearsal import Rehearsal
+    from cloudserve.local.model_export import ExportReport, ExportRequest
     from cloudserve.local.model_repair import RepairReport, RepairRequest
     from cloudserve.local.model_run import RunRequest, RunResult
     from cloudserve.savedmodel.signature import Signature
@@ -212,6 +213,13 @@ class LocalServer(Protocol):
 
         Each request has the place that an error names. Raises UserError if it does not fit.
         """
+
+    def export(self, source: object, base: Path, request: ExportRequest) -> ExportReport:
+        """Export a model, or the one of a file or of `MODULE:FUNCTION`, as a version.
+
+        Raises UserError for another kind of source, ModelError if it does not load.
+        """
+        ...
 
     def repair(self, source: Path, target: Path, request: RepairRequest) -> RepairReport:
         """Write a repaired copy of the SavedModel in a directory.

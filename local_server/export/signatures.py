@@ -1,0 +1,115 @@
+"""Signatures of an export: of a Keras model's inputs, of a module's functions, of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudserve.errors import ModelError, UserError
+from cloudserve.local.model_export import ImageInput
+
+from ..runtime.types import DEFAULT_SIGNATURE
+
+IMAGE_SIGNATURE = IMAGE_ALIAS = "image_bytes"
+_CHANNELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A function with the specs of its arguments, to be a signature."""
+
+    function: Callable[..., Any]
+    specs: tuple[Any, ...]
+    """`tf.TensorSpec`s, whose names are the aliases of the inputs."""
+
+
+def served_functions(tf: Any, model: Any, image: ImageInput | None) -> Mapping[str, Served]:
+    """Return the signatures of a model by name.
+
+    Raises ModelError for a model whose inputs are not known, UserError for an image signature that
+    does not fit.
+    """
+    if isinstance(model, tf.keras.Model):
+        served = {DEFAULT_SIGNATURE: _of_keras(tf, model)}
+    elif isinstance(model, tf.Module):
+        served = _of_module(tf, model)
+    else:
+        raise ModelError(
+            f"a {type(model).__name__} is not a model",
+            hint="return a Keras model, or a tf.Module with functions of an input_signature",
+        )
+    if image is not None:
+        served[IMAGE_SIGNATURE] = _of_images(tf, served[DEFAULT_SIGNATURE], image)
+    return served
+
+
+def _of_keras(tf: Any, model: Any) -> Served:
+    if not model.built or not getattr(model, "inputs", None):
+        raise ModelError(
+            f"the inputs of {model.name} are not known",
+            hint="begin it with keras.Input((SIZE, …)), or export a tf.Module whose function has "
+            "an input_signature",
+        )
+    names = getattr(model, "output_names", None) or [model.layers[-1].name]
+    specs = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
+
+    is_sequence = isinstance(model, tf.keras.Sequential)
+
+    def serve(*tensors: Any) -> dict[str, Any]:
+        packed = tensors[0] if is_sequence else tf.nest.pack_sequence_as(model.input, tensors)
+        outputs = model(packed, training=False)
+        return dict(zip(names, tf.nest.flatten(outputs), strict=True))
+
+    return Served(serve, tuple(specs))
+
+
+def _of_module(tf: Any, module: Any) -> dict[str, Served]:
+    """Return the functions of a module that have an input signature; `__call__` is the default."""
+    served: dict[str, Served] = {}
+    for name in dir(type(module)):
+        function: Any = getattr(module, name, None)
+        if getattr(function, "input_signature", None) is not None:
+            # A concrete function has a name for each argument.
+            specs = function.get_concrete_function().structured_input_signature
+            served[DEFAULT_SIGNATURE if name == "__call__" else name] = Served(
+                function, tuple(tf.nest.flatten(specs))
+            )
+    if len(served) == 1 and DEFAULT_SIGNATURE not in served:
+        served = {DEFAULT_SIGNATURE: next(iter(served.values()))}
+    if not served:
+        raise ModelError(
+            f"{type(module).__name__} has no function with an input_signature",
+            hint="write @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, 'x')])",
+        )
+    return served
+
+
+def _of_images(tf: Any, served: Served, image: ImageInput) -> Served:
+    """Return the function behind a decoder of images, in the size that it takes."""
+    spec = served.specs[0]
+    shape = spec.shape.as_list() if spec.shape.rank else []
+    if len(served.specs) != 1 or len(shape) not in {_CHANNELS, _CHANNELS + 1}:
+        raise UserError(
+            f"the model takes no images: its input is {spec.dtype.name}{shape}",
+            hint="leave --image-bytes out",
+        )
+    height, width = image.height or shape[1], image.width or shape[2]
+    channels = shape[3] if len(shape) > _CHANNELS else 1
+    if not height or not width:
+        raise UserError("the size of the images is open", hint="give --image-size HEIGHTxWIDTH")
+
+    def decode(data: Any) -> Any:
+        pixels = tf.io.decode_image(data, channels=channels, expand_animations=False)
+        resized = tf.image.resize(pixels, [height, width])
+        scaled = tf.cast(resized / image.scale, spec.dtype)
+        return scaled if len(shape) > _CHANNELS else tf.squeeze(scaled, -1)
+
+    def serve(image_bytes: Any) -> Any:
+        size = [height, width, channels][: len(shape) - 1]
+        decoded = tf.map_fn(
+            decode, image_bytes, fn_output_signature=tf.TensorSpec(size, spec.dtype)
+        )
+        return served.function(decoded)
+
+    return Served(serve, (tf.TensorSpec([None], tf.string, IMAGE_ALIAS),))

@@ -1,0 +1,82 @@
+"""Sources of an export: a file of Keras, or a function of the user's code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cloudserve.errors import ModelError, UserError
+from cloudserve.savedmodel.other_formats import recognize
+
+_KERAS = frozenset({".keras", ".h5", ".hdf5"})
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_FORMS = "give a .keras or .h5 file, or MODULE:FUNCTION that returns a Keras model or a tf.Module"
+
+
+def load_source(tf: Any, source: str) -> Any:
+    """Return the model of a source.
+
+    Raises UserError for another kind of source, ModelError if it does not load.
+    """
+    path = Path(source)
+    if path.suffix.lower() in _KERAS:
+        return _load_keras(tf, path)
+    if _FUNCTION.fullmatch(source) and not path.exists():
+        return _call(source)
+    kind, hint = recognize(path)
+    text = kind or ("it is a directory" if path.is_dir() else "there is no such file")
+    raise UserError(
+        f"the source is not a model to export: {text}", where=source, hint=hint or _FORMS
+    )
+
+
+def _load_keras(tf: Any, path: Path) -> Any:
+    if not path.is_file():
+        raise UserError("there is no such file", where=str(path), hint=_FORMS)
+    try:
+        return tf.keras.models.load_model(str(path), compile=False)
+    except Exception as error:  # Keras raises whatever the layers' code raises
+        raise ModelError(
+            f"Keras {tf.keras.__version__} does not load the file: {_first_line(error)}",
+            where=str(path),
+            hint="load it where it was saved, and export it there with model.export('DIRECTORY'); "
+            "a model with classes of your own is exported with MODULE:FUNCTION",
+        ) from error
+
+
+def _call(source: str) -> Any:
+    """Import a module, from the current directory too, and call its function."""
+    module_name, _, path = source.partition(":")
+    with _importing_from(Path.cwd()):
+        try:
+            function = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"there is no module {error.name}", where=source, hint=_FORMS
+            ) from error
+        for name in path.split("."):
+            if not hasattr(function, name):
+                raise UserError(f"there is no {name}", where=source, hint=_FORMS)
+            function = getattr(function, name)
+        return (
+            function() if callable(function) and not hasattr(function, "signatures") else function
+        )
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

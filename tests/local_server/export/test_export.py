@@ -1,0 +1,144 @@
+"""`cloudserve export`: Keras files and Python objects become versions of a model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cloudserve
+from cloudserve.check.check import check_model
+from cloudserve.cli.errors import run
+from cloudserve.local.model_run import ArrayFile, BytesFile, Expression, RunRequest
+from cloudserve.registry import local_server
+from cloudserve.savedmodel import read_saved_model
+
+# Keras calls numpy in the way of its first version.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+layers = tf.keras.layers
+
+
+class Words(tf.Module):
+    """A variable, a table, and two functions, one of which does not name its argument."""
+
+    def __init__(self):
+        self.factor = tf.Variable(2.0)
+        pairs = tf.lookup.KeyValueTensorInitializer(["cat"], [1.0])
+        self.table = tf.lookup.StaticHashTable(pairs, 0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
+    def __call__(self, x):
+        return {"y": x * self.factor}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+    def look_up(self, word):
+        return {"number": self.table.lookup(word) * self.factor}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Give a saved model of 4x4 images, with the model."""
+    pixels = layers.Input((4, 4, 3), name="pixels")
+    scores = layers.Dense(2, "softmax", name="scores")(layers.Flatten()(pixels))
+    model = tf.keras.Model(pixels, scores)
+    path = tmp_path_factory.mktemp("keras") / "cats.keras"
+    model.save(path)
+    return path, model
+
+
+def exported(capsys, *args):
+    assert run(["export", *map(str, args), "-o", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, code, *args):
+    assert run(["export", *map(str, args)]) == code
+    return capsys.readouterr().err
+
+
+def answers(folder, signature, **sources):
+    result = local_server().run_once(folder, RunRequest(signature, sources))
+    return json.loads(result.answer)["outputs"]
+
+
+def test_a_keras_file_is_exported_as_the_next_version(images, tmp_path, capsys):
+    path, model = images
+    report = exported(capsys, path, tmp_path / "cats")
+    assert (report["version"], report["signatures"]) == (1, ["serving_default"])
+    assert (report["compared"], report["ulp"] < 8) == (2, True)
+    folder = tmp_path / "cats" / "1"
+    assert check_model(folder, 1, folder, ("serve",)).findings == ()
+    (signature,) = read_saved_model(folder).signatures
+    assert [spec.alias for spec in (*signature.inputs, *signature.outputs)] == ["pixels", "scores"]
+    x = np.random.default_rng(1).random((2, 4, 4, 3), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    served = answers(folder, "serving_default", pixels=ArrayFile(tmp_path / "x.npy"))
+    assert np.allclose(served, model(x).numpy(), rtol=0, atol=1e-6)
+    assert exported(capsys, path, tmp_path / "cats")["version"] == 2
+    assert sorted(one.name for one in (tmp_path / "cats").iterdir()) == ["1", "2"]
+
+
+def test_image_files_are_decoded_and_resized(images, tmp_path, capsys):
+    path, model = images
+    report = exported(capsys, path, tmp_path / "cats", "--image-bytes")
+    assert report["signatures"] == ["image_bytes", "serving_default"]
+    pixels = np.random.default_rng(1).integers(0, 255, (8, 8, 3), np.uint8)
+    (tmp_path / "cat.png").write_bytes(tf.io.encode_png(pixels).numpy())
+    served = answers(
+        tmp_path / "cats" / "1", "image_bytes", image_bytes=BytesFile(tmp_path / "cat.png")
+    )
+    resized = tf.image.resize(pixels, [4, 4])[tf.newaxis] / 255.0
+    assert np.allclose(served, model(resized).numpy(), rtol=0, atol=1e-5)
+
+
+def test_the_model_of_a_function_is_exported(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "training.py").write_text(
+        "import tensorflow as tf\n"
+        "def build():\n"
+        "    x = tf.keras.Input((2,), name='x')\n"
+        "    return tf.keras.Model(x, tf.keras.layers.Dense(1, name='y')(x))\n"
+    )
+    assert exported(capsys, "training:build", "models/line")["compared"] == 2
+
+
+def test_a_module_is_exported_from_python(tmp_path):
+    report = cloudserve.export(Words(), tmp_path / "words", version=7)
+    assert (report.version, report.ulp, report.compared) == (7, 0, 2)
+    assert report.signatures == ("look_up", "serving_default")
+    ones = Expression("[[1.0, 1.0]]")
+    assert answers(report.path, "serving_default", x=ones) == [[2.0, 2.0]]
+    words = Expression("['cat', 'dog']")
+    assert answers(report.path, "look_up", word=words) == [2.0, 0.0]
+
+
+WRONG = {
+    "no file": (["absent.keras"], 2, "there is no such file"),
+    "no module": (["absent:build"], 2, "there is no module absent"),
+    "no function": (["json:absent"], 2, "there is no absent"),
+    "no model": (["json:JSONEncoder"], 3, "a JSONEncoder is not a model"),
+    "damaged": (["damaged.keras"], 3, "does not load the file"),
+    "size": (["x.keras", "--image-size", "4"], 2, "`4` is not HEIGHTxWIDTH"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_source_is_one_error(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged.keras").write_bytes(b"PK broken")
+    (source, *options), code, text = WRONG[name]
+    assert text in refusal(capsys, code, source, "models/x", *options)
+    assert not (tmp_path / "models" / "x" / "1").exists()
+
+
+def test_an_existing_version_is_not_touched(images, tmp_path, capsys):
+    (tmp_path / "3").mkdir()
+    assert "version 3 exists" in refusal(capsys, 2, images[0], tmp_path, "--version", "3")
+    assert list((tmp_path / "3").iterdir()) == []
+
+
+def test_a_saved_model_is_not_a_source(shared_models, tmp_path, capsys):
+    text = refusal(capsys, 2, shared_models / "tfs_counter" / "123", tmp_path / "x")
+    assert "the source is not a model to export" in text
