@@ -54,7 +54,7 @@ def test_changes_of_a_sagemaker_endpoint(make, clouds):
         EndpointName="half",
         DesiredWeightsAndCapacities=[{"VariantName": two, "DesiredInstanceCount": 3}],
     )
-    client.get_waiter("endpoint_in_service").wait(EndpointName="half", WaiterConfig={"Delay": 1})
+    client.get_waiter("endpoint_in_service").wait(EndpointName="half", WaiterConfig={"Delay": 0.05})
     found = drifts(releases)
     assert Drift(f"traffic of {one}", ledger="0 %", platform="50 %") in found
     assert Drift(f"traffic of {two}", ledger="100 %", platform="50 %") in found

@@ -155,6 +155,7 @@ def test_weights_are_moved_and_a_variant_is_asked_by_name(fresh):
             shapes.DesiredWeightAndCapacity(variant_name="two", desired_weight=3.0)
         ]
     )
+    endpoint.wait_for_status("InService", poll=1, timeout=60)
     endpoint.refresh()
     weights = {v.variant_name: v.current_weight for v in endpoint.production_variants}
     assert weights == {"two": 3.0, "three": 1.0}

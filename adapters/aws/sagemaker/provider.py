@@ -86,7 +86,8 @@ def create(target: Target, environ: Mapping[str, str]) -> Provider:
         check_extra(options.extra, target.where_of)
     access = Access(environ, options.region, options.profile)
     blobs = S3Blobs(name, region=options.region, access=access)
-    poller = Poller(options.timeout_seconds)
+    # Changes of weights are quick; what takes longer is asked ever less often.
+    poller = Poller(options.timeout_seconds, first=0.05)
     kind = MultiModelEndpoint if options.multi_model else SageMakerEndpoints
     names = _names(target, options, name, environ)
     api = SageMaker(access)

@@ -6,11 +6,12 @@ reference).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....background_tasks import BackgroundTasks
+from ....background_tasks import BackgroundTasks, either
 from ....latency import Latency
 from ....latency import Step as LatencyStep
 from ....resources import Document
@@ -19,7 +20,7 @@ from ...protocol.errors import invalid
 from ..containers.pool import ContainerPool
 from ..records import CONFIG, ENDPOINT, Records
 from . import deployments
-from .configs import check_serverless
+from .capacities import changed, with_desired
 from .deployments import Deployment, DeploymentError, Variant
 from .incompatible_options import check_guarded, check_stays_async
 from .rollout import Rollout
@@ -27,6 +28,8 @@ from .scalable_targets import ScalableTargets
 from .table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
 from .traffic import read_policy
 
+_UNOBSERVED_SECONDS = 1.0
+"""How long a change of weights takes that Describe does not show, unless times are realistic."""
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
@@ -59,6 +62,8 @@ class Endpoints:
         self._work = work
         self._rollout = rollout
         self._latency = latency
+        self._observed: dict[str, asyncio.Event] = {}
+        """Whether Describe has shown the change of an endpoint's weights."""
 
     def create(self, region: str, body: Document) -> Document:
         """Start creating an endpoint; it is InService once every variant is loaded."""
@@ -104,7 +109,9 @@ class Endpoints:
                 continue
             if endpoint.serving:
                 self._work.start(endpoint.arn, self._reload(region, name, endpoint.serving))
-            if endpoint.status is Status.ROLLING_BACK:
+            if endpoint.changes:
+                self._work.start(endpoint.arn, self._change_weights(region, name))
+            elif endpoint.status is Status.ROLLING_BACK:
                 self._rollout.abandon_rollback(region, name)
             elif endpoint.status in BUSY:
                 self._work.start(endpoint.arn, self._rollout.run(region, name))
@@ -125,6 +132,11 @@ class Endpoints:
         shown, rehearsed = endpoint.shown(), self._records.rehearsed
         if endpoint.serving:
             shown |= _shown_deployment(endpoint.serving, rehearsed)
+        if endpoint.serving and endpoint.changes:
+            after = changed(endpoint.serving, endpoint.changes, endpoint.arn)
+            wanted = _shown_deployment(after, rehearsed)["ProductionVariants"]
+            shown["ProductionVariants"] = with_desired(shown["ProductionVariants"], wanted)
+            self._observed.setdefault(endpoint.arn, asyncio.Event()).set()
         if endpoint.serving and endpoint.pending:
             phase = endpoint.phase or "Creating"
             shown["PendingDeploymentSummary"] = _pending_summary(endpoint.pending, phase, rehearsed)
@@ -174,21 +186,35 @@ class Endpoints:
         return endpoint
 
     def update_weights(self, region: str, body: Document) -> Document:
-        """Set weights and instance counts of variants; if one is invalid, change none."""
+        """Start to change weights and instance counts; if one is invalid, change none."""
         endpoint, serving = self._updatable(region, body["EndpointName"])
-        variants = {variant.name: variant for variant in serving.variants}
-        for desired in body["DesiredWeightsAndCapacities"]:
-            variant = variants.get(desired["VariantName"])
-            if variant is None:
-                raise invalid(
-                    f'Could not find production variant "{desired["VariantName"]}" of endpoint'
-                    f' "{endpoint.arn}".'
-                )
-            _set_capacity(variant, desired)
-        if not any(variant.weight for variant in variants.values()):
-            raise invalid("At least one production variant must have a weight above 0.")
-        self._set_status(region, endpoint, endpoint.status)
+        endpoint.changes = body["DesiredWeightsAndCapacities"]
+        changed(serving, endpoint.changes, endpoint.arn)
+        endpoint.failure = None
+        self._set_status(region, endpoint, Status.UPDATING)
+        self._work.start(endpoint.arn, self._change_weights(region, endpoint.name))
         return {"EndpointArn": endpoint.arn}
+
+    async def _change_weights(self, region: str, name: str) -> None:
+        """Change the weights once Describe has shown that the endpoint is Updating.
+
+        A caller that does not look is refused its next change, as by the service, whose changes
+        take longer than a call.
+        """
+        arn, clock = endpoint_arn(region, name), self._latency.clock
+        seen = self._observed.setdefault(arn, asyncio.Event())
+        try:
+            if self._latency.is_realistic:
+                await self._latency.pass_by(LatencyStep.MUTATE)
+            else:
+                await either(seen.wait(), clock.sleep(_UNOBSERVED_SECONDS))
+        finally:
+            self._observed.pop(arn, None)
+        with self._table.changing(region, name) as endpoint:
+            if endpoint.serving is not None:
+                endpoint.serving = changed(endpoint.serving, endpoint.changes, arn)
+            endpoint.status = Status.IN_SERVICE if endpoint.serving else Status.FAILED
+            endpoint.changes, endpoint.modified = [], self._records.now()
 
     def delete(self, region: str, body: Document) -> None:
         """Start deleting an endpoint; requests in progress are answered first."""
@@ -253,20 +279,6 @@ def _pending_summary(pending: Deployment, phase: str, rehearsed: Collection[str]
             for variant in pending.variants
         ],
     }
-
-
-def _set_capacity(variant: Variant, desired: Mapping[str, Any]) -> None:
-    """Apply a DesiredWeightAndCapacity to a variant; raises AwsError."""
-    changes = desired.get("ServerlessUpdateConfig")
-    if changes is not None:
-        if not variant.serverless:
-            raise invalid(f'Production variant "{variant.name}" is not serverless.')
-        variant.serverless |= changes
-        check_serverless(variant.name, variant.serverless)
-    if "DesiredInstanceCount" in desired and variant.serverless:
-        raise invalid(f'Production variant "{variant.name}" has no instances: it is serverless.')
-    variant.weight = desired.get("DesiredWeight", variant.weight)
-    variant.count = desired.get("DesiredInstanceCount", variant.count)
 
 
 def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[str, Any]) -> None:

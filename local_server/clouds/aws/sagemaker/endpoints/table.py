@@ -45,6 +45,7 @@ class Endpoint(
         "pending": "_pending",
         "share": "_share",
         "phase": "_phase",
+        "changes": "_changes",
     },
 ):
     """An endpoint; its stored document has the API's names, and "_" before internal ones."""
@@ -65,6 +66,8 @@ class Endpoint(
     """The pending deployment's share of the traffic."""
     phase: str | None = None
     """The pending deployment's status, as a variant's."""
+    changes: list[Document] = []
+    """The changes of weights and instance counts that are under way."""
 
     def shown(self) -> Document:
         """Return the fields that Describe and List show."""

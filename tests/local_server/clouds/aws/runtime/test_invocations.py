@@ -47,7 +47,7 @@ class TestLimits:
                 {"VariantName": "main", "ServerlessUpdateConfig": {"MaxConcurrency": 9}}
             ],
         )
-        shown = aws.describe(fresh)["ProductionVariants"][0]
+        shown = aws.settled(fresh)["ProductionVariants"][0]
         assert shown["CurrentServerlessConfig"]["MaxConcurrency"] == 9
 
     @pytest.mark.parametrize(

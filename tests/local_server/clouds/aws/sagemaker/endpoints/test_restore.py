@@ -126,6 +126,20 @@ def test_an_unfinished_rollback_is_finished(records):
     assert (endpoint.pending, endpoint.share) == (None, 0.0)
 
 
+def test_an_unfinished_change_of_weights_is_finished(records):
+    served = records.stored(ENDPOINT, REGION, "e")
+    variant = {"name": "v", "weight": 1.0, "count": 1, "container": {"Image": IMAGE}}
+    changing = {
+        "EndpointStatus": "Updating",
+        "_serving": served["_serving"] | {"id": "x", "variants": [variant]},
+        "_changes": [{"VariantName": "v", "DesiredWeight": 0.5}],
+    }
+    records.put(ENDPOINT, REGION, served | changing)
+    endpoint = restored(records, lambda e: e.describe(REGION, {"EndpointName": "e"}))
+    assert (endpoint.status, endpoint.changes) == ("InService", [])
+    assert endpoint.serving.variants[0].weight == 0.5
+
+
 def test_an_endpoint_of_an_older_data_folder_is_read(records):
     old = {
         "EndpointConfigName": "c",

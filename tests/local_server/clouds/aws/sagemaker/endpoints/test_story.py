@@ -134,7 +134,7 @@ class TestTraffic:
         answer = invoke(runtime, two_variants, b'{"instances": [1]}', TargetVariant="triple")
         assert answer == (rows(3.0), "triple")
 
-    def test_weights_are_shares(self, sm, runtime, two_variants):
+    def test_weights_are_shares(self, sm, runtime, two_variants, settled):
         sm.update_endpoint_weights_and_capacities(
             EndpointName=two_variants,
             DesiredWeightsAndCapacities=[
@@ -142,12 +142,54 @@ class TestTraffic:
                 {"VariantName": "triple", "DesiredWeight": 3.0},
             ],
         )
-        shown = sm.describe_endpoint(EndpointName=two_variants)["ProductionVariants"]
+        shown = settled(two_variants)["ProductionVariants"]
         weights = {variant["VariantName"]: variant["CurrentWeight"] for variant in shown}
         assert weights == {"double": 1.0, "triple": 3.0}
         drawn = Counter(invoke(runtime, two_variants, b"[1]")[1] for _ in range(200))
         # Three standard deviations of a binomial of 200 draws at 3/4.
         assert abs(drawn["triple"] - 150) <= 19
+
+    def test_an_endpoint_is_updating_until_its_weights_are_changed(self, sm, two_variants, settled):
+        """UpdateEndpointWeightsAndCapacities: "SageMaker sets the endpoint status to Updating"."""
+        change = {"VariantName": "triple", "DesiredWeight": 1.0, "DesiredInstanceCount": 2}
+        again = {"EndpointName": two_variants, "DesiredWeightsAndCapacities": [change]}
+        sm.update_endpoint_weights_and_capacities(**again)
+        update = {"EndpointName": two_variants, "EndpointConfigName": two_variants}
+        for call, arguments in (
+            (sm.update_endpoint_weights_and_capacities, again),
+            (sm.update_endpoint, update),
+            (sm.delete_endpoint, {"EndpointName": two_variants}),
+        ):
+            code, message = refusal(call, **arguments)
+            assert (code, message[:33]) == (
+                "ValidationException",
+                "Cannot update in-progress endpoin",
+            )
+        shown = sm.describe_endpoint(EndpointName=two_variants)
+        assert shown["EndpointStatus"] == "Updating"
+        variant = shown["ProductionVariants"][1]
+        assert (variant["CurrentWeight"], variant["DesiredWeight"]) == (0.0, 1.0)
+        assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 2)
+        variant = settled(two_variants)["ProductionVariants"][1]
+        assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (1.0, 2)
+
+    @pytest.mark.parametrize(
+        ("changes", "text"),
+        [
+            ([{"VariantName": "double", "DesiredInstanceCount": 0}], "only an asynchronous"),
+            ([{"VariantName": "double"}, {"VariantName": "double"}], "names must be unique"),
+        ],
+    )
+    def test_changes_that_no_endpoint_can_have_are_refused(self, sm, two_variants, changes, text):
+        code, message = refusal(
+            sm.update_endpoint_weights_and_capacities,
+            EndpointName=two_variants,
+            DesiredWeightsAndCapacities=changes,
+        )
+        assert code == "ValidationException"
+        assert text in message
+        shown = sm.describe_endpoint(EndpointName=two_variants)
+        assert shown["EndpointStatus"] == "InService"
 
     def test_serverless_settings_of_instances_are_refused(self, sm, two_variants):
         desired = {"VariantName": "double", "ServerlessUpdateConfig": {"MaxConcurrency": 5}}
