@@ -26,6 +26,15 @@ GPU = re.compile(r"ml\.(p\d|g\d)")
 OTHER_CHIPS = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|inf\d|trn\d|dl\d|p6e-gb)")
 """Graviton, Inferentia, Trainium, Gaudi, Grace: no image of the table runs there."""
 
+ARM = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|p6e-gb)")
+LOCAL_STORAGE = re.compile(
+    r"ml\.([cmr]\d+[a-z]*d|g4dn|g[567]e?|p3dn|p4de?|p5(en?)?|p6e?-\w+|trn\dn?|dl1)\."
+)
+"""Instances with disks of their own: SageMaker attaches no volume, and takes no key for one.
+
+Source: API reference, `CreateEndpointConfig.KmsKeyId`; sagemaker-python-sdk#3870, #4828.
+"""
+
 
 def default_image(region: str, instance_type: str, version: str = VERSION) -> str | None:
     """Return the image for an instance type in a region; None if AWS has no such image."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudserve.errors import ProjectError
-from cloudserve.images.container_images import ACCOUNTS
 from cloudserve.project import Where
 
-from ..images import GPU, OTHER_CHIPS, TAGS, default_image, device_of, registry_of
+from ..images import ARM, GPU, LOCAL_STORAGE, device_of, tensorflow_of
 from .endpoint_config import GRACE, LONGEST, waits
 from .extra import CONFIG
+from .image import image_of
 from .options import Options, Update
 from .tags import LONGEST_TAG, SEPARATOR, tag_names
 
@@ -50,11 +50,12 @@ def check_options(options: Options, where: Where) -> str:
         _tags,
         _autoscaling,
         _extra,
+        _machine,
     )
     for rule in (rule for kind in rules for rule in kind(options)):
         if not rule.holds:
             raise ProjectError(rule.sentence, where=where(rule.field), hint=rule.hint)
-    return _check_image(options, where)
+    return image_of(options, where)
 
 
 def _role(options: Options) -> tuple[Rule, ...]:
@@ -79,7 +80,7 @@ def _tags(options: Options) -> tuple[Rule, ...]:
     return (
         *(
             Rule(
-                not key.startswith(("aws:", "cloudserve-")),
+                not key.lower().startswith(("aws:", "cloudserve-")),
                 f"tags.{key}",
                 f"the tag `{key}` is reserved",
                 "choose another name",
@@ -250,6 +251,27 @@ def _autoscaling(options: Options) -> tuple[Rule, ...]:
     )
 
 
+def _machine(options: Options) -> tuple[Rule, ...]:
+    kind = "" if options.serverless else options.instance_type
+    has_disks = LOCAL_STORAGE.match(kind) is not None
+    why = f"{kind} has disks of its own, and SageMaker attaches no volume to it"
+    return (
+        Rule(not (has_disks and options.volume_size_gb), "volume_size_gb", why, "leave it out"),
+        Rule(
+            not (has_disks and options.kms_key),
+            "kms_key",
+            f"{why}: the call with a key for it fails",
+            "leave it out: these disks are always encrypted by the instance",
+        ),
+        Rule(
+            not (ARM.match(kind) and tensorflow_of(options.image)),
+            "instance_type",
+            f"`{options.image}` is for x86-64, and {kind} has Arm processors",
+            "choose one with an Intel, AMD or NVIDIA chip",
+        ),
+    )
+
+
 def _extra(options: Options) -> tuple[Rule, ...]:
     fields = options.extra.get(CONFIG, {})
     return (
@@ -312,62 +334,3 @@ def _update(options: Options) -> tuple[Rule, ...]:
             "raise `timeout_seconds`, or shorten `update_wait_seconds`",
         ),
     )
-
-
-def _check_image(options: Options, where: Where) -> str:
-    if options.image:
-        return _own_image(options, where)
-    kind, version = options.instance_type, options.tensorflow_version
-    kind = "" if options.serverless else kind
-    if version and version not in TAGS:
-        raise ProjectError(
-            f"AWS has no image of TensorFlow {version} that this version knows",
-            where=where("tensorflow_version"),
-            hint=f"choose one of {', '.join(TAGS)}, or name a container with `image`",
-        )
-    image = default_image(options.region, kind, version)
-    if image:
-        return image
-    if OTHER_CHIPS.match(kind) and options.region in ACCOUNTS:
-        raise ProjectError(
-            f"AWS's TensorFlow image does not run on {kind}",
-            where=where("instance_type"),
-            hint="choose one with an Intel, AMD or NVIDIA chip, or name a container with `image`",
-        )
-    raise ProjectError(
-        f"AWS has no TensorFlow image in `{options.region}` that this version knows",
-        where=where("region"),
-        hint="correct `region`, or name a container with `image`",
-    )
-
-
-def _own_image(options: Options, where: Where) -> str:
-    registry = registry_of(options.image)
-    if registry is None:
-        raise ProjectError(
-            f"the image `{options.image}` is not in ECR",
-            where=where("image"),
-            hint="SageMaker pulls images from ECR: push it to ACCOUNT.dkr.ecr."
-            f"{options.region}.amazonaws.com",
-        )
-    account, region = registry
-    if region != options.region:
-        raise ProjectError(
-            f"the image is in {region} and the endpoint in {options.region}",
-            where=where("image"),
-            hint="SageMaker pulls images from its own region: correct one of them",
-        )
-    known = ACCOUNTS.get(region)
-    if account in set(ACCOUNTS.values()) and account != known:
-        raise ProjectError(
-            f"AWS's images of {region} are in the account {known}, not {account}",
-            where=where("image"),
-            hint="leave `image` out for the one of the region",
-        )
-    if options.tensorflow_version:
-        raise ProjectError(
-            "`image` says which TensorFlow serves",
-            where=where("tensorflow_version"),
-            hint="leave one of them out",
-        )
-    return options.image

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _NOT_OFFLINE = ("AdditionalModelDataSources",)
 _NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
+_MOST_ENVIRONMENT = 32 * 1024
 _KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
 
 
@@ -36,6 +37,12 @@ class Models:
     async def create(self, region: str, body: Document) -> Document:
         """Create a model; raises AwsError if its name is taken or its data does not exist."""
         container = self._resolved(region, _container(body))
+        if not body.get("ExecutionRoleArn"):
+            raise invalid(
+                "ExecutionRoleArn is required: SageMaker assumes the role to read the image and the"
+                " model data."
+            )
+        _check_environment(container)
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
             if container["Image"] in self._records.rehearsed:
@@ -92,6 +99,11 @@ class Models:
     def _resolved(self, region: str, container: Document) -> Document:
         """Return a container with the settings of its model package, if it names one."""
         if "ModelPackageName" in container:
+            if "Image" in container or "ModelDataUrl" in container:
+                raise invalid(
+                    "Specify one of either Image and Model Data URL or ModelPackageName in"
+                    " container definition."
+                )
             container |= self._packages.container(region, container["ModelPackageName"])
         if not container.get("Image"):
             raise invalid("Image is required for a container.")
@@ -123,6 +135,20 @@ def _container(body: Mapping[str, Any]) -> Document:
         if container.get(field):
             raise invalid(f"{field} is not available offline.")
     return container
+
+
+def _check_environment(container: Mapping[str, Any]) -> None:
+    """Raise AwsError for variables of more than 32 KB.
+
+    Source: ContainerDefinition.Environment; lengths of keys and values are in the service's model.
+    """
+    variables = container.get("Environment", {})
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
+    if size > _MOST_ENVIRONMENT:
+        raise invalid(
+            f"The keys and values of Environment have {size} bytes; the maximum is"
+            f" {_MOST_ENVIRONMENT}."
+        )
 
 
 def container_of(model: Mapping[str, Any]) -> Document:

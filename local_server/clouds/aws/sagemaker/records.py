@@ -153,8 +153,18 @@ class Records:
         return [{"Key": key, "Value": stored[key]} for key in sorted(stored)]
 
     def add_tags(self, resource_arn: str, tags: list[Tag]) -> None:
-        """Add or replace tags by key; raises AwsError for too many."""
+        """Add or replace tags by key; raises AwsError for too many, and for reserved keys.
+
+        Source: AWS General Reference, "Tag naming limits and requirements": the prefix `aws:`, in
+        any case, is reserved (sagemaker-python-sdk#1362); AddTags: "Tag keys must be unique".
+        """
         self._check_arn(resource_arn)
+        keys = [tag["Key"] for tag in tags]
+        for key in keys:
+            if key.lower().startswith("aws:"):
+                raise invalid(f'The tag key "{key}" begins with "aws:", which is reserved.')
+            if keys.count(key) > 1:
+                raise invalid(f'The tag key "{key}" is given more than once.')
         stored = self.resources.get(TAGS, resource_arn) or {}
         stored |= {tag["Key"]: tag["Value"] for tag in tags}
         if len(stored) > _MOST_TAGS:

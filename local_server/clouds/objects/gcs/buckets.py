@@ -17,6 +17,11 @@ from .resources import bucket_resource, object_resource
 from .settings import Settings, has_uniform_access, merged
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
+_RESERVED = re.compile(r"\d+\.\d+\.\d+\.\d+|goog.*|.*(?:google|g00gle).*|.*[.]{2}.*")
+_LONGEST_PART = 63
+"""Source: Cloud Storage, "Bucket naming guidelines": a name with dots has up to 222 characters,
+each part up to 63; no IP address; no prefix `goog`; no `google` or a close misspelling of it.
+"""
 PAGE = 1000
 MULTI_REGION = "US"
 
@@ -26,7 +31,7 @@ def insert(call: GcsCall) -> Response:
     resource = call.json()
     check_bucket(resource)
     name = resource.get("name")
-    if not isinstance(name, str) or not BUCKET_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _is_bucket_name(name):
         raise invalid(f"Invalid bucket name: {name!r}")
     location = resource.get("location", MULTI_REGION)
     if not isinstance(location, str):
@@ -40,6 +45,12 @@ def insert(call: GcsCall) -> Response:
         settings=settings,
     )
     return answer(bucket_resource(bucket, call.base))
+
+
+def _is_bucket_name(name: str) -> bool:
+    if not BUCKET_NAME.fullmatch(name) or _RESERVED.fullmatch(name):
+        return False
+    return all(len(part) <= _LONGEST_PART for part in name.split("."))
 
 
 def get(call: GcsCall) -> Response:

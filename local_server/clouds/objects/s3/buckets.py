@@ -16,6 +16,11 @@ from .request import S3Call, from_token, number_in, signed_region
 DEFAULT_REGION = "us-east-1"
 MOST_BUCKETS = 10_000
 BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_RESERVED = re.compile(
+    r"\d+\.\d+\.\d+\.\d+|(?:xn--|sthree-|amzn-s3-demo-).*"
+    r"|.*(?:-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)"
+)
+"""Source: S3 user guide, "General purpose bucket naming rules"."""
 
 
 def list_buckets(call: S3Call) -> Response:
@@ -59,7 +64,7 @@ def create_bucket(call: S3Call) -> Response:
 
     In us-east-1 an existing bucket is not an error (CreateBucket, "BucketAlreadyOwnedByYou").
     """
-    if not BUCKET_NAME.fullmatch(call.bucket):
+    if not BUCKET_NAME.fullmatch(call.bucket) or _RESERVED.fullmatch(call.bucket):
         message = "The specified bucket is not valid."
         raise S3Error("InvalidBucketName", message, BucketName=call.bucket)
     region = _constrained_region(call)

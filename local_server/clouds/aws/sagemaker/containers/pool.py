@@ -29,7 +29,7 @@ from ....faults.injected import raise_injected
 from ....model_hosting import reason
 from ....objects.store.store import ObjectStore
 from ..endpoints.deployments import Deployment, DeploymentError, Variant
-from ..images import check_device
+from ..instances import check_machine
 from .hosted_models import HostedModels
 from .model_data import prepare_model_tree
 from .own_container import START_SECONDS, OwnContainer, OwnContainerSetup
@@ -119,7 +119,7 @@ class ContainerPool:
                 fault.message if is_capacity else _unhealthy(variant, fault)
             ) from fault
         try:
-            check_device(variant.container["Image"], variant.instance)
+            check_machine(variant.container["Image"], variant.instance)
             seconds = variant.startup or START_SECONDS
             observer = self._observer(f"{deployment.config}/{variant.name}")
             self._running[key] = await self.start(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ....resources import Document
 from ...protocol.errors import invalid
+from ..instances import check_variant_instance
 from ..records import CONFIG, MODEL, Records
 from .incompatible_options import check_config, check_serverless_model, check_shadowed_model
 
@@ -43,6 +44,7 @@ class EndpointConfigs:
             raise invalid("Production variant names must be unique.")
         for variant in all_variants:
             self._check_variant(region, variant)
+            check_variant_instance(variant, body)
             if shadows:
                 check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
         check_config(body)

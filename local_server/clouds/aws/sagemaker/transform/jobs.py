@@ -27,6 +27,7 @@ from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
 from ..containers.own_container import OwnContainer
 from ..containers.pool import ContainerPool
+from ..instances import check_job_instances, check_machine
 from ..models import check_no_source, container_of
 from ..records import MODEL, TRANSFORM, Records
 from ..s3_files import S3Files, below, split_uri
@@ -122,6 +123,7 @@ class TransformJobs:
             raise invalid(
                 f"MaxPayloadInMB times MaxConcurrentTransforms must not exceed {_MOST_MEGABYTES}."
             )
+        check_job_instances(body["TransformResources"])
         self._check_model(region, body["ModelName"])
         for uri in (source["S3Uri"], body["TransformOutput"]["S3OutputPath"]):
             if not self._files.has_bucket(uri):
@@ -197,6 +199,7 @@ class TransformJobs:
         await either(self._latency.pass_by(Step.BATCH), stop.wait())
         if stop.is_set():
             return False
+        check_machine(job.container["Image"], settings["TransformResources"]["InstanceType"])
         environment = settings.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
         async with self._pool.temporary(
             job.container, job.region, job.isolated, **environment

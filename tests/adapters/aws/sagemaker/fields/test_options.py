@@ -89,6 +89,22 @@ def options(**fields):
         ),
         ({"kms_key": "a key"}, "kms_key", "expected the id, alias or ARN of a KMS key"),
         ({"volume_size_gb": 513}, "volume_size_gb", "<= 512"),
+        (
+            {"volume_size_gb": 30, "instance_type": "ml.g5.xlarge"},
+            "volume_size_gb",
+            "ml.g5.xlarge has disks of its own",
+        ),
+        (
+            {"kms_key": "alias/models", "instance_type": "ml.m5d.large"},
+            "kms_key",
+            "the call with a key for it fails",
+        ),
+        (
+            {"image": f"{DLC}:2.19-cpu", "instance_type": "ml.c7g.large"},
+            "instance_type",
+            "is for x86-64, and ml.c7g.large has Arm processors",
+        ),
+        ({"tags": {"AWS:team": "a"}}, "tags.AWS:team", "is reserved"),
         ({"tags": "aws:name=x"}, "tags.aws:name", "the tag `aws:name` is reserved"),
         ({"tags": {"a//b": "x"}}, "tags.a//b", "begins or ends with / or contains //"),
         ({"tags": {"n" * 128: "x", "m" * 128: "x"}}, "tags", "have 258 characters together"),

@@ -50,6 +50,14 @@ def test_an_uploaded_object_is_downloaded_with_its_metadata(bucket):
     assert got.time_created is not None
 
 
+@pytest.mark.parametrize(
+    "name", ["ab", "m" * 64, "10.1.2.3", "a..b", "goog-models", "my-google-models", "a." + "m" * 64]
+)
+def test_a_name_against_the_naming_guidelines_is_refused(gcs, name):
+    with pytest.raises(BadRequest, match="Invalid bucket name"):
+        gcs.create_bucket(name)
+
+
 def test_headers_of_any_script_come_back_as_utf_8(bucket):
     blob = bucket.blob("disposed")
     blob.content_disposition = 'attachment; filename="€ é.txt"'

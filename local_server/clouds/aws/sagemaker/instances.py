@@ -1,0 +1,92 @@
+"""What instance types of SageMaker cannot have, and images that do not run on them.
+
+Sources: API reference, `CreateEndpointConfig.KmsKeyId` ("If you specify a value for KmsKeyId when
+using any nitro-based instances with local storage, the call to CreateEndpointConfig fails"),
+`TransformResources.VolumeKmsKeyId` and `ProductionVariant.AcceleratorType`; `volume_size_supported`
+of sagemaker-python-sdk for the families without an EBS volume (sagemaker-python-sdk#3870, #4828);
+autogluon-cloud#50 for the service's error; sagemaker-python-sdk#3679 (an image for x86 on
+Graviton). The families of `g7`, `p6` and `dl1` are taken to be like their predecessors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..protocol.errors import AwsError, invalid
+from .images import check_device, parse
+
+_LOCAL_STORAGE = re.compile(
+    r"ml\.(?:[cmr]\d+[a-z]*d|g4dn|g[567]e?|p3dn|p4de?|p5(?:en?)?|p6e?-\w+|trn\dn?|dl1)\."
+)
+_ARM = re.compile(r"ml\.(?:[cmrt]\d+g[dn]*|p6e-gb\w*)\.")
+_MOST_INSTANCES = 100
+"""Of a transform job. Source: API reference, `TransformResources.InstanceCount`."""
+_OF_INSTANCES = (
+    "InitialInstanceCount",
+    "VolumeSizeInGB",
+    "ManagedInstanceScaling",
+    "RoutingConfig",
+    "InferenceAmiVersion",
+    "CapacityReservationConfig",
+)
+
+
+def check_variant_instance(variant: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Raise AwsError for settings that a variant's instances do not support."""
+    if "AcceleratorType" in variant:
+        raise invalid("AcceleratorType is no longer supported: Elastic Inference has ended.")
+    if "InstanceType" not in variant:
+        _check_no_instance(variant)
+        return
+    kind = variant["InstanceType"]
+    if _LOCAL_STORAGE.match(kind):
+        if "VolumeSizeInGB" in variant:
+            raise invalid(
+                f"VolumeSize parameter is not allowed for the selected Instance type {kind}."
+            )
+        if config.get("KmsKeyId"):
+            raise _no_key("KmsKeyId", kind)
+    scaling = variant.get("ManagedInstanceScaling", {})
+    if scaling.get("MinInstanceCount", 0) > scaling.get("MaxInstanceCount", float("inf")):
+        raise invalid("MinInstanceCount must be less than or equal to MaxInstanceCount.")
+
+
+def _check_no_instance(variant: Mapping[str, Any]) -> None:
+    for field in _OF_INSTANCES:
+        if field in variant:
+            raise invalid(
+                f"{field} is not supported for serverless production variant"
+                f" {variant['VariantName']}."
+            )
+
+
+def check_job_instances(resources: Mapping[str, Any]) -> None:
+    """Raise AwsError for settings that a transform job's instances do not support."""
+    kind, count = resources["InstanceType"], resources["InstanceCount"]
+    if count > _MOST_INSTANCES:
+        raise invalid(f"InstanceCount is {count}; the maximum is {_MOST_INSTANCES}.")
+    if resources.get("VolumeKmsKeyId") and _LOCAL_STORAGE.match(kind):
+        raise _no_key("VolumeKmsKeyId", kind)
+
+
+def _no_key(field: str, kind: str) -> AwsError:
+    return invalid(
+        f"{field} cannot be specified for {kind}: its local storage is encrypted by the instance."
+    )
+
+
+def check_machine(image: str, instance_type: str | None) -> None:
+    """Raise AwsError for one of AWS's images on an instance that cannot run it.
+
+    `instance_type` is None for a serverless variant. Nothing is known of a user's own image.
+    """
+    check_device(image, instance_type)
+    parsed = parse(image)
+    if parsed is not None and parsed.is_tensorflow and _ARM.match(instance_type or ""):
+        raise AwsError(
+            "ModelError",
+            f"exec format error: the image {image} is for x86-64, and {instance_type} has Arm"
+            " processors.",
+        )
