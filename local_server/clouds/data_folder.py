@@ -9,6 +9,13 @@ from typing import IO
 
 from cloudserve.errors import UserError
 from cloudserve.files import try_lock
+from cloudserve.hints import printable
+
+DATABASE = "clouds.db"
+"""The file that tells a data folder from any other folder."""
+_LOCK = ".lock"
+_BEFORE = frozenset({_LOCK, "emulator.log", "emulator.json"})
+"""Files that a start writes before the database; it may have been killed in between."""
 
 
 class DataFolder:
@@ -23,12 +30,17 @@ class DataFolder:
         self.path = path or Path()
 
     def open(self) -> Path:
-        """Create and lock the folder; raises UserError if another emulator has locked it."""
+        """Create and lock the folder; raises UserError if it is another emulator's.
+
+        Raises UserError also for a folder of other files: the emulator empties folders of its own
+        in it, whose names (`containers`, `served`, `vertex`) a project may have, too.
+        """
         # Absolute: processes that run models' code have other working directories.
         self.path = (self._path or Path(tempfile.mkdtemp(prefix="cloudserve-"))).absolute()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("ab")
+            self._refuse_others()
+            self._lock = (self.path / _LOCK).open("ab")
         except OSError as error:
             raise UserError(
                 f"the data directory cannot be used: {error.strerror}",
@@ -43,6 +55,15 @@ class DataFolder:
                 hint="stop it, or start with another --data directory",
             )
         return self.path
+
+    def _refuse_others(self) -> None:
+        entries = {entry.name for entry in self.path.iterdir()} - _BEFORE
+        if entries and DATABASE not in entries:
+            raise UserError(
+                f"the data directory has files of others, such as {printable(min(entries))}",
+                where=str(self.path),
+                hint="give --data a new or an empty directory, such as .cloudserve",
+            )
 
     def close(self) -> None:
         """Release the lock; remove a temporary folder."""

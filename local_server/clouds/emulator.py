@@ -35,7 +35,7 @@ from ..transport.limits import Limits
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
 from .background_tasks import BackgroundTasks
-from .data_folder import DataFolder
+from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
 from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
@@ -143,7 +143,7 @@ class Emulator:
         self, data: Path, work: BackgroundTasks
     ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...]]:
         """Build all parts and register what must be closed on the exit stack. Starts nothing."""
-        resources = Resources(data / "clouds.db")
+        resources = Resources(data / DATABASE)
         self._closing.callback(resources.close)
         # Two clouds: s3://models and gs://models are different buckets.
         s3 = self._closing.enter_context(ObjectStore(data / "s3"))

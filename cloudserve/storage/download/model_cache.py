@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from cloudserve.storage.download.tree import download_files, download_tree, stag
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger(__name__)
 
 
@@ -77,7 +79,9 @@ class ModelCache:
             logger.warning("%s takes %d bytes, more than its limit", self.folder, total + needed)
 
     def _entries(self) -> list[Path]:
-        return [p for p in self.folder.iterdir() if p.is_dir()] if self.folder.is_dir() else []
+        """Return the folders of versions; the folder may have been given with others in it."""
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path for path in found if _FINGERPRINT.fullmatch(path.name) and path.is_dir()]
 
 
 def _fetch_unannounced(

@@ -33,6 +33,35 @@ def test_a_temporary_folder_is_private_and_goes_with_the_emulator():
     assert not path.exists()
 
 
+@pytest.mark.parametrize("name", ["containers", "served", "vertex", "s3", "notes.txt"])
+def test_a_folder_with_files_of_others_is_refused_and_stays_as_it_is(tmp_path, name):
+    """The emulator empties `containers`, `served` and `vertex` when it starts."""
+    precious = tmp_path / name / "precious"
+    precious.parent.mkdir()
+    precious.touch()
+    with pytest.raises(UserError, match=f"has files of others, such as `?{name}`?") as caught:
+        DataFolder(tmp_path).open()
+    assert caught.value.hint == "give --data a new or an empty directory, such as .cloudserve"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert precious.exists()
+
+
+def test_the_folder_of_an_earlier_emulator_is_taken(tmp_path):
+    for name in ("clouds.db", "notes.txt"):
+        (tmp_path / name).touch()
+    folder = DataFolder(tmp_path)
+    assert folder.open() == tmp_path
+    folder.close()
+
+
+def test_a_folder_in_which_a_start_was_killed_is_taken(tmp_path):
+    for name in (".lock", "emulator.log", "emulator.json"):
+        (tmp_path / name).touch()
+    folder = DataFolder(tmp_path)
+    assert folder.open() == tmp_path
+    folder.close()
+
+
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="the data directory cannot be used"):

@@ -203,6 +203,17 @@ def test_the_cache_stays_within_its_limit_and_keeps_served_versions(place, model
     assert [path.is_dir() for path in paths] == [True, False, True]
 
 
+def test_the_cache_evicts_no_folder_of_others(place, model, tmp_path):
+    """CLOUDSERVE_MODEL_CACHE may name a folder that has other folders."""
+    precious = tmp_path / "variables" / "precious"
+    precious.parent.mkdir()
+    precious.write_bytes(bytes(1000))
+    copy_in(place, "1/", model)
+    (version,) = find_versions(place, "").values()
+    assert ModelCache(tmp_path, 1).get(place, "", version).is_dir()
+    assert precious.exists()
+
+
 # The door
 
 

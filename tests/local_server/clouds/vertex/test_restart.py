@@ -138,6 +138,7 @@ def test_operations_and_jobs_that_a_kill_interrupted_are_performed(
 
 def test_copies_that_no_version_uses_are_removed_at_the_start(tmp_path, start_emulator):
     orphan = tmp_path / "vertex" / "123"
+    (tmp_path / "clouds.db").touch()
     orphan.mkdir(parents=True)
     (orphan / "saved_model.pb").write_bytes(b"")
     start_emulator(tmp_path, latency=Latency())
