@@ -27,6 +27,7 @@ from .records import (
 )
 from .validation import (
     apply_mask,
+    check_connection,
     check_display_name,
     check_encryption,
     check_endpoint_id,
@@ -90,6 +91,7 @@ class Endpoints:
             if body.get(field):
                 raise ApiError(Code.UNIMPLEMENTED, f"endpoint.{field} is not available offline.")
         check_private(body)
+        check_connection(body)
         check_encryption(body, parent)
         if endpoint_id:
             check_endpoint_id(endpoint_id)
@@ -149,6 +151,7 @@ class Endpoints:
         changed = apply_mask(endpoint, body, mask, _PATCHABLE)
         check_display_name(changed, "endpoint")
         check_labels(changed)
+        check_connection(changed)
         deployed = [model["id"] for model in changed.get("deployedModels", ())]
         check_split(changed.get("trafficSplit", {}), deployed)
         self._records.put_endpoint(changed)
@@ -164,6 +167,7 @@ class Endpoints:
                 "Only the field `client_connection_config` of an endpoint can be updated so"
                 + (f", not `{snake(other[0])}`." if other else "; it is required.")
             )
+        check_connection(fields)
         return self._operations.begin(name, _Update(name, fields[_UPDATABLE]), name)
 
     async def _update(self, task: _Update) -> Outcome:

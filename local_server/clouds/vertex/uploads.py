@@ -15,6 +15,7 @@ from ..google.common.errors import ApiError
 from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts, check_bucket_location, source_of
+from .containers import check_container
 from .exports import EXPORT_FORMATS
 from .images import check_image
 from .operations import Operations, Outcome, Runner, Task
@@ -173,6 +174,7 @@ def _check(model: Mapping[str, Any]) -> None:
     check_aliases(model.get("versionAliases", ()))
     if "artifactUri" in model:
         source_of(model["artifactUri"])
+    check_container(model.get("containerSpec", {}))
     image = model.get("containerSpec", {}).get("imageUri")
     if not image:
         raise invalid("The field `model.container_spec.image_uri` is required.")

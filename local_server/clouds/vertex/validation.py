@@ -22,6 +22,9 @@ _DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{0,126}[a-z0-9]")
 _KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _LABEL = re.compile(r"[\w-]*")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+_LONGEST_INFERENCE = 3600.0
+"""Seconds, for dedicated endpoints (clouds.md B.3)."""
 
 
 def check_display_name(resource: Mapping[str, Any], field: str) -> None:
@@ -70,6 +73,30 @@ def check_encryption(resource: Mapping[str, Any], parent: str) -> None:
         )
     if match[1] != region:
         raise invalid(f"The key `{key}` is not in the resource's region {region}.")
+
+
+def seconds_of(duration: str, field: str) -> float:
+    """Return the seconds of a duration such as "10s"; raises ApiError for any other text."""
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise invalid(f'"{duration}" is not valid for `{field}`: seconds such as "10s".')
+    return float(match[1])
+
+
+def check_connection(endpoint: Mapping[str, Any]) -> None:
+    """Refuse an inference timeout, or a sampling rate of logged requests, that is out of range.
+
+    Source: aiplatform v1, ClientConnectionConfig and PredictRequestResponseLoggingConfig
+    ("expressed as a fraction in range(0,1]").
+    """
+    timeout = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout")
+    if timeout is not None:
+        seconds = seconds_of(timeout, "client_connection_config.inference_timeout")
+        if not 0 < seconds <= _LONGEST_INFERENCE:
+            raise invalid("The inference timeout must be more than 0 and at most 3600 seconds.")
+    logging = endpoint.get("predictRequestResponseLoggingConfig", {})
+    if logging.get("enabled") and not 0 < logging.get("samplingRate", 0) <= 1:
+        raise invalid("The sampling rate of logged requests must be in (0, 1].")
 
 
 def check_model_id(text: str) -> None:

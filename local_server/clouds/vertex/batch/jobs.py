@@ -35,6 +35,10 @@ _NOT_OFFLINE = ("unmanagedContainerModel", "generateExplanation")
 _ATTEMPTED = "All attempted instances failed: see prediction.errors_stats in the output."
 
 
+_MOST_REPLICAS = 10
+"""The default of BatchDedicatedResources.maxReplicaCount."""
+
+
 class _Delete(Task, frozen=True, tag="delete-job"):
     name: str
 
@@ -77,13 +81,16 @@ class Jobs:
                 raise ApiError(Code.UNIMPLEMENTED, text)
         if not body.get("model"):
             raise invalid("The field `batch_prediction_job.model` is required.")
+        _, separator, location = parent.partition("/locations/")
+        if f"{separator}{location}/" not in body["model"]:
+            raise invalid(f"The model `{body['model']}` is not in the job's location {location}.")
         version = self._records.version(body["model"])
         Plan.of(body)
         if not body.get("dedicatedResources"):
             raise invalid(
                 "The Model does not support automatic resources: set dedicated_resources."
             )
-        check_machine(body["dedicatedResources"].get("machineSpec", {}))
+        _check_machines(body["dedicatedResources"])
         name, now = f"{parent}/batchPredictionJobs/{new_id()}", self._records.now()
         document: Document = {
             **body,
@@ -174,3 +181,18 @@ class Jobs:
             return EMPTY
 
         return Outcome(finish)
+
+
+def _check_machines(machines: Mapping[str, Any]) -> None:
+    """Refuse machines that a job cannot have (ApiError).
+
+    Source: aiplatform v1, `BatchDedicatedResources.startingReplicaCount`.
+    """
+    check_machine(machines.get("machineSpec", {}))
+    most = machines.get("maxReplicaCount", 0) or _MOST_REPLICAS
+    first = machines.get("startingReplicaCount", 0)
+    if first < 0 or most < max(first, 1):
+        raise invalid(
+            f"The field `starting_replica_count` is {first}; it must not be greater than"
+            f" max_replica_count, which is {most}."
+        )

@@ -9,7 +9,7 @@ the name is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....status import Code
@@ -78,6 +78,16 @@ _KINDS = {
     "sharedResources": "shared_resources",
 }
 
+_ONLINE = "aiplatform.googleapis.com/prediction/online/"
+_PERCENTAGES = frozenset({f"{_ONLINE}accelerator/duty_cycle", f"{_ONLINE}cpu/utilization"})
+_METRICS = _PERCENTAGES | {
+    f"{_ONLINE}request_count",
+    "pubsub.googleapis.com/subscription/num_undelivered_messages",
+    "prometheus.googleapis.com/vertex_dcgm_fi_dev_gpu_util",
+    "prometheus.googleapis.com/vertex_vllm_gpu_cache_usage_perc",
+    "prometheus.googleapis.com/vertex_vllm_num_requests_waiting",
+}
+_WHOLE = 100
 _UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
@@ -97,7 +107,24 @@ def check_resources(deployed: Mapping[str, Any]) -> Document:
         )
     machines: Document = dict(deployed["dedicatedResources"])
     check_machine(machines.get("machineSpec", {}))
+    _check_metrics(machines.get("autoscalingMetricSpecs", ()))
     return machines | _replicas(machines)
+
+
+def _check_metrics(specs: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse an unknown or repeated metric, or a target that is not a percentage (ApiError).
+
+    Source: aiplatform v1, `DedicatedResources.autoscalingMetricSpecs` and `AutoscalingMetricSpec`.
+    """
+    names = [spec.get("metricName", "") for spec in specs]
+    for name in names:
+        if name not in _METRICS:
+            raise invalid(f'"{name}" is not a metric of `autoscaling_metric_specs`.')
+        if names.count(name) > 1:
+            raise invalid(f'`autoscaling_metric_specs` has the metric "{name}" more than once.')
+    for spec in specs:
+        if spec["metricName"] in _PERCENTAGES and not 0 <= spec.get("target", 0) <= _WHOLE:
+            raise invalid(f"The target of {spec['metricName']} is not a percentage from 1 to 100.")
 
 
 def check_machine(spec: Mapping[str, Any]) -> None:

@@ -78,6 +78,22 @@ def run(vertex, poll_until):
     return create
 
 
+def test_the_model_is_in_the_jobs_location(vertex, refused, body):
+    """BatchPredictionJob.model "must share the same ancestor Location"."""
+    elsewhere = vertex.parent.replace("us-central1", "europe-west4")
+    create = vertex.jobs.create(parent=elsewhere, body=body(["gs://models/x"]))
+    assert refused(create)[1] == "INVALID_ARGUMENT"
+    assert vertex.jobs.list(parent=elsewhere).execute() == {}
+
+
+def test_a_job_starts_with_no_more_machines_than_it_has(vertex, refused, body):
+    machines = MACHINE | {"startingReplicaCount": 3, "maxReplicaCount": 2}
+    job = body(["gs://models/x"], dedicatedResources=machines)
+    status, _, message = refused(vertex.jobs.create(parent=vertex.parent, body=job))
+    assert status == 400
+    assert "`starting_replica_count` is 3" in message
+
+
 class TestJsonLines:
     def test_each_line_is_answered_in_order(self, run, body, bucket):
         job = run(body([bucket.put("in.jsonl", b"1.0\n2.5\n\n3\n")]))
@@ -236,7 +252,7 @@ class TestJobs:
                 400,
                 "Invalid instance_config: included_fields and excluded_fields",
             ),
-            ({"model": "projects/p/locations/l/models/none"}, 404, "Model `projects/p/"),
+            ({"model": "projects/p/locations/us-central1/models/none"}, 404, "Model `projects/p/"),
         ],
     )
     def test_a_job_that_breaks_a_rule_is_refused_at_once(
