@@ -41,7 +41,14 @@ class GateFlags:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Write the report if a gate refuses in the block."""
+        """Write the report if a gate refuses in the block.
+
+        Raises ConflictError before the block if the report would replace another file.
+        """
+        from cloudserve.release.gates.report import check_report
+
+        if self.report is not None:
+            check_report(self.report)
         try:
             yield
         except GateRefusedError as error:

@@ -22,6 +22,7 @@ import msgspec
 from cloudserve._version import __version__
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
+from cloudserve.outputs import GOLDEN, check_output
 
 SCHEMA = 1
 _PERMISSIONS = 0o777
@@ -187,11 +188,18 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def check_golden(path: Path) -> None:
+    """Raise ConflictError if a golden file would replace another file, or change a model."""
+    check_output(path, GOLDEN, "a golden file")
+
+
 def write_golden(golden: Golden, path: Path) -> None:
     """Write a golden file atomically; raises UserError if it cannot be written.
 
+    Raises ConflictError if it would replace another file, or change a model.
     The permissions are those of the file that it replaces, else of the one that was read.
     """
+    check_golden(path)
     lines = [header_line(golden.header), *map(example_line, golden.examples)]
     try:
         mode = path.stat().st_mode & _PERMISSIONS if path.exists() else golden.mode

@@ -12,6 +12,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
+from cloudserve.outputs import REPORT, check_output
 from cloudserve.release.canary.record import CANARY
 from cloudserve.release.gates.junit import junit_xml
 from cloudserve.release.traffic import ALL
@@ -87,8 +88,9 @@ class GateReport:
     def write(self, path: Path) -> None:
         """Write the report atomically, in the format of the name: `.json`, `.xml`, else Markdown.
 
-        Raises UserError if it cannot be written.
+        Raises UserError if it cannot be written, ConflictError if it would replace another file.
         """
+        check_report(path)
         try:
             replace_atomically(path, self._encoded(path.suffix))
         except OSError as error:
@@ -106,6 +108,11 @@ class GateReport:
                 return self.junit()
             case _:
                 return self.markdown().encode()
+
+
+def check_report(path: Path) -> None:
+    """Raise ConflictError if a report would replace another file, or change a model."""
+    check_output(path, REPORT, "a report")
 
 
 def report_now(plan: Plan, verdicts: tuple[Verdict, ...], who: str) -> GateReport:

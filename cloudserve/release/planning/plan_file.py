@@ -18,6 +18,7 @@ from cloudserve._version import __version__
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
 from cloudserve.hints import printable
+from cloudserve.outputs import PLAN, check_output
 from cloudserve.release.state.ledger import actor
 from cloudserve.release.types import Plan
 
@@ -47,9 +48,11 @@ class Header(msgspec.Struct, frozen=True):
 def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
     """Write a plan to a file, atomically; raises UserError if it cannot be written.
 
+    Raises ConflictError if it would replace another file than a plan, or change a model.
     `who` made it: by default `CLOUDSERVE_ACTOR`, the CI's name for its user, or user@host.
     """
     path = Path(path)
+    check_output(path, PLAN, "a plan")
     content = PlanFile(plan, who or actor(os.environ), datetime.now(UTC))
     data = msgspec.json.format(msgspec.json.encode(content, enc_hook=_encode_path), indent=2)
     try:

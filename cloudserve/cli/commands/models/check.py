@@ -122,6 +122,8 @@ def _provider(target: str, project_file: Path) -> Provider:
 def _write(checked: CheckReport, path: Path) -> None:
     from cloudserve.check.xml import findings_xml
     from cloudserve.files import replace_atomically
+    from cloudserve.outputs import REPORT, check_output
 
+    check_output(path, REPORT, "a report")
     replace_atomically(path, findings_xml(checked, datetime.now(UTC)))
     print_progress(f"wrote {path}")

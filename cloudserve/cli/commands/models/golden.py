@@ -55,11 +55,12 @@ def record_command(  # noqa: PLR0913 - one parameter per option
     """
     from dataclasses import replace
 
-    from cloudserve.golden.file import Header, Tolerance, write_golden
+    from cloudserve.golden.file import Header, Tolerance, check_golden, write_golden
     from cloudserve.golden.replay import record
     from cloudserve.golden.requests import read_requests
     from cloudserve.golden.subject import asking
 
+    check_golden(out)
     header = Header(source=subject, tolerance=Tolerance(absolute, relative, ulp))
     bodies = read_requests(requests)
     with asking(subject, project_for(subject, project_file)) as ask:

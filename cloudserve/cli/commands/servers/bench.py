@@ -162,6 +162,9 @@ def _report(result: Result) -> Report:
 
 def _check_writable(file: Path) -> None:
     """Refuse a page that could not be written, before the measurement."""
+    from cloudserve.outputs import PAGE, check_output
+
+    check_output(file, PAGE, "a page of a load test")
     if not os.access(file.parent, os.W_OK):
         raise UserError("the page cannot be written", where=str(file), hint="give another FILE")
 

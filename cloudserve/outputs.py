@@ -1,0 +1,54 @@
+"""Files that a user names for a command's result: what may be replaced by it.
+
+A result replaces an earlier result of its kind and an empty file. Another file is not what the
+command was asked to change: a slip in its name must not cost a project file or the requests.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cloudserve.errors import ConflictError
+
+GOLDEN = re.compile(rb'\{"golden":')
+PLAN = re.compile(rb'\{\s*"plan":')
+REPORT = re.compile(
+    rb'\{\s*"operation":|# \w+ \S+ v\d+-[0-9a-f]{12} on |<\?xml[^>]*>\s*<testsuites?\b'
+)
+PAGE = re.compile(rb'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name')
+_BEGINNING = 512
+_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
+
+
+def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
+    """Raise ConflictError if a result would replace a file of another kind, or be in a model.
+
+    `kind` matches the beginning of a result of the kind, `what` names it.
+    """
+    folder = path.parent.resolve()
+    for parent in (folder, *folder.parents):
+        if any((parent / name).is_file() for name in _SAVED_MODEL):
+            raise ConflictError(
+                f"{what} would be a file of the model {parent.name}, whose digest would change",
+                where=str(path),
+                hint="name a file outside the model's folder",
+            )
+    beginning = _beginning(path)
+    if beginning and not kind.match(beginning):
+        raise ConflictError(
+            f"{path.name} exists and is not {what}",
+            where=str(path),
+            hint="name another file, or remove this one first",
+        )
+
+
+def _beginning(path: Path) -> bytes:
+    """Return the first bytes of a file; none if it is new or cannot be read."""
+    if not path.is_file():  # reading a pipe would block
+        return b""
+    try:
+        with path.open("rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:  # the write says why
+        return b""

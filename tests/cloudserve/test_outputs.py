@@ -1,0 +1,65 @@
+"""Which files a command's result replaces."""
+
+import re
+
+import pytest
+
+from cloudserve import outputs
+from cloudserve.errors import ConflictError
+from cloudserve.outputs import check_output
+
+OURS = {
+    "GOLDEN": (b'{"golden":1,"source":"models/half"}\n{"request":{}}\n',),
+    "PLAN": (b'{\n  "plan": {\n    "operation": "deploy"', b'{"plan":{}}'),
+    "REPORT": (
+        b'{\n  "operation": "deploy",\n',
+        b"# deploy half v1-0f3c5a9b7d21 on prod (10 %)\n\n**passed**",
+        b"<?xml version='1.0' encoding='utf-8'?>\n<testsuites>\n",
+    ),
+    "PAGE": (b'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"',),
+}
+FOREIGN = (
+    b"# The project file of cloudserve.\nmodels: {}\n",
+    b'{"instances": [[1.0]]}\n',
+    b"golden: 1\n",
+    b"<?xml version='1.0'?><project/>",
+    b"<!doctype html><title>mine</title>",
+    b"\x08\x01\x12\x00",
+    b"# deploy notes\n",
+)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_an_earlier_result_an_empty_file_and_no_file_are_replaced(tmp_path, kind):
+    path = tmp_path / "result"
+    pattern = getattr(outputs, kind)
+    check_output(path, pattern, "a result")
+    for content in (b"", *OURS[kind]):
+        path.write_bytes(content)
+        check_output(path, pattern, "a result")
+
+
+@pytest.mark.parametrize("content", FOREIGN)
+@pytest.mark.parametrize("kind", OURS)
+def test_any_other_file_stays(tmp_path, kind, content):
+    path = tmp_path / "notes"
+    path.write_bytes(content)
+    with pytest.raises(ConflictError, match="notes exists and is not a result") as caught:
+        check_output(path, getattr(outputs, kind), "a result")
+    assert caught.value.hint == "name another file, or remove this one first"
+
+
+@pytest.mark.parametrize("place", ["out", "assets/out", "assets.extra/deeper/out"])
+def test_no_result_becomes_a_file_of_a_model(tmp_path, place):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    with pytest.raises(ConflictError, match="would be a file of the model 1, whose digest"):
+        check_output(tmp_path / "1" / place, re.compile(b""), "a result")
+    check_output(tmp_path / "out", re.compile(b""), "a result")
+
+
+def test_a_link_is_judged_by_what_it_names(tmp_path):
+    (tmp_path / "notes").write_bytes(b"mine")
+    (tmp_path / "out").symlink_to(tmp_path / "notes")
+    with pytest.raises(ConflictError, match="out exists"):
+        check_output(tmp_path / "out", outputs.GOLDEN, "a golden file")
