@@ -39,7 +39,7 @@ RELEASES = """\
 set -e
 for target in aws gcp; do
   cloudserve deploy half --target $target
-  echo '{"instances": [1.0, 5.0]}' | cloudserve predict half --target $target -
+  echo '{"instances": [1.0, 5.0]}' | cloudserve predict half --target $target
   cloudserve status half --target $target
 done
 """
