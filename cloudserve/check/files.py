@@ -11,6 +11,7 @@ from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.errors import ModelError
 from cloudserve.hints import printable
+from cloudserve.plural import counted
 from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
 from cloudserve.savedmodel.files import UNREADABLE, is_file, list_names
 from cloudserve.savedmodel.versions import is_saved_model, list_versions
@@ -67,7 +68,7 @@ def warmup_records(subject: Subject) -> Iterator[Finding]:
         yield _warmup("is not a whole TFRecord file", "write it again: `cloudserve golden warmup`")
     elif count > MOST_WARMUP_RECORDS:
         yield _warmup(
-            f"has {count:,} records, and a server takes {MOST_WARMUP_RECORDS:,}",
+            f"has {counted(count, 'record')}, and a server takes {MOST_WARMUP_RECORDS:,}",
             f"keep {MOST_WARMUP_RECORDS:,} of them",
         )
 

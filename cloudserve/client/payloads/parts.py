@@ -9,6 +9,7 @@ from typing import Any
 from cloudserve.client.payloads.payload import Payload
 from cloudserve.client.transports.channel import Arrays, Call, Reply, Wire
 from cloudserve.errors import RemoteError, UserError
+from cloudserve.plural import counted
 
 _MARGIN = 0.97
 """Of the limit is aimed at: rows of text and of numbers differ in length."""
@@ -64,7 +65,7 @@ def _part(call: Call, begin: int, end: int) -> Call:
 def _too_large(size: int, wire: Wire, rows: int) -> UserError:
     what = "the request of one row" if rows == 1 else "the request"
     return UserError(
-        f"{what} has {size:,} bytes; the target takes {wire.limit:,}",
+        f"{what} has {counted(size, 'byte')}; the target takes {wire.limit:,}",
         where=wire.where,
         hint="send less data with each row"
         if rows == 1
