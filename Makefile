@@ -215,7 +215,7 @@ $(ORACLES)/done: Makefile
 $(ORACLES_MLFLOW)/done: Makefile setup.cfg
 	$(PYTHON) -m venv $(ORACLES_MLFLOW)
 	$(ORACLES_MLFLOW)/bin/pip install --quiet --disable-pip-version-check \
-	    'mlflow>=3.18,<4' --editable '.[aws,gcp,server]'
+	    'mlflow>=3.17,<4' --editable '.[aws,gcp,server]'
 	@touch $@
 
 $(SDKS)/done: Makefile

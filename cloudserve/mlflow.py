@@ -23,6 +23,7 @@ import yaml
 from mlflow.artifacts import download_artifacts
 from mlflow.deployments import BaseDeploymentClient, PredictionsResponse
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from cloudserve import api
 from cloudserve.client.client import Client
@@ -34,7 +35,7 @@ from cloudserve.savedmodel import is_saved_model, read_tree
 
 _FLAVOR = "tensorflow"
 _KERAS_FOLDER = Path("data", "model")
-_CONFIG = ("percent", "override", "reason")
+_CONFIG = ("percent", "override", "reason", "alias")
 _HELP = f"""\
 A target is cloudserve:/TARGET, with a target of cloudserve.yaml. The project file is found above
 the current folder in its Git repository, or named by CLOUDSERVE_PROJECT.
@@ -45,6 +46,7 @@ removes all versions and the endpoint; `run-local` rehearses the deployment on o
 
 Config: {", ".join(_CONFIG)}.
   percent=10             `update` gives the version a part of the traffic
+  alias=NAME             set this alias of MLflow's registry to the version that is live now
   override=GATE, reason=TEXT   release a version that this gate refuses, on record
   target=NAME            the target that `run-local` rehearses, if the project has several
 """
@@ -76,7 +78,9 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
                     where=self.target_uri,
                     hint="`mlflow deployments update` replaces its model",
                 )
-            self._deploy(name, model_uri, _settings(config))
+            settings = _settings(config)
+            _check_alias(settings, model_uri)
+            _set_alias(settings, self._deploy(name, model_uri, settings))
             return self._describe(name)
 
     def update_deployment(
@@ -91,11 +95,18 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
         with _translated():
             _check(flavor, endpoint)
             settings = _settings(config)
-            if model_uri is not None:
-                self._deploy(name, model_uri, settings)
-            project = self._with(name)
-            overrides = settings.overrides
-            api.promote(project, name, self._target, percent=settings.percent, overrides=overrides)
+            _check_alias(settings, model_uri)
+            # Named, because another update may deploy a newer version in the meantime.
+            source = self._deploy(name, model_uri, settings) if model_uri is not None else None
+            api.promote(
+                self._with(name),
+                name,
+                self._target,
+                version=source.revision if source else None,
+                percent=settings.percent,
+                overrides=settings.overrides,
+            )
+            _set_alias(settings, source)
             return self._describe(name)
 
     def delete_deployment(
@@ -141,10 +152,11 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
             predictions = client.predict(_instances(inputs)).predictions
             return PredictionsResponse.from_json(json.dumps({"predictions": predictions}))
 
-    def _deploy(self, name: str, model_uri: str, settings: _Settings) -> None:
-        with _saved_model(model_uri, self._status(name)) as base:
+    def _deploy(self, name: str, model_uri: str, settings: _Settings) -> _Released:
+        with _saved_model(model_uri, self._status(name)) as (base, registered):
             project = self._with(name, base)
-            api.deploy(project, name, self._target, overrides=settings.overrides)
+            outcome = api.deploy(project, name, self._target, overrides=settings.overrides)
+        return _Released(outcome.plan.revision.id, registered)
 
     def _status(self, name: str) -> Deployment:
         return api.status(self._with(name), name, self._target)
@@ -186,7 +198,7 @@ def run_local(
         project = _project()
         place = project.target(chosen).name if chosen else _only_target(project)
         nothing = Deployment(name, place)
-        with offline_clouds() as clouds, _saved_model(model_uri, nothing) as base:
+        with offline_clouds() as clouds, _saved_model(model_uri, nothing) as (base, _):
             project = replace(project, models={name: Model(name, base)})
             environ = clouds.apply(os.environ)
             overrides = settings.overrides
@@ -207,6 +219,8 @@ class _Settings:
 
     percent: int = 100
     overrides: Mapping[str, str] | None = None
+    alias: str | None = None
+    """The alias of the registry that follows the live version."""
 
 
 def _settings(config: Mapping[str, Any] | None) -> _Settings:
@@ -221,7 +235,46 @@ def _settings(config: Mapping[str, Any] | None) -> _Settings:
     percent = str(config.get("percent", 100))
     if not percent.isdecimal() or not 1 <= int(percent) <= 100:  # noqa: PLR2004 - a percentage
         raise UserError(f"`{percent}` is not a percentage", hint="choose one of 1 to 100")
-    return _Settings(int(percent), {str(gate): str(reason)} if gate else None)
+    alias = config.get("alias")
+    if alias and int(percent) < 100:  # noqa: PLR2004 - a percentage
+        raise UserError(
+            "an alias follows the version with all traffic",
+            hint="set it by the update that promotes to 100 %",
+        )
+    overrides = {str(gate): str(reason)} if gate else None
+    return _Settings(int(percent), overrides, str(alias) if alias else None)
+
+
+def _check_alias(settings: _Settings, model_uri: str | None) -> None:
+    """Raise UserError, before any change, if the alias has no registered version to name."""
+    if settings.alias and not (model_uri or "").startswith("models:/"):
+        raise UserError(
+            "only a version of MLflow's registry has an alias",
+            where=model_uri,
+            hint="name the model as models:/NAME/VERSION or models:/NAME@ALIAS",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """A version of a model of MLflow's registry, as its downloaded files name it."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Released:
+    """A revision, and the registered version that it was made of."""
+
+    revision: str
+    registered: _Registered | None
+
+
+def _set_alias(settings: _Settings, released: _Released | None) -> None:
+    if settings.alias and released and released.registered:
+        chosen = released.registered
+        MlflowClient().set_registered_model_alias(chosen.name, settings.alias, str(chosen.version))
 
 
 def _check(flavor: str | None, endpoint: str | None) -> None:
@@ -267,18 +320,21 @@ def _translated() -> Iterator[None]:
 
 
 @contextmanager
-def _saved_model(model_uri: str, deployment: Deployment) -> Iterator[Path]:
+def _saved_model(
+    model_uri: str, deployment: Deployment
+) -> Iterator[tuple[Path, _Registered | None]]:
     """Yield a folder with the SavedModel of a URI in a directory named by its version."""
     with tempfile.TemporaryDirectory(prefix="cloudserve-mlflow-") as name:
         folder = Path(name)
         (folder / "download").mkdir()
         local = download_artifacts(artifact_uri=model_uri, dst_path=str(folder / "download"))
         found = _find(Path(local), model_uri)
-        number = _registered(Path(local)) or _number(found, deployment)
+        registered = _registered(Path(local))
+        number = registered.version if registered else _number(found, deployment)
         base = folder / "model"
         base.mkdir()
         (base / str(number)).symlink_to(found, target_is_directory=True)
-        yield base
+        yield base, registered
 
 
 def _find(folder: Path, model_uri: str) -> Path:
@@ -299,12 +355,13 @@ def _find(folder: Path, model_uri: str) -> Path:
     )
 
 
-def _registered(folder: Path) -> int | None:
+def _registered(folder: Path) -> _Registered | None:
     """Return the version of a model of MLflow's registry."""
     meta = folder / "registered_model_meta"
     if not meta.is_file():
         return None
-    return int(yaml.safe_load(meta.read_text("utf-8"))["model_version"])
+    fields = yaml.safe_load(meta.read_text("utf-8"))
+    return _Registered(str(fields["model_name"]), int(fields["model_version"]))
 
 
 def _number(saved_model: Path, deployment: Deployment) -> int:

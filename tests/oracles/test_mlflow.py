@@ -42,6 +42,10 @@ mlflow.tensorflow.log_model(model, name="model", registered_model_name="half")
 mlflow.MlflowClient().set_registered_model_alias("half", "champion", 2)
 """
 
+ALIAS = (
+    "import mlflow; print(mlflow.MlflowClient().get_model_version_by_alias('half', 'live').version)"
+)
+
 
 class Shell:
     """MLflow's commands in a folder, with the environment of offline clouds."""
@@ -105,8 +109,9 @@ def test_a_registered_model_is_created_updated_and_deleted(shell):
     assert "there is a deployment half" in shell.refusal(
         "create", "--name", "half", "-m", "models:/half/1"
     )
-    shell.deployments("update", "--name", "half", "-m", "models:/half@champion")
+    shell.deployments("update", "--name", "half", "-m", "models:/half@champion", "-C", "alias=live")
     assert answers(shell) == [3.5, 5.5]
+    assert shell.run("python", "-c", ALIAS).stdout.split() == ["2"]
     assert "half" in shell.deployments("list")
     described = shell.deployments("get", "--name", "half")
     assert "live: v2-" in described
@@ -129,6 +134,11 @@ def test_a_deployment_is_rehearsed_by_run_local(shell):
         (("-m", "models:/half/1", "-f", "sklearn"), "the flavor `sklearn` is not deployed"),
         (("-m", "models:/half/1", "-C", "percent=0"), "`0` is not a percentage"),
         (("-m", "models:/half/1", "-C", "colour=blue"), "there is no config `colour`"),
+        (("-m", "model", "-C", "alias=live"), "only a version of MLflow's registry has an alias"),
+        (
+            ("-m", "models:/half/1", "-C", "alias=live", "-C", "percent=10"),
+            "an alias follows the version with all traffic",
+        ),
         (("-m", "models:/half/1", "-C", "override=golden"), "an override needs a reason"),
     ],
 )
