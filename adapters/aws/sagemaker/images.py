@@ -30,9 +30,9 @@ ARM = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|p6e-gb)")
 LOCAL_STORAGE = re.compile(
     r"ml\.([cmr]\d+[a-z]*d|g4dn|g[567]e?|p3dn|p4de?|p5(en?)?|p6e?-\w+|trn\dn?|dl1)\."
 )
-"""Instances with disks of their own: SageMaker attaches no volume, and takes no key for one.
+"""Instances with disks of their own: SageMaker attaches no volume to them.
 
-Source: API reference, `CreateEndpointConfig.KmsKeyId`; sagemaker-python-sdk#3870, #4828.
+Source: sagemaker-python-sdk#3870, #4828; "Instance Store Volumes" of the EC2 user guide.
 """
 
 

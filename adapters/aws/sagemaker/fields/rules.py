@@ -254,14 +254,12 @@ def _autoscaling(options: Options) -> tuple[Rule, ...]:
 def _machine(options: Options) -> tuple[Rule, ...]:
     kind = "" if options.serverless else options.instance_type
     has_disks = LOCAL_STORAGE.match(kind) is not None
-    why = f"{kind} has disks of its own, and SageMaker attaches no volume to it"
     return (
-        Rule(not (has_disks and options.volume_size_gb), "volume_size_gb", why, "leave it out"),
         Rule(
-            not (has_disks and options.kms_key),
-            "kms_key",
-            f"{why}: the call with a key for it fails",
-            "leave it out: these disks are always encrypted by the instance",
+            not (has_disks and options.volume_size_gb),
+            "volume_size_gb",
+            f"{kind} has disks of its own, and SageMaker attaches no volume to it",
+            "leave it out",
         ),
         Rule(
             not (ARM.match(kind) and tensorflow_of(options.image)),

@@ -21,6 +21,7 @@ from ....urls import check_scheme
 from ...error_hints import for_reason
 from ..context import AwsContext
 from ..fields.options import Options
+from ..images import LOCAL_STORAGE
 from ..records import NAME_LIMIT, source_of
 
 SCHEME = "s3"
@@ -47,6 +48,7 @@ class Transforms:
         _check_form(batch)
         _check_urls(batch)
         self._check_instances()
+        self._check_key()
         name = self._aws.model_name(model, revision_id)
         self._aws.owned.check_name(model, name)
         self._check_source(name)
@@ -79,6 +81,21 @@ class Transforms:
                 where=self._aws.where_of("instance_type"),
                 hint="give the job a target of its own with `instance_type: "
                 f"{close[0] if close else 'ml.m5.large'}`",
+            )
+
+    def _check_key(self) -> None:
+        """Refuse a key for disks that have none (API reference, TransformResources).
+
+        "You can't request a VolumeKmsKeyId when using an instance type with local storage."
+        """
+        options = self._aws.options
+        if options.kms_key and LOCAL_STORAGE.match(options.instance_type):
+            raise UserError(
+                f"SageMaker's batch transform takes no `kms_key` for {options.instance_type}, whose"
+                " disks the instance encrypts",
+                where=self._aws.where_of("kms_key"),
+                hint="give the job a target of its own without `kms_key`, or with another"
+                " `instance_type`, such as ml.m5.large",
             )
 
     def _check_source(self, name: str) -> None:

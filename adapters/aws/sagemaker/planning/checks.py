@@ -16,7 +16,7 @@ from cloudserve.release.types import Artifact
 from ....own_image import not_rehearsed
 from ..context import AwsContext
 from ..fields.options import Options
-from ..images import GPU, device_of, tensorflow_of
+from ..images import GPU, LOCAL_STORAGE, device_of, tensorflow_of
 from ..model_files.inference_script import check_code, check_needs_no_network
 
 MB = 2**20
@@ -35,7 +35,8 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     _check_region(aws)
     _check_alarms(aws)
     old = _check_model(artifact, aws.image, aws.options)
-    return (*old, *_check_code(artifact, aws), *_idle_gpu(aws.options, aws.image))
+    code = _check_code(artifact, aws)
+    return (*old, *code, *_idle_gpu(aws.options, aws.image), *_unused_key(aws.options))
 
 
 def _check_model(artifact: Artifact, image: str, options: Options) -> tuple[str, ...]:
@@ -110,6 +111,18 @@ def _idle_gpu(options: Options, image: str) -> tuple[str, ...]:
     if not has_gpu and device_of(image) == "gpu":
         return (f"{image} is for a GPU, and {options.instance_type} has none",)
     return ()
+
+
+def _unused_key(options: Options) -> tuple[str, ...]:
+    """Return what to say of a key for an instance without a volume.
+
+    SageMaker accepts it, because the policies of a company may require one: "the KmsKeyId parameter
+    does not encrypt instance local storage" (API reference, CreateEndpointConfig).
+    """
+    if options.serverless or not options.kms_key or not LOCAL_STORAGE.match(options.instance_type):
+        return ()
+    kind = options.instance_type
+    return (f"`kms_key` does not encrypt the disks of {kind}: the instance does, with its own key",)
 
 
 def _has_gpu(options: Options) -> bool:

@@ -1,11 +1,14 @@
 """What instance types of SageMaker cannot have, and images that do not run on them.
 
-Sources: API reference, `CreateEndpointConfig.KmsKeyId` ("If you specify a value for KmsKeyId when
-using any nitro-based instances with local storage, the call to CreateEndpointConfig fails"),
-`TransformResources.VolumeKmsKeyId` and `ProductionVariant.AcceleratorType`; `volume_size_supported`
-of sagemaker-python-sdk for the families without an EBS volume (sagemaker-python-sdk#3870, #4828);
-autogluon-cloud#50 for the service's error; sagemaker-python-sdk#3679 (an image for x86 on
-Graviton). The families of `g7`, `p6` and `dl1` are taken to be like their predecessors.
+Sources: API reference, `TransformResources.VolumeKmsKeyId` and `ProductionVariant.AcceleratorType`;
+`volume_size_supported` of sagemaker-python-sdk for the families without an EBS volume
+(sagemaker-python-sdk#3870, #4828); autogluon-cloud#50 for the service's error;
+sagemaker-python-sdk#3679 (an image for x86 on Graviton). The families of `g7`, `p6` and `dl1` are
+taken to be like their predecessors; the settings of serverless variants, which no description
+excludes one by one, are refused because they are of instances.
+
+CreateEndpointConfig takes a KmsKeyId for local storage, too. Its older description said that the
+call fails; that of botocore 1.44 says that the key "does not encrypt instance local storage".
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ _OF_INSTANCES = (
 )
 
 
-def check_variant_instance(variant: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+def check_variant_instance(variant: Mapping[str, Any]) -> None:
     """Raise AwsError for settings that a variant's instances do not support."""
     if "AcceleratorType" in variant:
         raise invalid("AcceleratorType is no longer supported: Elastic Inference has ended.")
@@ -41,13 +44,8 @@ def check_variant_instance(variant: Mapping[str, Any], config: Mapping[str, Any]
         _check_no_instance(variant)
         return
     kind = variant["InstanceType"]
-    if _LOCAL_STORAGE.match(kind):
-        if "VolumeSizeInGB" in variant:
-            raise invalid(
-                f"VolumeSize parameter is not allowed for the selected Instance type {kind}."
-            )
-        if config.get("KmsKeyId"):
-            raise _no_key("KmsKeyId", kind)
+    if _LOCAL_STORAGE.match(kind) and "VolumeSizeInGB" in variant:
+        raise invalid(f"VolumeSize parameter is not allowed for the selected Instance type {kind}.")
     scaling = variant.get("ManagedInstanceScaling", {})
     if scaling.get("MinInstanceCount", 0) > scaling.get("MaxInstanceCount", float("inf")):
         raise invalid("MinInstanceCount must be less than or equal to MaxInstanceCount.")
@@ -68,13 +66,10 @@ def check_job_instances(resources: Mapping[str, Any]) -> None:
     if count > _MOST_INSTANCES:
         raise invalid(f"InstanceCount is {count}; the maximum is {_MOST_INSTANCES}.")
     if resources.get("VolumeKmsKeyId") and _LOCAL_STORAGE.match(kind):
-        raise _no_key("VolumeKmsKeyId", kind)
-
-
-def _no_key(field: str, kind: str) -> AwsError:
-    return invalid(
-        f"{field} cannot be specified for {kind}: its local storage is encrypted by the instance."
-    )
+        raise invalid(
+            f"VolumeKmsKeyId cannot be specified for {kind}: its local storage is encrypted by the"
+            " instance."
+        )
 
 
 def check_machine(image: str, instance_type: str | None) -> None:

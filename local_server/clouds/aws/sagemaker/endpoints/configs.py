@@ -44,7 +44,7 @@ class EndpointConfigs:
             raise invalid("Production variant names must be unique.")
         for variant in all_variants:
             self._check_variant(region, variant)
-            check_variant_instance(variant, body)
+            check_variant_instance(variant)
             if shadows:
                 check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
         check_config(body)

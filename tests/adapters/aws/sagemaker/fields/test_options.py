@@ -95,11 +95,6 @@ def options(**fields):
             "ml.g5.xlarge has disks of its own",
         ),
         (
-            {"kms_key": "alias/models", "instance_type": "ml.m5d.large"},
-            "kms_key",
-            "the call with a key for it fails",
-        ),
-        (
             {"image": f"{DLC}:2.19-cpu", "instance_type": "ml.c7g.large"},
             "instance_type",
             "is for x86-64, and ml.c7g.large has Arm processors",
@@ -313,6 +308,14 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
         ({"artifact": Artifact("2.20.0", 1, 1, ops=("CaseFoldUTF8",))}, "of tensorflow-text"),
         ({"instance_type": "ml.g5.xlarge"}, "does not use the GPU of ml.g5.xlarge"),
         ({"image": f"{DLC}:2.20-gpu-py312"}, "is for a GPU, and ml.m5.large has none"),
+        (
+            {
+                "kms_key": "alias/models",
+                "image": f"{DLC}:2.20-gpu",
+                "instance_type": "ml.g5.xlarge",
+            },
+            "`kms_key` does not encrypt the disks of ml.g5.xlarge",
+        ),
     ],
 )
 def test_what_will_bite_later_is_a_warning(given, words):

@@ -72,6 +72,11 @@ def test_a_batch_that_sagemaker_does_not_have_is_refused(target, batch, sentence
         (("a.jsonl", "gs://b/x"), {}, "`gs://b/x` is not a URL of the platform's storage"),
         (("a.jsonl", "b/a.jsonl"), {}, "two files are named `a.jsonl`"),
         (("a.jsonl",), {"instance_type": "ml.c5.large"}, "does not run on `ml.c5.large`"),
+        (
+            ("a.jsonl",),
+            {"instance_type": "ml.g4dn.xlarge", "kms_key": "alias/models"},
+            "takes no `kms_key` for ml.g4dn.xlarge",
+        ),
         (("a.jsonl",), {"archive": False}, r"jobs read a `model\.tar\.gz`"),
         (("a.jsonl",), {"multi_model": "all"}, "an endpoint of many models has no batch transform"),
     ],

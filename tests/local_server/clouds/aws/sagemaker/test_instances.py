@@ -23,14 +23,12 @@ def model(aws, fresh, archived):
 
 
 @pytest.mark.parametrize("kind", WITH_DISKS)
-def test_local_storage_has_no_key_and_no_volume(aws, model, kind):
-    """CreateEndpointConfig.KmsKeyId: "the call to CreateEndpointConfig fails"."""
+def test_local_storage_has_no_volume_and_may_have_a_key(aws, model, kind):
+    """CreateEndpointConfig.KmsKeyId: the key "does not encrypt instance local storage"."""
     variant = aws.variant("main", model, InstanceType=kind)
-    with pytest.raises(ClientError, match=f"KmsKeyId cannot be specified for {kind}"):
-        aws.add_config(model, variant, KmsKeyId="alias/models")
     with pytest.raises(ClientError, match=f"not allowed for the selected Instance type {kind}"):
         aws.add_config(model, variant | {"VolumeSizeInGB": 30})
-    aws.add_config(model, variant)
+    aws.add_config(model, variant, KmsKeyId="alias/models")
 
 
 def test_other_instances_have_a_key_and_a_volume(aws, model):
