@@ -35,8 +35,13 @@ def compare_given(
         has = existing.get(name)
         if isinstance(value, Mapping):
             yield from compare_given(value, has or {}, of, f"{prefix}{name}.")
-        elif (value or has) and value != has:
+        elif (value or has) and not _is_same(value, has):
             yield Setting(f"{prefix}{name} of {of}", _text(value), _text(has))
+
+
+def _is_same(value: Any, has: Any) -> bool:
+    """Compare a given value with the platform's, whose 64-bit integers are strings in JSON."""
+    return bool(value == has or (isinstance(value, int) and has == str(value)))
 
 
 def compare_environment(

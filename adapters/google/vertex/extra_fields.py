@@ -82,6 +82,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
+LONG = frozenset({"int64", "uint64"})
 
 
 def check_extra(extra: Extra, where: Where) -> None:
@@ -108,11 +109,11 @@ def _problems(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[tupl
     """Yield the path, the problem and a hint of each value that does not fit a schema."""
     schema = _schemas().get(schema.get("$ref", ""), schema)
     kind = schema.get("type", "any")
-    allowed = TYPES.get(kind)
+    # 64-bit integers are strings in JSON, and Google's parser takes numbers for them, too.
+    allowed = (str, int) if schema.get("format") in LONG else TYPES.get(kind)
     if allowed is not None and (
         not isinstance(value, allowed) or (isinstance(value, bool) and kind != "boolean")
     ):
-        # 64-bit integers and durations are strings in JSON.
         yield path, f"must be of the type {kind}, not `{value}`", ""
     elif schema.get("readOnly"):
         yield path, "is an output field", ""

@@ -25,7 +25,7 @@ _LEAST = {
     "successThreshold": 1,
     "timeoutSeconds": 1,
 }
-"""Minimum values of a Probe's fields."""
+"""Minimum values of a Probe's fields; in proto3 0 is a field that is not set, with its default."""
 
 
 def check_container(spec: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ def check_container(spec: Mapping[str, Any]) -> None:
         raise invalid("`container_spec.deployment_timeout` is limited to 2 hours.")
     for field in ("startupProbe", "healthProbe", "livenessProbe"):
         for name, least in _LEAST.items():
-            if spec.get(field, {}).get(name, least) < least:
+            if (spec.get(field, {}).get(name) or least) < least:
                 raise invalid(f"`container_spec.{field}.{name}` must be at least {least}.")
 
 

@@ -87,7 +87,8 @@ def check_connection(endpoint: Mapping[str, Any]) -> None:
     """Refuse an inference timeout, or a sampling rate of logged requests, that is out of range.
 
     Source: aiplatform v1, ClientConnectionConfig and PredictRequestResponseLoggingConfig
-    ("expressed as a fraction in range(0,1]").
+    ("expressed as a fraction in range(0,1]"); google-cloud-aiplatform leaves the rate out by
+    default and says that it is 0 then.
     """
     timeout = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout")
     if timeout is not None:
@@ -95,7 +96,7 @@ def check_connection(endpoint: Mapping[str, Any]) -> None:
         if not 0 < seconds <= _LONGEST_INFERENCE:
             raise invalid("The inference timeout must be more than 0 and at most 3600 seconds.")
     logging = endpoint.get("predictRequestResponseLoggingConfig", {})
-    if logging.get("enabled") and not 0 < logging.get("samplingRate", 0) <= 1:
+    if not 0 <= logging.get("samplingRate", 0) <= 1:
         raise invalid("The sampling rate of logged requests must be in (0, 1].")
 
 

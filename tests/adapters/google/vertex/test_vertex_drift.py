@@ -117,6 +117,15 @@ def test_each_field_that_the_project_file_changes_is_a_row(make, deployed):
     }
 
 
+def test_a_64_bit_number_may_be_written_as_a_number(make, deployed):
+    """Google's parser takes both forms, and Vertex AI shows the string."""
+    memory = {"extra": {"upload_model": {"containerSpec": {"sharedMemorySizeMb": 512}}}}
+    deployed(make(**memory))
+    assert rows(make(**memory)) == ()
+    memory["extra"]["upload_model"]["containerSpec"]["sharedMemorySizeMb"] = 256
+    assert names(make(**memory)) == {"extra.upload_model.containerSpec.sharedMemorySizeMb"}
+
+
 def test_each_field_that_vertex_has_and_the_project_file_has_not_is_a_row(make, deployed):
     has = {
         "env": {"LEVEL": "2"},

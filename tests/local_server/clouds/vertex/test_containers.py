@@ -29,7 +29,7 @@ def variables(count: int, size: int = 1) -> dict:
         ({"invokeRoutePrefix": "/b"}, "is not valid for `invoke_route_prefix`"),
         ({"deploymentTimeout": "7201s"}, "limited to 2 hours"),
         ({"deploymentTimeout": "2h"}, '"2h" is not valid for `deployment_timeout`'),
-        ({"startupProbe": {"periodSeconds": 0}}, "periodSeconds` must be at least 1"),
+        ({"startupProbe": {"periodSeconds": -1}}, "periodSeconds` must be at least 1"),
     ],
 )
 def test_a_container_that_cannot_be_is_refused(vertex, refused, spec, text):
@@ -43,6 +43,7 @@ def test_a_container_that_cannot_be_is_refused(vertex, refused, spec, text):
 
 def test_a_container_at_its_limits_is_taken(vertex):
     spec = variables(200) | {"deploymentTimeout": "7200s", "ports": [{"containerPort": 65535}]}
+    spec["startupProbe"] = {"periodSeconds": 0}  # of proto3, as if it were not set
     vertex.upload(containerSpec={"imageUri": IMAGE} | spec)
 
 
@@ -60,7 +61,10 @@ def test_a_route_prefix_needs_a_dedicated_endpoint(vertex, refused):
     [
         ({"clientConnectionConfig": {"inferenceTimeout": "3601s"}}, "at most 3600 seconds"),
         ({"clientConnectionConfig": {"inferenceTimeout": "0s"}}, "more than 0"),
-        ({"predictRequestResponseLoggingConfig": {"enabled": True}}, r"must be in (0, 1]"),
+        (
+            {"predictRequestResponseLoggingConfig": {"enabled": True, "samplingRate": -0.1}},
+            r"must be in (0, 1]",
+        ),
         (
             {"predictRequestResponseLoggingConfig": {"enabled": True, "samplingRate": 50}},
             r"must be in (0, 1]",
@@ -76,6 +80,12 @@ def test_connections_of_an_endpoint_that_are_out_of_range(vertex, refused, field
         status, code, message = refused(request)
         assert (status, code) == (400, "INVALID_ARGUMENT")
         assert text in message
+
+
+def test_requests_may_be_logged_without_a_rate(vertex):
+    """Endpoint.create of google-cloud-aiplatform: "If not set, default is 0.0"."""
+    body = {"displayName": "e", "predictRequestResponseLoggingConfig": {"enabled": True}}
+    assert "error" not in vertex.endpoints.create(parent=vertex.parent, body=body).execute()
 
 
 @pytest.mark.parametrize(
