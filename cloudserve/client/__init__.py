@@ -10,7 +10,8 @@
 A prediction is a `conversation`: a generator that knows the payload, its limits and its retries,
 and yields steps. A `Channel` performs steps over one transport, in threads or on an event loop.
 Programs import this package through `cloudserve`; inside the project `cli`, `golden` and `mlflow`
-may import it. It imports no cloud's SDK: targets are reached through the registry.
+may import it, and `local_server.run` takes the forms of array files from `payloads`. It imports no
+cloud's SDK: targets are reached through the registry.
 """
 
 from cloudserve.client.answer import Answer

@@ -50,11 +50,20 @@ class Answer:
     def predictions(self) -> list[Any]:
         """Return one value per row as TensorFlow Serving's JSON has them, bytes as they are.
 
-        A model of several outputs has a mapping by output for each row.
+        A model of several outputs has a mapping by output for each row. Raises UserError if they do
+        not have the same number of rows.
         """
         columns = {name: array.tolist() for name, array in self.outputs.items()}
         if len(columns) == 1:
             (only,) = columns.values()
             return only if isinstance(only, list) else [only]
-        rows = zip(*columns.values(), strict=False)
+        sizes = {array.shape[:1] for array in self.outputs.values()}
+        if len(sizes) > 1 or () in sizes:
+            raise UserError(
+                "the outputs have different numbers of rows: "
+                + ", ".join(f"{name} {list(a.shape)}" for name, a in self.outputs.items()),
+                where=self.target,
+                hint='ask by column: `answer.outputs["NAME"]`, or {"inputs": …} in JSON',
+            )
+        rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]

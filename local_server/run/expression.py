@@ -110,7 +110,9 @@ def _attribute(node: ast.Attribute) -> Any:
 
 
 def _call(node: ast.Call) -> Any:
-    if any(isinstance(one, ast.Starred) for one in node.args):
+    if any(isinstance(one, ast.Starred) for one in node.args) or any(
+        one.arg is None for one in node.keywords
+    ):
         raise _NotAllowedError("`*` is not allowed")
     arguments = [_value(one) for one in node.args]
     keywords = {one.arg: _value(one.value) for one in node.keywords if one.arg}

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import ml_dtypes
 import numpy as np
 
+from cloudserve.client.payloads.arrays import numpy_dtype
+from cloudserve.client.payloads.files import read_arrays
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
 from cloudserve.local.model_run import ArrayFile, BytesFile, Examples, Expression, Source
@@ -63,10 +63,12 @@ def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
         array = np.asarray(value)
     except ValueError as error:
         raise _unfit(spec, "its rows have different lengths") from error
-    dtype = np.dtype(getattr(ml_dtypes, spec.dtype, spec.dtype))
+    dtype = numpy_dtype(spec.dtype)
+    if dtype is None:
+        raise _unfit(spec, f"numpy has no dtype for {spec.dtype}")
     if array.dtype.kind not in "biuf" and array.dtype != dtype:
         raise _unfit(spec, "it has texts, and the input takes numbers")
-    if array.size and not np.can_cast(array.dtype, dtype, "same_kind"):
+    if array.size and not _may_cast(array.dtype, dtype):
         raise _unfit(spec, f"it has {array.dtype} values")
     with np.errstate(over="ignore"):
         converted = array.astype(dtype)
@@ -75,9 +77,17 @@ def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
     return np.ascontiguousarray(converted).reshape(array.shape)
 
 
+def _may_cast(given: Any, wanted: Any) -> bool:
+    """Return whether values may be converted; signed whole numbers also to unsigned ones."""
+    return given.kind + wanted.kind == "iu" or bool(np.can_cast(given, wanted, "same_kind"))
+
+
 def _strings(value: Any, spec: TensorSpec) -> Tensor:
-    array = np.array(value, dtype=object)
-    flat = [one.encode() if isinstance(one, str) else one for one in array.ravel()]
+    try:
+        array = np.array(value, dtype=object)
+        flat = [one.encode() if isinstance(one, str) else one for one in array.ravel()]
+    except ValueError as error:  # rows of different shapes, or half of a surrogate pair
+        raise _unfit(spec, str(error)) from error
     if not all(isinstance(one, bytes) for one in flat):
         raise _unfit(spec, "the input takes strings, in rows of equal length")
     result = np.empty(len(flat), dtype=object)
@@ -99,22 +109,7 @@ def _array(path: Path, key: str) -> Any:
             where=str(path),
             hint="save the array with numpy.save",
         )
-    try:
-        with path.open("rb") as file:  # numpy does not close a damaged file that it opened
-            loaded = np.load(file, allow_pickle=False)
-            is_array = isinstance(loaded, np.ndarray)
-            return loaded if is_array else loaded[_key(path, key, loaded.files)]
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise _unreadable(path, str(error)) from error
-
-
-def _key(path: Path, key: str, names: list[str]) -> str:
-    if key in names or (not key and len(names) == 1):
-        return key or names[0]
-    text = f"it has no array {key}" if key else f"it has {len(names)} arrays"
-    raise UserError(text, where=str(path), hint=f"write {path}[NAME]: {choose_from(names)}")
+    return read_arrays(path, key)
 
 
 def _bytes(path: Path) -> bytes:
@@ -131,13 +126,11 @@ def _records(path: Path) -> list[bytes]:
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except RecordError as error:
-        raise _unreadable(path, str(error)) from error
+        raise _unreadable(path, str(error), "give a TFRecord file of tf.Examples") from error
 
 
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"the file cannot be read: {reason}", where=str(path), hint="give a .npy or .npz file"
-    )
+def _unreadable(path: Path, reason: str, hint: str = "check its path") -> UserError:
+    return UserError(f"the file cannot be read: {reason}", where=str(path), hint=hint)
 
 
 def _examples(text: str) -> list[bytes]:
@@ -145,12 +138,16 @@ def _examples(text: str) -> list[bytes]:
     hint = "write a list of objects such as [{'age': [31], 'name': ['ada']}]"
     try:
         listed = ast.literal_eval(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise UserError("the Examples are not a list of objects", hint=hint) from error
     objects = [listed] if isinstance(listed, dict) else listed
-    if not isinstance(objects, list) or not objects:
+    if not isinstance(objects, list) or not objects or not all(map(_is_object, objects)):
         raise UserError("the Examples are not a list of objects", hint=hint)
     try:
         return [encode_example(one) for one in objects]
-    except StatusError as error:
+    except (StatusError, UnicodeEncodeError) as error:
         raise UserError(f"an Example is invalid: {error}", hint=hint) from error
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cloudserve.client.payloads.arrays import storable
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
 from cloudserve.local.model_run import Output
 
 from ..runtime.types import Tensor
-
-_NUL = b"\0"
 
 
 def describe(outputs: Mapping[str, Tensor]) -> tuple[Output, ...]:
@@ -54,21 +52,8 @@ def check_absent(paths: Iterable[Path], *, overwrite: bool) -> None:
 
 def _npy(alias: str, array: Tensor) -> bytes:
     file = io.BytesIO()
-    np.save(file, _plain(alias, array), allow_pickle=False)
+    np.save(file, storable(alias, array), allow_pickle=False)
     return file.getvalue()
-
-
-def _plain(alias: str, array: Tensor) -> Any:
-    """Return an array of a dtype that numpy writes by itself."""
-    if array.dtype == object:
-        if any(one.endswith(_NUL) for one in array.ravel()):
-            raise UserError(
-                f"the strings of {alias} end with NUL, which a .npy file drops",
-                hint="print them with -o json",
-            )
-        return array.astype(np.bytes_)
-    is_foreign = array.dtype.kind == "V" and array.dtype.names is None
-    return array.astype(np.float32) if is_foreign else array
 
 
 def _type(array: Tensor) -> str:

@@ -6,9 +6,11 @@ if every number fits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.client.payloads.strings import as_bytes, string_array
+from cloudserve.errors import UserError
 from cloudserve.savedmodel.signature import TensorSpec
 
 if TYPE_CHECKING:
@@ -57,6 +59,35 @@ def to_array(value: Any, spec: TensorSpec) -> NDArray[Any]:
     if array.size == 0 and not hasattr(value, "dtype"):
         return array.astype(dtype)  # an empty list has no dtype
     return _cast(array, dtype)
+
+
+def objects(values: Sequence[Any]) -> NDArray[Any]:
+    """Return an array whose elements are the values, such as lists of different lengths."""
+    import numpy as np
+
+    array: NDArray[Any] = np.empty(len(values), object)
+    array[:] = [*values]
+    return array
+
+
+def storable(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of a dtype that .npy files have; raises UserError if there is none.
+
+    Strings become numpy's own, of a fixed length; bfloat16 and the float8 types become float32.
+    """
+    import numpy as np
+
+    if array.dtype == object:
+        leaves = array.ravel()
+        if not all(isinstance(leaf, bytes) and not leaf.endswith(b"\0") for leaf in leaves):
+            raise UserError(
+                f"the values of {name} have no form in a .npy file: rows of different lengths, or "
+                "strings that end with NUL",
+                hint="print them with -o json",
+            )
+        return array.astype(np.bytes_)
+    is_foreign = array.dtype.kind == "V" and array.dtype.names is None
+    return array.astype(np.float32) if is_foreign else array
 
 
 def _to_strings(value: Any) -> NDArray[Any]:

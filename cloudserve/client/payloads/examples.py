@@ -39,7 +39,10 @@ def example(features: Mapping[str, Any]) -> bytes:
     """
     message = _class()()
     for name, value in features.items():
-        _fill(message.features.feature[name], name, value)
+        try:
+            _fill(message.features.feature[name], name, value)
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise _wrong(repr(name)[1:-1], f"a value that it cannot hold: {error}") from error
     message.features.SetInParent()
     data: bytes = message.SerializeToString(deterministic=True)
     return data

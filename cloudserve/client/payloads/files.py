@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from cloudserve.client.payloads.arrays import STRING, described
 from cloudserve.client.payloads.examples import example
 from cloudserve.client.payloads.payload import is_open
 from cloudserve.errors import UserError
+from cloudserve.hints import choose_from
 from cloudserve.registry import needs_extra
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
@@ -50,12 +53,12 @@ def _pixels(file: Path, data: bytes, inner: tuple[int | None, ...], scale: float
     import io
 
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as opened:
             image = opened.convert(_MODES[inner[2] or 1] if len(inner) == _WITH_CHANNELS else "L")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(
             "the file is not an image that can be read",
             where=str(file),
@@ -70,33 +73,48 @@ def _pixels(file: Path, data: bytes, inner: tuple[int | None, ...], scale: float
 
 
 @needs_extra("reading arrays", "client")
-def read_arrays(file: Path) -> Any:
+def read_arrays(file: Path, key: str | None = None) -> Any:
     """Return the array of an .npy file, or the arrays of an .npz file by name.
 
-    Files with Python objects are refused: loading them runs code. Raises UserError.
+    With a `key` it is one array: the one of this name, or for "" the only one. Files with Python
+    objects are refused: loading them runs code. Raises UserError.
     """
     import numpy as np
 
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, Mapping):
+        with file.open("rb") as opened:  # numpy does not close a damaged file that it opened
+            loaded = np.load(opened, allow_pickle=False)
+            if not isinstance(loaded, Mapping):
+                return loaded
+            if key is not None:
+                return loaded[_chosen(file, key, list(loaded))]
             return {name: loaded[name] for name in loaded}
-    except FileNotFoundError as error:
+    except OSError as error:
         raise _missing(file, error) from error
-    except (OSError, ValueError, EOFError) as error:
+    except (*_DAMAGED, BadZipFile, zlib.error) as error:
         raise UserError(
             f"the file is not an array of numpy: {error}",
             where=str(file),
             hint="write it by numpy.save or numpy.savez, without Python objects",
         ) from error
-    return loaded
+
+
+_DAMAGED = (EOFError, MemoryError, RuntimeError, SyntaxError, ValueError)
+"""Errors of numpy and zipfile for damaged headers; MemoryError is one of an impossible shape."""
+
+
+def _chosen(file: Path, key: str, names: list[str]) -> str:
+    if key in names or (not key and len(names) == 1):
+        return key or names[0]
+    text = f"it has no array {key}" if key else f"it has {len(names)} arrays"
+    raise UserError(text, where=str(file), hint=f"write {file}[NAME]: {choose_from(names)}")
 
 
 def read_example(text: str) -> bytes:
     """Return the tf.Example of a JSON object of features; raises UserError."""
     try:
         features = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"the features are not JSON: {error}", hint='give an object: {"age": 3.5}'
         ) from error
@@ -126,5 +144,7 @@ def _read(file: Path) -> bytes:
 
 def _missing(file: Path, error: OSError) -> UserError:
     return UserError(
-        f"the file cannot be read: {error.strerror}", where=str(file), hint="check its path"
+        f"the file cannot be read: {error.strerror or error}",
+        where=str(file),
+        hint="check its path",
     )

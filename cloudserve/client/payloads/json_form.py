@@ -6,10 +6,10 @@ Source: tensorflow/serving, docs/api_rest.md, "Predict API".
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.client.payloads.arrays import STRING, numpy_dtype
+from cloudserve.client.payloads.arrays import STRING, numpy_dtype, objects
 from cloudserve.client.payloads.payload import DEFAULT_SIGNATURE, Payload
 from cloudserve.client.payloads.strings import from_json, json_text, string_array, to_json
 from cloudserve.client.transports.channel import Arrays, Call
@@ -208,7 +208,7 @@ def _guess(value: Any) -> NDArray[Any]:
     try:
         return np.array(value)
     except ValueError:
-        return _objects(value)
+        return objects(value)
 
 
 def _array(value: Any, spec: TensorSpec) -> NDArray[Any]:
@@ -222,13 +222,5 @@ def _array(value: Any, spec: TensorSpec) -> NDArray[Any]:
         # Without its dtype numpy makes floats of whole numbers beyond int64.
         array = np.array(value, dtype if is_whole else None)
     except ValueError:  # the rows of a ragged tensor
-        return _objects(value)
+        return objects(value)
     return array if dtype is None else array.astype(dtype)
-
-
-def _objects(value: Sequence[Any]) -> NDArray[Any]:
-    import numpy as np
-
-    array = np.empty(len(value), object)
-    array[:] = [*value]
-    return array

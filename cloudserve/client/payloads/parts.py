@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cloudserve.client.payloads.arrays import objects
 from cloudserve.client.payloads.payload import Payload
 from cloudserve.client.transports.channel import Arrays, Call, Reply, Wire
 from cloudserve.errors import RemoteError, UserError
@@ -38,7 +39,6 @@ def join(replies: Sequence[Reply], where: str) -> Arrays:
     """Return the outputs of parts as one batch."""
     if len(replies) == 1:
         return replies[0].outputs
-    import numpy as np
 
     names = replies[0].outputs.keys()
     if any(reply.outputs.keys() != names for reply in replies):
@@ -47,7 +47,16 @@ def join(replies: Sequence[Reply], where: str) -> Arrays:
             where=where,
             hint="ask one version: name it",
         )
-    return {name: np.concatenate([reply.outputs[name] for reply in replies]) for name in names}
+    return {name: _joined([reply.outputs[name] for reply in replies]) for name in names}
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Return the rows of all parts; as objects if they differ in shape, as in one answer."""
+    import numpy as np
+
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    return objects([row for part in parts for row in part.tolist()])
 
 
 def _rows(call: Call) -> int:

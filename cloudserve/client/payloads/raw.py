@@ -6,8 +6,10 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Protocol
+from zipfile import ZipFile
 
 from cloudserve.client.answer import Answer
+from cloudserve.client.payloads.arrays import storable
 from cloudserve.client.payloads.strings import json_text, to_json
 from cloudserve.client.transports.channel import Arrays
 from cloudserve.errors import RemoteError, UserError
@@ -43,14 +45,18 @@ def answer_document(answer: Answer) -> dict[str, Any]:
 
 
 def arrays_file(outputs: Arrays, file: BinaryIO) -> None:
-    """Write one array as .npy, several as .npz. Strings become numpy's own, of a fixed length."""
-    import numpy as np
+    """Write one array as .npy, several as .npz; raises UserError as `storable`."""
+    from numpy.lib.format import write_array
 
-    plain = {name: a.astype(bytes) if a.dtype == object else a for name, a in outputs.items()}
+    plain = {name: storable(name, array) for name, array in outputs.items()}
     if len(plain) == 1:
-        np.save(file, next(iter(plain.values())), allow_pickle=False)
-    else:
-        np.savez(file, allow_pickle=False, **plain)
+        write_array(file, next(iter(plain.values())), allow_pickle=False)
+        return
+    # numpy.savez cannot write an array that has the name of one of its parameters.
+    with ZipFile(file, "w") as archive:
+        for name, array in plain.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                write_array(member, array, allow_pickle=False)
 
 
 def decode_request(body: bytes) -> tuple[Any, str]:
@@ -92,5 +98,7 @@ def _bytes(value: dict[str, Any]) -> Any:
     return value
 
 
-def _json(value: bytes) -> Any:
+def _json(value: Any) -> Any:
+    if isinstance(value, complex):
+        raise UserError("JSON has no complex numbers", hint="write the arrays: -o npy > FILE")
     return to_json(value)

@@ -74,6 +74,7 @@ def test_random_values_have_the_shape(monkeypatch):
         "f'{1}'",
         "1 if True else 2",
         "np.ones(*[2])",
+        "np.ones(2, **{})",
         "",
         "1 +",
         "(" * 500,

@@ -95,6 +95,8 @@ WRONG = {
     "text": (["--input", "x=['a']"], "it has texts, and the input takes numbers"),
     "ragged": (["--input", "x=[[1], [2, 3]]"], "its rows have different lengths"),
     "twice": (["--input", "x=1", "--input", "x=2"], "the input x is given twice"),
+    "twice in two options": (["--input", "x=1", "--file", "x=f"], "the input x is given twice"),
+    "shapes": (["--input", "x=[np.ones((2, 3)), np.ones((2, 4))]"], "different lengths"),
     "no value": (["--input", "x"], "`x` is not NAME=VALUE"),
     "no file": (["--input", "x=absent.npy"], "No such file"),
     "pickle": (["--input", "x=a.pkl"], "it can run any code"),
@@ -110,9 +112,12 @@ def test_a_wrong_input_is_one_error(half, capsys, name):
 
 def test_a_damaged_file_is_one_error(half, capsys, tmp_path):
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY broken")
-    assert "the file cannot be read" in refusal(capsys, 2, half, "--input", "x=x.npy")
+    assert "is not an array of numpy" in refusal(capsys, 2, half, "--input", "x=x.npy")
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 broken")
-    assert "the file cannot be read" in refusal(capsys, 2, half, "--input", "x=x.npz")
+    assert "is not an array of numpy" in refusal(capsys, 2, half, "--input", "x=x.npz")
+    (tmp_path / "x.tfrecord").write_bytes(b"not one of its files")
+    text = refusal(capsys, 2, half, "--examples", "x=x.tfrecord")
+    assert "give a TFRecord file of tf.Examples" in text
 
 
 def test_the_model_refuses_another_shape_in_its_own_words(shared_models, capsys):

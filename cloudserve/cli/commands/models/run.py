@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,13 +113,13 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     located = locate(_only(model, folder), project_file)
     _, directory = ModelSource(located).resolve(version)
-    sources = {
-        **_sources(inputs, _array),
-        **_sources(_split(cli_inputs), _file),
-        **_sources(_split(cli_exprs), Expression),
-        **_sources(files, lambda text: BytesFile(Path(text))),
-        **_sources([*examples, *_split(cli_examples)], _examples),
-    }
+    sources = _merged(
+        _sources(inputs, _array),
+        _sources(_split(cli_inputs), _file),
+        _sources(_split(cli_exprs), Expression),
+        _sources(files, lambda text: BytesFile(Path(text))),
+        _sources([*examples, *_split(cli_examples)], _examples),
+    )
     if body is not None and sources:
         raise click.UsageError("--json has all inputs: it cannot be combined with others")
     request = RunRequest(
@@ -151,16 +152,25 @@ def _split(text: str) -> list[str]:
     return [part for part in text.split(";") if part.strip()]
 
 
-def _sources(texts: Iterable[str], read: Callable[[str], Source]) -> dict[str, Source]:
+Named = tuple[str, Source]
+
+
+def _merged(*options: Iterable[Named]) -> dict[str, Source]:
+    """Return the inputs of all options by name; raises UserError for one that is given twice."""
     sources: dict[str, Source] = {}
+    for name, source in chain.from_iterable(options):
+        if name in sources:
+            raise UserError(f"the input {name} is given twice", hint="give it once")
+        sources[name] = source
+    return sources
+
+
+def _sources(texts: Iterable[str], read: Callable[[str], Source]) -> Iterator[Named]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise UserError(f"`{text}` is not NAME=VALUE", hint="write --input x=[[1.0, 2.0]]")
-        if name.strip() in sources:
-            raise UserError(f"the input {name.strip()} is given twice", hint="give it once")
-        sources[name.strip()] = read(value.strip())
-    return sources
+        yield name.strip(), read(value.strip())
 
 
 def _array(text: str) -> Source:

@@ -1,0 +1,45 @@
+"""Values of inputs: the dtypes that they become, and values that an input does not take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cloudserve.local_server.run.inputs import read_inputs, to_tensor
+
+from cloudserve.errors import UserError
+from cloudserve.local.model_run import Examples
+from cloudserve.savedmodel import Signature, TensorSpec
+
+
+def spec(dtype):
+    return TensorSpec("x", "x:0", dtype, (None,))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint32", "int64", "float16", "bfloat16"])
+def test_whole_numbers_become_every_type_of_number(dtype):
+    array = to_tensor([0, 127], spec(dtype))
+    assert (array.dtype.name, array.tolist()) == (dtype, [0, 127])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "text"),
+    [
+        ("uint8", [256], "a value is out of the range of uint8"),
+        ("uint64", [-1], "a value is out of the range of uint64"),
+        ("uint8", [0.5], "it has float64 values"),
+        ("bool", [1], "it has int64 values"),
+        ("resource", [1], "numpy has no dtype for resource"),
+        ("string", [np.ones((2, 3)), np.ones((2, 4))], "could not broadcast"),
+        ("string", ["\ud800"], "surrogates not allowed"),
+    ],
+)
+def test_a_value_that_an_input_does_not_take_is_one_error(dtype, value, text):
+    with pytest.raises(UserError, match=text):
+        to_tensor(value, spec(dtype))
+
+
+@pytest.mark.parametrize("text", ["[{[]: 1}]", "[{1: [1]}]", "[{'a': ['\\ud800']}]", "[1]", "x"])
+def test_other_examples_are_one_error(text):
+    signature = Signature("predict", "", (spec("string"),), ())
+    with pytest.raises(UserError, match="Example"):
+        read_inputs({"x": Examples(text)}, signature)
