@@ -90,7 +90,7 @@ _OPTIONS = (
         type=click.Choice(["probes", "metrics", "both"]),
         show_default="probes",
         help="With --canary: compare by requests that cloudserve sends, by the platform's metrics "
-        "of the users' requests (SageMaker; minutes late), or by both.",
+        "of the users' requests (minutes late), or by both.",
     ),
     click.option(
         "--steps",

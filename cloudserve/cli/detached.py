@@ -29,7 +29,7 @@ def start_detached(arguments: Sequence[str], data: Path) -> bool:
     begin = log.tell()
     with log:
         process = subprocess.Popen(  # noqa: S603 - this program, with the user's options
-            [sys.executable, "-m", "cloudserve", "emulate", *arguments, "--env"],
+            [sys.executable, "-m", "cloudserve", "emulate", "--env", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

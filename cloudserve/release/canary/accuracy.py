@@ -130,9 +130,16 @@ class Labels:
 
 
 def read_labels(path: Path) -> Labels:
-    """Return the labels of a golden file; raises UserError if it has none."""
-    with path.open("rb") as file:
-        is_labelled = is_golden(file.readline())
+    """Return the labels of a golden file; raises UserError if it has none or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            is_labelled = is_golden(file.readline())
+    except OSError as error:
+        raise UserError(
+            f"the requests cannot be read: {error.strerror}",
+            where=str(path),
+            hint="give a golden file with `labels`",
+        ) from error
     golden = read_golden(path) if is_labelled else None
     right = {encode(e.request): e.labels for e in golden.examples if e.labels} if golden else {}
     if golden is None or not right:

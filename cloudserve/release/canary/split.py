@@ -42,7 +42,7 @@ class SplitProber:
             if answer.revision not in {self.live, self.canary}:
                 raise UserError(
                     "the endpoint's answers do not say which version gave them",
-                    hint="promote with --percent, and watch the endpoint's own metrics",
+                    hint="--source metrics counts the users' requests instead",
                 )
 
     def probe_into(self, comparison: Comparison) -> None:

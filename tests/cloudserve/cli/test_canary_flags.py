@@ -65,6 +65,14 @@ def test_metrics_send_none_of_the_files_requests(options):
         options("other.jsonl", source=Source.METRICS)
 
 
+@pytest.mark.parametrize("given", [{}, {"more_wrong": 0.03}])
+def test_a_file_of_the_project_that_does_not_exist_is_named(options, tmp_path, given):
+    (tmp_path / "fraud.jsonl").unlink()
+    with pytest.raises(UserError, match="the requests cannot be read") as caught:
+        options(**given)
+    assert caught.value.where == str(tmp_path / "fraud.jsonl")
+
+
 def test_a_canary_without_requests_says_where_they_can_be_named(options, tmp_path):
     (tmp_path / "cloudserve.yaml").write_text(SECTION.partition("    canary:")[0])
     project = load_project(tmp_path / "cloudserve.yaml", environ={})

@@ -54,7 +54,8 @@ def test_clouds_of_a_job_are_started_shown_and_stopped(data):
 
 
 def test_clouds_that_were_killed_are_not_running(data):
-    started = emulate("--detach", "--data", data, "--env")
+    started = emulate("--detach", "--data", data, "--env", "--")
+    assert started.returncode == Exit.OK, started.stderr
     assert started.stdout.startswith("unset ")
     shown = json.loads(emulate("status", "--data", data, "-o", "json").stdout)
     os.kill(shown["pid"], signal.SIGKILL)

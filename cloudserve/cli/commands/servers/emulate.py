@@ -178,7 +178,8 @@ def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
 
     context = click.get_current_context()
     given = [text for text in context.meta[ARGUMENTS] if text != "--detach"]
-    if not start_detached([*given, *(() if port is not None else ("--port", "0"))], data):
+    # Before the arguments that were given: they may end with `--`.
+    if not start_detached([*(() if port is not None else ("--port", "0")), *given], data):
         context.exit(2)
     running = read_running(data)
     assert running is not None
