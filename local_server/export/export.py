@@ -15,7 +15,7 @@ from cloudserve.savedmodel import list_versions
 from ..runtime.tensorflow import import_tensorflow
 from .comparison import compare
 from .signatures import Served, served_functions
-from .sources import load_source
+from .sources import load_source, running_code
 
 
 def export_source(source: str, base: Path, request: ExportRequest) -> ExportReport:
@@ -40,11 +40,13 @@ def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport
 
 
 def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest) -> ExportReport:
-    served = served_functions(tf, model, request.image)
     draft = base / f".{number}.{uuid.uuid4().hex}"
     try:
+        with running_code("TensorFlow does not export the model", str(base)):
+            served = served_functions(tf, model, request.image)
         base.mkdir(parents=True, exist_ok=True)
-        _write(tf, model, served, draft)
+        with running_code("TensorFlow does not export the model", str(base), OSError):
+            _write(tf, model, served, draft)
         compared, ulp = compare(tf, served, draft)
         draft.rename(base / str(number))
     except OSError as error:

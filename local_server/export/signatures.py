@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def _of_keras(tf: Any, model: Any) -> Served:
             hint="begin it with keras.Input((SIZE, …)), or export a tf.Module whose function has "
             "an input_signature",
         )
-    names = getattr(model, "output_names", None) or [model.layers[-1].name]
+    names = _numbered(getattr(model, "output_names", None) or [model.layers[-1].name])
     specs = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
 
     is_sequence = isinstance(model, tf.keras.Sequential)
@@ -59,9 +59,16 @@ def _of_keras(tf: Any, model: Any) -> Served:
     def serve(*tensors: Any) -> dict[str, Any]:
         packed = tensors[0] if is_sequence else tf.nest.pack_sequence_as(model.input, tensors)
         outputs = model(packed, training=False)
+        if isinstance(outputs, dict):
+            return outputs
         return dict(zip(names, tf.nest.flatten(outputs), strict=True))
 
     return Served(serve, tuple(specs))
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Return names that differ: a layer that is called twice gives its name to both outputs."""
+    return [f"{name}_{n}" if name in names[:n] else name for n, name in enumerate(names)]
 
 
 def _of_module(tf: Any, module: Any) -> dict[str, Served]:
@@ -71,10 +78,10 @@ def _of_module(tf: Any, module: Any) -> dict[str, Served]:
         function: Any = getattr(module, name, None)
         if getattr(function, "input_signature", None) is not None:
             # A concrete function has a name for each argument.
-            specs = function.get_concrete_function().structured_input_signature
-            served[DEFAULT_SIGNATURE if name == "__call__" else name] = Served(
-                function, tuple(tf.nest.flatten(specs))
-            )
+            positional, named = function.get_concrete_function().structured_input_signature
+            specs = (*positional, *named.values())
+            _check_tensors(tf, name, specs)
+            served[DEFAULT_SIGNATURE if name == "__call__" else name] = Served(function, specs)
     if len(served) == 1 and DEFAULT_SIGNATURE not in served:
         served = {DEFAULT_SIGNATURE: next(iter(served.values()))}
     if not served:
@@ -83,6 +90,14 @@ def _of_module(tf: Any, module: Any) -> dict[str, Served]:
             hint="write @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, 'x')])",
         )
     return served
+
+
+def _check_tensors(tf: Any, function: str, specs: Sequence[Any]) -> None:
+    if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
+        raise ModelError(
+            f"{function} takes an argument that is not a tensor, which no request can name",
+            hint="give it a dense tensor for each argument, without lists and dictionaries",
+        )
 
 
 def _of_images(tf: Any, served: Served, image: ImageInput) -> Served:

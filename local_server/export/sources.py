@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloudserve.errors import ModelError, UserError
+from cloudserve.errors import CloudserveError, ModelError, UserError
 from cloudserve.savedmodel.other_formats import recognize
 
 _KERAS = frozenset({".keras", ".h5", ".hdf5"})
@@ -54,7 +54,8 @@ def _call(source: str) -> Any:
     module_name, _, path = source.partition(":")
     with _importing_from(Path.cwd()):
         try:
-            function = importlib.import_module(module_name)
+            with running_code("the module cannot be imported", source, ModuleNotFoundError):
+                function = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             raise UserError(
                 f"there is no module {error.name}", where=source, hint=_FORMS
@@ -63,9 +64,10 @@ def _call(source: str) -> Any:
             if not hasattr(function, name):
                 raise UserError(f"there is no {name}", where=source, hint=_FORMS)
             function = getattr(function, name)
-        return (
-            function() if callable(function) and not hasattr(function, "signatures") else function
-        )
+        if not callable(function) or hasattr(function, "signatures"):
+            return function
+        with running_code("the function failed", source):
+            return function()
 
 
 @contextmanager
@@ -77,6 +79,28 @@ def _importing_from(folder: Path) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
+@contextmanager
+def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[None]:
+    """Raise a ModelError for an error of the user's code, but for those that are `passed`."""
+    kept: tuple[type[Exception], ...] = (CloudserveError, *passed)
+    try:
+        yield
+    except kept:
+        raise
+    except Exception as error:  # the user's code raises anything
+        raise ModelError(
+            f"{what}: {type(error).__name__}: {_last_line(error)}",
+            where=where,
+            hint="call it in Python, which shows where it failed",
+        ) from error
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _last_line(error: Exception) -> str:
+    """Return the end of a message: TensorFlow begins with "in user code", and a traceback."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else "no message"

@@ -11,6 +11,7 @@ import tensorflow as tf
 import cloudserve
 from cloudserve.check.check import check_model
 from cloudserve.cli.errors import run
+from cloudserve.errors import ModelError
 from cloudserve.local.model_run import ArrayFile, BytesFile, Expression, RunRequest
 from cloudserve.registry import local_server
 from cloudserve.savedmodel import read_saved_model
@@ -114,11 +115,85 @@ def test_a_module_is_exported_from_python(tmp_path):
     assert answers(report.path, "look_up", word=words) == [2.0, 0.0]
 
 
+def module(spec, function):
+    """Return a module with one function."""
+    return type("One", (tf.Module,), {"__call__": tf.function(function, input_signature=spec)})()
+
+
+def one(self, x):
+    return x
+
+
+def two(self, x):
+    return x, x + 1.0
+
+
+def inverse(self, x):
+    return {"y": tf.linalg.inv(x)}
+
+
+def random_text(self, x):
+    return {"y": tf.as_string(tf.random.uniform([3]))}
+
+
+def random_size(self, x):
+    return {"y": tf.zeros([tf.random.uniform([], 0, 2**20, tf.int32)])}
+
+
+def divided(self, x):
+    return {"y": 1 / 0}
+
+
+NUMBERS = tf.TensorSpec([None, None], tf.float32, "x")
+
+
+def test_outputs_without_names_are_compared(tmp_path):
+    report = cloudserve.export(module([tf.TensorSpec(None, tf.float32, "x")], two), tmp_path)
+    assert report.compared == 2
+    (signature,) = read_saved_model(report.path).signatures
+    assert [spec.alias for spec in signature.outputs] == ["output_0", "output_1"]
+
+
+def test_inputs_that_the_model_refuses_are_not_compared(tmp_path):
+    assert cloudserve.export(module([NUMBERS], inverse), tmp_path).compared == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "function", "text"),
+    [
+        (NUMBERS, random_text, "answers differently: y"),
+        (NUMBERS, random_size, "answers differently: y"),
+        (NUMBERS, divided, "ZeroDivisionError: division by zero"),
+        ({"a": NUMBERS}, one, "takes an argument that is not a tensor"),
+        (tf.SparseTensorSpec([None, 3]), one, "takes an argument that is not a tensor"),
+    ],
+)
+def test_a_module_that_cannot_be_served_is_one_error(tmp_path, spec, function, text):
+    with pytest.raises(ModelError, match=text):
+        cloudserve.export(module([spec], function), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_output_of_a_keras_model_is_lost(tmp_path):
+    a, b, dense = layers.Input((2,), name="a"), layers.Input((2,), name="b"), layers.Dense(1)
+    twice = cloudserve.export(tf.keras.Model([a, b], [dense(a), dense(b)]), tmp_path / "list")
+    named = cloudserve.export(tf.keras.Model([a, b], {"z": a, "y": b}), tmp_path / "names")
+    swapped = cloudserve.export(tf.keras.Model({"b": b, "a": a}, {"y": a + 0 * b}), tmp_path / "x")
+    outputs = [read_saved_model(each.path).signatures[0].outputs for each in (twice, named)]
+    assert [len(each) for each in outputs] == [2, 2]
+    values = {"a": Expression("[[1.0, 2.0]]"), "b": Expression("[[3.0, 4.0]]")}
+    found = answers(named.path, "serving_default", **values)
+    assert found == {"z": [[1.0, 2.0]], "y": [[3.0, 4.0]]}
+    assert answers(swapped.path, "serving_default", **values) == [[1.0, 2.0]]
+
+
 WRONG = {
     "no file": (["absent.keras"], 2, "there is no such file"),
     "no module": (["absent:build"], 2, "there is no module absent"),
     "no function": (["json:absent"], 2, "there is no absent"),
     "no model": (["json:JSONEncoder"], 3, "a JSONEncoder is not a model"),
+    "failing": (["failing:build"], 3, "the function failed: KeyError: 'x'"),
+    "invalid": (["invalid:build"], 3, "the module cannot be imported: SyntaxError"),
     "damaged": (["damaged.keras"], 3, "does not load the file"),
     "size": (["x.keras", "--image-size", "4"], 2, "`4` is not HEIGHTxWIDTH"),
 }
@@ -128,6 +203,8 @@ WRONG = {
 def test_a_wrong_source_is_one_error(tmp_path, capsys, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "damaged.keras").write_bytes(b"PK broken")
+    (tmp_path / "failing.py").write_text("def build():\n    return {}['x']\n")
+    (tmp_path / "invalid.py").write_text("def")
     (source, *options), code, text = WRONG[name]
     assert text in refusal(capsys, code, source, "models/x", *options)
     assert not (tmp_path / "models" / "x" / "1").exists()
