@@ -107,9 +107,8 @@ class Alarms:
             status = HTTPStatus.NOT_FOUND
             raise AwsError("ResourceNotFound", f"Unknown alarm {name}", status)
         evaluation = Evaluation(State(body["StateValue"]), body["StateReason"])
-        self._write(
-            region, name, self._changed_to(alarm, evaluation) | {_EVALUATED: self._minute()}
-        )
+        changed = _changed_to(alarm, evaluation, self._now())
+        self._write(region, name, changed | {_EVALUATED: self._minute()})
 
     def delete(self, region: str, body: Document) -> None:
         """Delete alarms; if one does not exist, delete none."""
@@ -122,7 +121,10 @@ class Alarms:
             self._resources.delete(_TABLE, f"{region}/{name}")
 
     def check(self, region: str, names: Sequence[str]) -> None:
-        """Raise AwsError if an alarm does not exist or is already in ALARM."""
+        """Raise AwsError if an alarm does not exist or is already in ALARM.
+
+        No description says what the service does with one in ALARM: an update would be rolled back.
+        """
         for name in names:
             alarm = self._find(region, name)
             if alarm is None:
@@ -170,16 +172,10 @@ class Alarms:
         for minute in range(first, now + 1, MINUTE):
             found = rule.evaluate(self._metrics, minute, State(alarm["StateValue"]))
             if found.state != alarm["StateValue"]:
-                alarm = self._changed_to(alarm, found)
+                alarm = _changed_to(alarm, found, minute)
         alarm = alarm | {_EVALUATED: now}
         self._write(region, alarm["AlarmName"], alarm)
         return alarm
-
-    def _changed_to(self, alarm: Document, evaluation: Evaluation) -> Document:
-        now = self._now()
-        state = {"StateValue": str(evaluation.state), "StateReason": evaluation.reason}
-        alarmed = {_ALARMED: now} if evaluation.state is State.ALARM else {}
-        return alarm | state | alarmed | {"StateUpdatedTimestamp": now}
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -193,6 +189,13 @@ class Alarms:
         changed, self._changed = self._changed, None
         if changed is not None:
             changed.set_result(None)
+
+
+def _changed_to(alarm: Document, evaluation: Evaluation, at: float) -> Document:
+    """Return an alarm in another state since `at`, which may be minutes before it is evaluated."""
+    state = {"StateValue": str(evaluation.state), "StateReason": evaluation.reason}
+    alarmed = {_ALARMED: at} if evaluation.state is State.ALARM else {}
+    return alarm | state | alarmed | {"StateUpdatedTimestamp": at}
 
 
 def _is_firing(alarm: Document, since: float) -> bool:

@@ -35,7 +35,11 @@ class Models:
         self._packages = packages
 
     async def create(self, region: str, body: Document) -> Document:
-        """Create a model; raises AwsError if its name is taken or its data does not exist."""
+        """Create a model; raises AwsError if its name is taken or its data does not exist.
+
+        The service's model requires no role, for inference components that have one elsewhere.
+        Offline there are none, so a model without a role is refused, earlier than by the service.
+        """
         container = self._resolved(region, _container(body))
         if not body.get("ExecutionRoleArn"):
             raise invalid(

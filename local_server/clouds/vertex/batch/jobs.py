@@ -186,7 +186,9 @@ class Jobs:
 def _check_machines(machines: Mapping[str, Any]) -> None:
     """Refuse machines that a job cannot have (ApiError).
 
-    Source: aiplatform v1, `BatchDedicatedResources.startingReplicaCount`.
+    Source: aiplatform v1, `BatchDedicatedResources.startingReplicaCount`: the number that Vertex AI
+    chooses is "not greater than max_replica_count". That a given one may not be either is our
+    reading.
     """
     check_machine(machines.get("machineSpec", {}))
     most = machines.get("maxReplicaCount", 0) or _MOST_REPLICAS
