@@ -14,8 +14,10 @@ from cloudserve.hints import printable
 DATABASE = "clouds.db"
 """The file that tells a data folder from any other folder."""
 _LOCK = ".lock"
-_BEFORE = frozenset({_LOCK, "emulator.log", "emulator.json"})
+_BEFORE = frozenset({"emulator.log", "emulator.json"})
 """Files that a start writes before the database; it may have been killed in between."""
+_OF_VOLUMES = "lost+found"
+"""The folder that a file system has by itself: a container's volume is an empty data folder."""
 
 
 class DataFolder:
@@ -57,7 +59,9 @@ class DataFolder:
         return self.path
 
     def _refuse_others(self) -> None:
-        entries = {entry.name for entry in self.path.iterdir()} - _BEFORE
+        # A folder that a repository keeps for the data has a `.gitignore` or a `.gitkeep`.
+        names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+        entries = names - _BEFORE - {_OF_VOLUMES}
         if entries and DATABASE not in entries:
             raise UserError(
                 f"the data directory has files of others, such as {printable(min(entries))}",

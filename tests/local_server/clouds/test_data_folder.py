@@ -46,6 +46,16 @@ def test_a_folder_with_files_of_others_is_refused_and_stays_as_it_is(tmp_path, n
     assert precious.exists()
 
 
+@pytest.mark.parametrize("name", [".gitignore", ".gitkeep", ".DS_Store", "lost+found"])
+def test_a_folder_that_is_empty_for_people_is_taken(tmp_path, name):
+    """A repository keeps it by a hidden file, a volume has the folder of its file system."""
+    (tmp_path / name).touch()
+    folder = DataFolder(tmp_path)
+    assert folder.open() == tmp_path
+    folder.close()
+    assert (tmp_path / name).exists()
+
+
 def test_the_folder_of_an_earlier_emulator_is_taken(tmp_path):
     for name in ("clouds.db", "notes.txt"):
         (tmp_path / name).touch()
