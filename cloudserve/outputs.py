@@ -26,14 +26,7 @@ def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
 
     `kind` matches the beginning of a result of the kind, `what` names it.
     """
-    folder = path.parent.resolve()
-    for parent in (folder, *folder.parents):
-        if any((parent / name).is_file() for name in _SAVED_MODEL):
-            raise ConflictError(
-                f"{what} would be a file of the model {parent.name}, whose digest would change",
-                where=str(path),
-                hint="name a file outside the model's folder",
-            )
+    check_outside_models(path, what)
     beginning = _beginning(path)
     if beginning and not kind.match(beginning):
         raise ConflictError(
@@ -41,6 +34,21 @@ def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
             where=str(path),
             hint="name another file, or remove this one first",
         )
+
+
+def check_outside_models(path: Path, what: str) -> None:
+    """Raise ConflictError if a new file or folder would be in a model, whose digest would change.
+
+    `what` names it.
+    """
+    folder = path.parent.resolve()
+    for parent in (folder, *folder.parents):
+        if any((parent / name).is_file() for name in _SAVED_MODEL):
+            raise ConflictError(
+                f"{what} would be part of the model {parent.name}, whose digest would change",
+                where=str(path),
+                hint="name a path outside the model's folder",
+            )
 
 
 def _beginning(path: Path) -> bytes:

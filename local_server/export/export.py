@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudserve.errors import UserError
 from cloudserve.local.model_export import ExportReport, ExportRequest
+from cloudserve.outputs import check_outside_models
 from cloudserve.savedmodel import list_versions
 
 from ..runtime.tensorflow import import_tensorflow
@@ -32,7 +33,8 @@ def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport
     """Write a Keras model or a `tf.Module` as a version below a base path.
 
     The version appears atomically: it is loaded as TensorFlow Serving loads it before, and answers
-    made-up inputs beside the model. Raises UserError if the version exists, ModelError for a model
+    made-up inputs beside the model. Raises UserError if the version exists, ConflictError if the
+    base path is in a model, ModelError for a model
     without known inputs, or if an answer differs by more than rounding.
     """
     number = _next_number(base, request.version)
@@ -61,6 +63,7 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
 
 
 def _next_number(base: Path, version: int | None) -> int:
+    check_outside_models(base / "1", "the version")
     existing = list_versions(base)
     number = max(existing, default=0) + 1 if version is None else version
     if number in existing or (base / str(number)).exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
 from cloudserve.local.model_repair import RepairReport, RepairRequest
+from cloudserve.outputs import check_outside_models
 from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, read_saved_model
 
@@ -29,12 +30,14 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
 
     The copy appears atomically; before, it is compared with the source by answers to requests made
     from the signatures. Raises UserError if `target` exists, if there is nothing to change, or for
-    unknown signatures; ModelError if a change is not possible, or the answers differ.
+    unknown signatures; ConflictError if `target` is in a model; ModelError if a change is not
+    possible, or the answers differ.
     """
     if target.exists() or target.is_symlink():
         raise UserError(
             "the path exists", where=str(target), hint="name a path that does not exist"
         )
+    check_outside_models(target, "the copy")
     model = read_saved_model(source, request.tags)
     file = source / MODEL_FILE
     if not file.is_file():
@@ -52,7 +55,7 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
         draft.rename(target)
     except OSError as error:
         raise UserError(
-            f"the copy cannot be written: {error.strerror}",
+            f"the copy cannot be written: {error.strerror or error}",
             where=str(target),
             hint="name a path that can be written",
         ) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
 from cloudserve.local.model_run import RunRequest, RunResult
+from cloudserve.outputs import check_outside_models
 from cloudserve.savedmodel import Signature
 
 from ..codecs.request import parse_request
@@ -43,6 +44,7 @@ def _run(model: LoadedModel, request: RunRequest, load_seconds: float) -> RunRes
     signature, inputs, by_row = _read(model, request)
     _check_complete(signature, inputs)
     if request.outdir:
+        check_outside_models(request.outdir / "output.npy", "an output")
         aliases = [spec.alias for spec in signature.outputs]
         check_absent(output_paths(aliases, request.outdir), overwrite=request.overwrite)
     began = time.perf_counter()

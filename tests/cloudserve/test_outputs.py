@@ -6,7 +6,7 @@ import pytest
 
 from cloudserve import outputs
 from cloudserve.errors import ConflictError
-from cloudserve.outputs import check_output
+from cloudserve.outputs import check_output, check_outside_models
 
 OURS = {
     "GOLDEN": (b'{"golden":1,"source":"models/half"}\n{"request":{}}\n',),
@@ -53,9 +53,17 @@ def test_any_other_file_stays(tmp_path, kind, content):
 def test_no_result_becomes_a_file_of_a_model(tmp_path, place):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()
-    with pytest.raises(ConflictError, match="would be a file of the model 1, whose digest"):
+    with pytest.raises(ConflictError, match="would be part of the model 1, whose digest"):
         check_output(tmp_path / "1" / place, re.compile(b""), "a result")
     check_output(tmp_path / "out", re.compile(b""), "a result")
+
+
+def test_a_new_folder_may_be_beside_a_model_and_not_in_it(tmp_path):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    check_outside_models(tmp_path / "2", "the copy")
+    with pytest.raises(ConflictError, match="the copy would be part of the model 1"):
+        check_outside_models(tmp_path / "1" / "variables" / "2", "the copy")
 
 
 def test_a_link_is_judged_by_what_it_names(tmp_path):

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.golden.recording import ENDING, Recording
+from cloudserve.outputs import check_outside_models
 
 from ...inference.observation import Observation, Observer
 from ...inference.types import Method, Prediction
@@ -84,7 +85,10 @@ class Recorder:
         counted: Counted = uncounted,
         rng: Callable[[], float] = random.random,
     ) -> None:
-        """Open the file, or create the folder. Raises UserError if that fails."""
+        """Open the file, or create the folder.
+
+        Raises UserError if that fails, ConflictError if it would be in a model.
+        """
         self._recording = recording
         self._redaction = (
             Redaction(recording.rules, recording.key)
@@ -105,6 +109,7 @@ class Recorder:
 
     def _prepare(self) -> None:
         path = self._recording.path
+        check_outside_models(path / "a model" if self._recording.is_folder else path, "a recording")
         try:
             if self._recording.is_folder:
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)

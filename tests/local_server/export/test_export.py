@@ -216,6 +216,14 @@ def test_an_existing_version_is_not_touched(images, tmp_path, capsys):
     assert list((tmp_path / "3").iterdir()) == []
 
 
+def test_no_version_is_written_into_a_model(images, tmp_path, capsys):
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    text = refusal(capsys, 5, images[0], tmp_path / "1")
+    assert "the version would be part of the model 1" in text
+    assert [path.name for path in (tmp_path / "1").iterdir()] == ["saved_model.pb"]
+
+
 def test_a_saved_model_is_not_a_source(shared_models, tmp_path, capsys):
     text = refusal(capsys, 2, shared_models / "tfs_counter" / "123", tmp_path / "x")
     assert "the source is not a model to export" in text

@@ -104,6 +104,14 @@ def test_an_existing_path_is_not_touched(keras_save, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "link"]
 
 
+@pytest.mark.parametrize("place", ["2", "variables/2", "absent/2"])
+def test_no_copy_is_written_into_a_model(keras_save, capsys, place):
+    before = read_tree(keras_save[0])
+    text = refusal(capsys, 5, keras_save[0], keras_save[0] / place)
+    assert "the copy would be part of the model 1" in text
+    assert read_tree(keras_save[0]) == before
+
+
 @pytest.mark.parametrize(
     ("signature", "text"),
     [

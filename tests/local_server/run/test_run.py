@@ -89,6 +89,13 @@ def test_outputs_are_written_once(half, capsys, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["y.npy"]
 
 
+def test_no_output_is_written_into_a_model(half, tmp_path, capsys):
+    (tmp_path / "saved_model.pb").touch()
+    text = refusal(capsys, 5, half, "--input", "x=[[1.0]]", "--outdir", "out")
+    assert "an output would be part of the model" in text
+    assert not (tmp_path / "out").exists()
+
+
 WRONG = {
     "no input": ([], "signature serving_default needs x"),
     "unknown": (["--input", "z=1"], "has no input z"),

@@ -14,7 +14,7 @@ from cloudserve.cli.consent import announce
 from cloudserve.cli.model_argument import locate, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, load, names_of, print_progress, project_option
 from cloudserve.cli.render.report import output_option, print_report
-from cloudserve.errors import ModelError
+from cloudserve.errors import ModelError, UserError
 
 if TYPE_CHECKING:
     from cloudserve.release.provider import Provider
@@ -67,8 +67,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     from cloudserve.check.check import check_model
     from cloudserve.cli.render.check import check_report, counts
+    from cloudserve.outputs import REPORT, check_output
     from cloudserve.storage.model_source import ModelSource
 
+    if report:
+        check_output(report, REPORT, "a report")
     located = locate(model, project_file)
     number, folder = ModelSource(located).resolve(version)
     chosen = split_tags(tags, located.tags)
@@ -122,8 +125,13 @@ def _provider(target: str, project_file: Path) -> Provider:
 def _write(checked: CheckReport, path: Path) -> None:
     from cloudserve.check.xml import findings_xml
     from cloudserve.files import replace_atomically
-    from cloudserve.outputs import REPORT, check_output
 
-    check_output(path, REPORT, "a report")
-    replace_atomically(path, findings_xml(checked, datetime.now(UTC)))
+    try:
+        replace_atomically(path, findings_xml(checked, datetime.now(UTC)))
+    except OSError as error:
+        raise UserError(
+            f"the report cannot be written: {error.strerror}",
+            where=str(path),
+            hint="name a file in an existing folder",
+        ) from error
     print_progress(f"wrote {path}")

@@ -17,7 +17,7 @@ from cloudserve.local_server.monitoring.recording.seen import NoJsonFormError, S
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.status import Code, StatusError
 
-from cloudserve.errors import UserError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.golden.file import Example, read_golden
 from cloudserve.golden.recording import recording
 from cloudserve.golden.redaction import parse_rules
@@ -284,3 +284,11 @@ def test_a_request_without_a_json_form_is_refused():
         recorded(lacking)
     with pytest.raises(StatusError, match="complex64"):
         recorded(seen({"a": np.complex64([1])}, {"p": np.float32([2])}))
+
+
+@pytest.mark.parametrize("name", ["recorded.jsonl", "folder/"])
+def test_nothing_is_recorded_in_a_model(begin, tmp_path, name):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ConflictError, match="a recording would be part of the model"):
+        begin(path=f"{tmp_path}/{name}")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model.pb"]

@@ -68,3 +68,11 @@ def test_a_target_of_the_project_is_asked(project):
     result = run("half", "--for", "here")
     assert (result.exit_code, result.stderr) == (0, "memory · offline http://127.0.0.1:8900\n")
     assert "18 rules" in result.stdout
+
+
+def test_a_report_that_cannot_be_written_is_one_error(counter, tmp_path):
+    (tmp_path / "notes.xml").write_text("mine")
+    foreign = run(counter, "--report", tmp_path / "notes.xml")
+    assert str(foreign.exception) == "notes.xml exists and is not a report"
+    absent = run(counter, "--report", tmp_path / "absent" / "check.xml")
+    assert str(absent.exception) == "the report cannot be written: No such file or directory"
