@@ -13,7 +13,7 @@ from ....settings import compare
 from ...errors import is_denied
 from ..context import AwsContext
 from ..fields.read_back import fields_of_scaling
-from ..planning.autoscaling import policy_of
+from ..planning.autoscaling import policy_of, without_defaults
 from ..records import Endpoint
 
 if TYPE_CHECKING:
@@ -46,15 +46,16 @@ def _compare(
     existing, wanted = scaled.get(name), aws.options.autoscaling
     limits = f"{wanted.min} to {wanted.max}" if wanted else NOTHING
     if existing is not None and existing.policy is None:
-        there = f"{existing.minimum} to {existing.maximum}, not cloudserve's"
-        yield Setting(f"{FIELD} of {name}", limits, there)
+        found = f"{existing.minimum} to {existing.maximum}, not cloudserve's"
+        yield Setting(f"{FIELD} of {name}", limits, found)
         return
-    policy = policy_of(wanted, endpoint) if wanted else None
-    expected = fields_of_scaling(wanted.min, wanted.max, policy or {}) if wanted else {}
+    policy = without_defaults(policy_of(wanted, endpoint)) if wanted else {}
+    there = without_defaults(existing.policy or {}) if existing is not None else {}
+    expected = fields_of_scaling(wanted.min, wanted.max, policy) if wanted else {}
     has = {}
     if existing is not None:
-        has = fields_of_scaling(existing.minimum, existing.maximum, existing.policy or {})
+        has = fields_of_scaling(existing.minimum, existing.maximum, there)
     rows = list(compare({FIELD: expected}, {FIELD: has}, name))
     yield from rows
-    if not rows and existing is not None and existing.policy != policy:
+    if not rows and existing is not None and there != policy:
         yield Setting(f"{FIELD} of {name}", limits, "another policy")

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 PREDEFINED = {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"}
 DELETIONS = {"delete-endpoint", "delete-shared-endpoint"}
 BACKLOG = "ApproximateBacklogSizePerInstance"
+DEFAULTS = {"DisableScaleIn": False, "ScaleInCooldown": 300, "ScaleOutCooldown": 300}
+"""What a policy has that does not say it (Application Auto Scaling user guide, "Define cooldown
+periods", for variants of endpoints). The service may show these although nobody gave them.
+"""
 
 
 def policy_of(wanted: Autoscaling, endpoint: str) -> dict[str, Any]:
@@ -52,6 +56,15 @@ def policy_of(wanted: Autoscaling, endpoint: str) -> dict[str, Any]:
     if wanted.scale_out_cooldown is not None:
         policy["ScaleOutCooldown"] = wanted.scale_out_cooldown
     return policy
+
+
+def without_defaults(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a policy without the fields that say what is so without them."""
+    return {
+        name: value
+        for name, value in policy.items()
+        if name not in DEFAULTS or value != DEFAULTS[name]
+    }
 
 
 class ScalingPlanner:
@@ -138,7 +151,8 @@ class ScalingPlanner:
             existing is not None
             and wanted is not None
             and (existing.minimum, existing.maximum) == (wanted.min, wanted.max)
-            and existing.policy == policy_of(wanted, endpoint)
+            and without_defaults(existing.policy or {})
+            == without_defaults(policy_of(wanted, endpoint))
         )
 
     def _register(self, model: str, endpoint: str, variant: str) -> Action:

@@ -42,6 +42,26 @@ def test_a_variant_is_scaled_as_described_and_status_shows_it(target, scaling, h
     assert plan(provider, "half", one) == ()
 
 
+def test_defaults_that_the_service_shows_in_a_policy_are_no_change(target, client, half_plus_two):
+    """EC2 Auto Scaling shows `"DisableScaleIn": false` of a policy that does not say it."""
+    provider = target(autoscaling=WANTED)
+    one = deploy(provider, 1, half_plus_two)
+    scaling = client("application-autoscaling")
+    (policy,) = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    keys = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension", "PolicyType")
+    same = {name: policy[name] for name in keys}
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    shown = configuration | {"DisableScaleIn": False, "ScaleOutCooldown": 300}
+    scaling.put_scaling_policy(**same, TargetTrackingScalingPolicyConfiguration=shown)
+    assert plan(provider, "half", one) == ()
+    assert provider.settings(provider.read("half")) == ()
+    stopped = configuration | {"DisableScaleIn": True}
+    scaling.put_scaling_policy(**same, TargetTrackingScalingPolicyConfiguration=stopped)
+    assert kinds(plan(provider, "half", one)) == ["register-scaling"]
+    (row,) = provider.settings(provider.read("half"))
+    assert row.platform == "another policy"
+
+
 def test_a_change_is_planned_by_its_own_words_and_the_end_of_scaling_too(
     target, scaling, half_plus_two
 ):
