@@ -56,7 +56,7 @@ class Client:
         weights: Weights | None = None,
         mirror: Mirror | None = None,
     ) -> None:
-        """Bind to a model, without reaching the network.
+        """Bind to a model, without reaching the network; a `version` of a target is looked up.
 
         `subject` is `http(s)://HOST:PORT/v1/models/NAME`, `grpc(s)://HOST:PORT/NAME`, `unix:SOCKET`
         with a `model`, the directory of a model, `MODEL[:VERSION]@TARGET` of the project file, or a

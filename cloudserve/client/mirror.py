@@ -70,19 +70,28 @@ class Mirror:
         self._report = MirrorReport()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._is_closed = False
 
     def copy(self, inputs: Any, signature: str | None, answer: Answer) -> None:
-        """Have a request repeated and compared; returns immediately."""
+        """Have a request repeated and compared; returns immediately. Drop it after `close`."""
         if random.random() >= self._share:  # noqa: S311 - a share of the requests
             return
+        if not self._put((_kept(inputs), signature, answer)):
+            self._add(dropped=1)
+
+    def _put(self, item: tuple[Any, str | None, Answer]) -> bool:
+        # Under the lock: an item after the end of `close` would wait for no thread.
         with self._lock:
+            if self._is_closed:
+                return False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mirror", daemon=True)
                 self._thread.start()
-        try:
-            self._waiting.put_nowait((inputs, signature, answer))
-        except queue.Full:
-            self._add(dropped=1)
+            try:
+                self._waiting.put_nowait(item)
+            except queue.Full:
+                return False
+            return True
 
     def report(self) -> MirrorReport:
         """Return the report of the copies up to now."""
@@ -92,7 +101,7 @@ class Mirror:
     def close(self) -> MirrorReport:
         """Wait for the waiting copies, and return the report. The second client stays open."""
         with self._lock:
-            thread, self._thread = self._thread, None
+            thread, self._thread, self._is_closed = self._thread, None, True
         if thread is not None:
             self._waiting.put(None)
             thread.join()
@@ -102,11 +111,12 @@ class Mirror:
         while (item := self._waiting.get()) is not None:
             inputs, signature, first = item
             try:
-                second = self._second.predict(inputs, signature=signature)
+                self._compare(first, self._second.predict(inputs, signature=signature))
             except CloudserveError as error:
                 self._add(failed=1, finding=f"the copy failed: {error.message}")
-            else:
-                self._compare(first, second)
+            except Exception as error:  # noqa: BLE001 - `close` waits for this thread
+                kind = type(error).__name__
+                self._add(failed=1, finding=f"the copy failed: {kind}: {error}")
 
     def _compare(self, first: Answer, second: Answer) -> None:
         found = compare(first.outputs, second.outputs, self._tolerance)
@@ -137,3 +147,10 @@ class Mirror:
                 largest={**now.largest, **sizes},
                 findings=findings[:_KEPT],
             )
+
+
+def _kept(inputs: Any) -> Any:
+    """Return inputs whose arrays the caller may fill again, as with a buffer of its own."""
+    if isinstance(inputs, Mapping):
+        return {name: _kept(value) for name, value in inputs.items()}
+    return inputs.copy() if hasattr(inputs, "dtype") else inputs

@@ -72,9 +72,16 @@ def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
         raise _unfit(spec, f"it has {array.dtype} values")
     with np.errstate(over="ignore"):
         converted = array.astype(dtype)
-    if dtype.kind in "iu" and not np.array_equal(converted, array):
+    if not _holds(converted, array):
         raise _unfit(spec, f"a value is out of the range of {spec.dtype}")
     return np.ascontiguousarray(converted).reshape(array.shape)
+
+
+def _holds(converted: Tensor, given: Tensor) -> bool:
+    """Return whether whole numbers are those that were given, and no other became infinite."""
+    if converted.dtype.kind in "iu":
+        return np.array_equal(converted, given)
+    return np.array_equal(np.isfinite(converted), np.isfinite(given))
 
 
 def _may_cast(given: Any, wanted: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from collections import Counter
 
 import numpy as np
@@ -113,6 +114,29 @@ def test_differences_and_failures_are_reported_and_change_no_answer(echo):
     assert answers == [1.0, 3.0]
     assert (report.compared, report.differing, report.failed) == (1, 1, 1)
     assert report.findings == ("`x_out` differs by up to 0.5", "the copy failed: no")
+
+
+def test_a_copy_has_the_values_of_the_request_and_a_defect_ends_no_thread(echo):
+    seen, released = [], threading.Event()
+
+    def other(inputs, signature=None):
+        released.wait(10)
+        seen.append(inputs["x"].tolist())
+        raise ZeroDivisionError("odd")
+
+    mirror = Mirror(Second(other))
+    buffer = np.zeros(1, np.float32)
+    with Client(echo.rest, mirror=mirror) as client:
+        for number in (1.0, 2.0):
+            buffer[:] = number
+            client.predict({"x": buffer}, signature="float32")
+        released.set()
+        report = mirror.close()
+        client.predict({"x": buffer}, signature="float32")
+    assert seen == [[1.0], [2.0]]
+    assert report.failed == 2
+    assert report.findings == ("the copy failed: ZeroDivisionError: odd",) * 2
+    assert mirror.close().dropped == 1
 
 
 def test_no_share_copies_nothing(echo):

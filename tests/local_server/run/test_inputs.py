@@ -26,6 +26,8 @@ def test_whole_numbers_become_every_type_of_number(dtype):
     [
         ("uint8", [256], "a value is out of the range of uint8"),
         ("uint64", [-1], "a value is out of the range of uint64"),
+        ("float16", [1e5], "a value is out of the range of float16"),
+        ("float32", [0.5, -1e39], "a value is out of the range of float32"),
         ("uint8", [0.5], "it has float64 values"),
         ("bool", [1], "it has int64 values"),
         ("resource", [1], "numpy has no dtype for resource"),
@@ -36,6 +38,11 @@ def test_whole_numbers_become_every_type_of_number(dtype):
 def test_a_value_that_an_input_does_not_take_is_one_error(dtype, value, text):
     with pytest.raises(UserError, match=text):
         to_tensor(value, spec(dtype))
+
+
+def test_nan_and_infinities_are_numbers():
+    values = [float("nan"), float("inf"), -float("inf")]
+    assert str(to_tensor(values, spec("bfloat16")).tolist()) == "[nan, inf, -inf]"
 
 
 @pytest.mark.parametrize("text", ["[{[]: 1}]", "[{1: [1]}]", "[{'a': ['\\ud800']}]", "[1]", "x"])
