@@ -32,7 +32,8 @@ LOCAL_STORAGE = re.compile(
 )
 """Instances with disks of their own: SageMaker attaches no volume to them.
 
-Source: sagemaker-python-sdk#3870, #4828; "Instance Store Volumes" of the EC2 user guide.
+Source: sagemaker-python-sdk#3870, #4828; "Instance Store Volumes" of the EC2 user guide. That the
+service refuses a volume for `g7`, `p6` and `dl1` too is taken from their predecessors.
 """
 
 
