@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -22,40 +22,52 @@ from ..status import StatusError
 _REQUESTS, _SEED = 8, 1
 
 Answer = dict[str, tuple[str, tuple[int, ...], Any]]
-"""The dtype, shape and bits of each output."""
+"""The dtype, shape and bits of each output; a refusal is its text instead."""
 
 
 def compare(source: Path, copy: Path, tags: tuple[str, ...]) -> tuple[int, str]:
     """Return how many requests both models answered alike, or why none was compared.
 
-    The copy is loaded as TensorFlow Serving loads it, the source with its object graph too.
-    Requests that the source refuses, or answers differently each time, are left out. Raises
-    ModelError if the copy does not load or an answer differs.
+    Both are loaded anew and asked in the same order, so a model with a state has the same one. The
+    copy is loaded as TensorFlow Serving loads it, the source with its object graph too. Requests
+    that the source refuses are left out. Raises ModelError if the copy does not load, or if answers
+    differ that are the same for each load of the source.
     """
     bodies = generate(read_saved_model(source, tags).signatures, _REQUESTS, _SEED)
     if not bodies:
         return 0, "no request can be made up from the signatures"
-    compared = 0
-    with (
-        closing(load_model(source, tags)) as before,
-        closing(load_model(copy, tags, image=ServingImage())) as after,
-    ):
-        for body in bodies:
-            expected = _answer(before, body)
-            if isinstance(expected, StatusError) or expected != _answer(before, body):
-                continue
-            _check_equal(expected, _answer(after, body), copy)
-            compared += 1
-    return compared, "" if compared else "the model refuses requests that are made up, or varies"
+    expected = _answers(source, tags, bodies)
+    actual = _answers(copy, tags, bodies, ServingImage())
+    pairs = [(e, a) for e, a in zip(expected, actual, strict=True) if not _is_refusal(e)]
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    if differing and _answers(source, tags, bodies) == expected:
+        _raise_difference(*differing[0], copy)
+    if differing:
+        return 0, "the model answers differently each time that it is loaded"
+    return len(pairs), "" if pairs else "the model refuses the requests that are made up"
 
 
-def _answer(model: LoadedModel, body: Mapping[str, Any]) -> Answer | StatusError:
+def _answers(
+    folder: Path,
+    tags: tuple[str, ...],
+    bodies: Iterable[Mapping[str, Any]],
+    image: ServingImage | None = None,
+) -> list[Answer | str]:
+    with closing(load_model(folder, tags, image=image)) as model:
+        return [_answer(model, body) for body in bodies]
+
+
+def _is_refusal(answer: Answer | str) -> bool:
+    return isinstance(answer, str)
+
+
+def _answer(model: LoadedModel, body: Mapping[str, Any]) -> Answer | str:
     parsed = parse_request(orjson.dumps(body))
     name = parsed.signature_name or DEFAULT_SIGNATURE
     try:
         outputs = model.run(name, parsed.decode(model.signatures[name]))
     except StatusError as error:
-        return error
+        return str(error)
     return {alias: _bits(array) for alias, array in outputs.items()}
 
 
@@ -64,12 +76,9 @@ def _bits(array: Tensor) -> tuple[str, tuple[int, ...], Any]:
     return array.dtype.name, array.shape, content
 
 
-def _check_equal(expected: Answer, actual: Answer | StatusError, copy: Path) -> None:
-    if actual == expected:
-        return
-    if isinstance(actual, StatusError):
-        difference = str(actual)
-    else:
+def _raise_difference(expected: Answer | str, actual: Answer | str, copy: Path) -> NoReturn:
+    difference = actual
+    if isinstance(actual, dict) and isinstance(expected, dict):
         difference = ", ".join(name for name in expected if actual.get(name) != expected[name])
     raise ModelError(
         f"the repaired model answers differently: {difference}",

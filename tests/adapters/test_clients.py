@@ -68,7 +68,7 @@ def client(deployed, kind, clouds):
 def deployed(kind, clouds, models):
     """Give the project of a deployed echo model, and the model's name."""
     target = TARGETS[kind]
-    scheme = "s3://clients-aws" if target.provider == "sagemaker" else "gs://clients-google"
+    scheme = "s3://clients-aws" if target.provider == "sagemaker" else "gs://clients-gcs"
     fields = {**target.fields, "bucket": scheme}
     place = Target(target.name, target.provider, fields)
     name = f"echo-{kind}" if kind in AGAIN else "echo"

@@ -75,7 +75,7 @@ def test_a_disconnected_client_is_not_a_server_error(caplog):
         ("lambda", lambda client: client.list_functions()),
         ("ec2", lambda client: client.describe_instances()),
         ("cloudwatch", lambda client: client.list_dashboards()),
-        ("logs", lambda client: client.describe_log_groups()),
+        ("logs", lambda client: client.describe_queries()),
         ("sagemaker-featurestore-runtime", lambda client: client.batch_get_record(Identifiers=[
             {"FeatureGroupName": "g", "RecordIdentifiersValueAsString": ["1"]}])),
     ],

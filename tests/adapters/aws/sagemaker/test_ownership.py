@@ -102,7 +102,7 @@ def test_a_package_group_from_before_owners_belongs_to_its_packages_bucket(
 def test_a_batch_runs_no_model_of_another_owner(make, client, half_plus_two):
     one = deploy(make("staging", archive=True), 1, half_plus_two)
     take_down(client("sagemaker"))
-    jobs = Batch(("s3://b/x.jsonl",), "s3://b/out")
+    jobs = Batch(("s3://inputs/x.jsonl",), "s3://inputs/out")
     with pytest.raises(ConflictError, match="belongs to the target staging"):
         make("prod", archive=True).batch("half", one.id, jobs, print)
     assert client("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []

@@ -89,7 +89,7 @@ def test_an_archive_that_was_deleted_is_made_again(target, half_plus_two):
     provider.blobs.delete(key_of(provider, one))
     (make,) = plan(provider, "half", one)
     (line,) = perform(provider, (make,))
-    assert line.endswith(f"bytes, are in {provider.blobs.url}/{key_of(provider, one)}")
+    assert line.endswith(f"bytes, in {provider.blobs.url}/{key_of(provider, one)}")
     assert provider.blobs.read(key_of(provider, one)) == before  # to the byte
 
 
