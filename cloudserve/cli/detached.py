@@ -17,14 +17,17 @@ LOG = "emulator.log"
 VARIABLE = "CLOUDSERVE_EMULATE_DETACH"
 """The variable of the option: it must not detach the detached process again."""
 _READY = "# ready"
+_LOCK = ".lock"
+"""The file by which offline clouds take a data folder; a folder of other files has none."""
 
 
 def start_detached(arguments: Sequence[str], data: Path) -> bool:
     """Run `cloudserve emulate` with arguments in a session of its own, until its clouds answer.
 
     Its log is appended to a file in the data folder. If it fails, print what it logged and return
-    False. An interruption of the wait ends it.
+    False; a folder that is refused stays as it is. An interruption of the wait ends it.
     """
+    is_new = not (data / LOG).exists()
     log = _open_log(data)
     begin = log.tell()
     with log:
@@ -46,6 +49,8 @@ def start_detached(arguments: Sequence[str], data: Path) -> bool:
     if not started:
         process.wait()
         click.echo((data / LOG).read_bytes()[begin:].decode("utf-8", "replace"), err=True, nl=False)
+        if is_new and not (data / _LOCK).exists():
+            (data / LOG).unlink()
     return started
 
 

@@ -65,6 +65,14 @@ def test_clouds_that_were_killed_are_not_running(data):
     assert "no offline clouds run" in emulate("stop", "--data", data).stderr
 
 
+def test_a_folder_of_other_files_is_refused_and_stays_as_it_is(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    refused = emulate("--detach", "--data", tmp_path)
+    assert refused.returncode == Exit.USAGE
+    assert "has files of others, such as notes.txt" in refused.stderr.replace("`", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.slow
 def test_two_data_folders_have_their_own_clouds(data, tmp_path):
     other = tmp_path / "other"
