@@ -2,7 +2,7 @@
 
 The discovery document is the one that googleapiclient brings, so nothing is fetched. A prediction's
 body and answer are passed on as the bytes they are: Google's own clients take them apart into
-protobuf values, which costs a hundred times the request (clouds.md B.4).
+protobuf values, which costs a hundred times the request.
 """
 
 from __future__ import annotations

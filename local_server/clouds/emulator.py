@@ -1,6 +1,6 @@
 """The offline clouds on one loopback port: assembly, start and stop.
 
-Requests are distinguished by what the official clients always send (clouds.md H.0): AWS by target
+Requests are distinguished by what the official clients always send: AWS by target
 header or credential scope, Google by path. An unknown route is a JSON 404 with a type.
 """
 

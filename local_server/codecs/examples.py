@@ -4,7 +4,7 @@ A feature's values decide its kind: integers and booleans make an int64_list, nu
 or an exponent a float_list, strings and base64 objects a bytes_list. The model's signature is not
 considered, as in TensorFlow Serving.
 Source: tensorflow_serving/util/json_tensor.cc (`FillClassifyRegressRequestFromJson`);
-tensorflow/core/example/{example,feature}.proto; tfserving.md 2.4.
+tensorflow/core/example/{example,feature}.proto.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _strings(leaves: _Leaves) -> Tensor:
 
 
 _KINDS = {
-    # Additions to TensorFlow Serving that its users ask for (tfserving.md 8).
+    # Additions to TensorFlow Serving that its users ask for.
     "float16": _reals(np.float16),
     "bfloat16": _reals(ml_dtypes.bfloat16),
     "float32": _reals(np.float32),

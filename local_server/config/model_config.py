@@ -1,7 +1,7 @@
 """The types of a ModelServerConfig, checked with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/model_servers/server_core.cc (`ValidateModelConfigList` and what follows
-it); tfserving.md 4.1. One invalid model makes the whole configuration invalid.
+it). One invalid model makes the whole configuration invalid.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ..runtime.loading.serving_image import ServingImage
 
-# `…/tensorflow-inference:2.20-cpu-py312`, `…:2.19.0-gpu`, `…-serving:1.15-cpu` (clouds.md C.2).
+# `…/tensorflow-inference:2.20-cpu-py312`, `…:2.19.0-gpu`, `…-serving:1.15-cpu`.
 _TAG = re.compile(r":(\d+)\.(\d+)(?:\.\d+)?(?:[-_][^/]*)?$")
 _FIRST_NEW = (2, 20)
 

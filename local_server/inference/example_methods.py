@@ -1,8 +1,7 @@
 """Classify and regress: requirements on their signatures, and the meaning of their outputs.
 
 Both feed serialized `tf.Example`s to the only input of a signature, as one tensor of strings.
-Source: tensorflow_serving/servables/tensorflow/{classifier,regressor,multi_inference}.cc;
-tfserving.md 3.4.
+Source: tensorflow_serving/servables/tensorflow/{classifier,regressor,multi_inference}.cc.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Requests on models: predict, classify, regress and multi-inference, as one kind of request.
 
 A request is independent of where it runs. Its execution yields calls of the model, is sent their
-outputs, and returns the answer. Source: as `example_methods`; tfserving.md 3.3 and 3.4.
+outputs, and returns the answer. Source: as `example_methods`.
 """
 
 from __future__ import annotations

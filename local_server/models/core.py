@@ -1,6 +1,6 @@
 """ServerCore: applies a configuration to the models, and replaces it at run time.
 
-Source: tensorflow_serving/model_servers/server_core.cc; tfserving.md 3.6 and 4. Unlike there, a
+Source: tensorflow_serving/model_servers/server_core.cc. Unlike there, a
 new configuration is applied atomically, labels included, and waiting for it may time out.
 """
 

@@ -1,4 +1,4 @@
-"""Discovery of the versions below a base path, by TensorFlow Serving's rules (tfserving.md 4.2).
+"""Discovery of the versions below a base path, by TensorFlow Serving's rules.
 
 A child whose name parses as an int64 is a version, `00000123` and `+123` as well as `123`; others
 are ignored.

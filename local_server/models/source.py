@@ -1,7 +1,7 @@
 """The watch over base paths, which reports the aspired versions (FileSystemStoragePathSource).
 
-Source: tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc; tfserving.md
-4.2. An empty base path unloads its versions; a missing one changes nothing.
+Source: tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc.
+An empty base path unloads its versions; a missing one changes nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TensorFlow Serving's AvailabilityPreservingPolicy: the next transition of a model's versions.
 
-Source: tensorflow_serving/core/availability_preserving_policy.cc; tfserving.md 4.3. A pure
+Source: tensorflow_serving/core/availability_preserving_policy.cc. A pure
 function, so that its promise can be proven: a model that has an available version and is still
 configured keeps one.
 """

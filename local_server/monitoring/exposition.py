@@ -1,6 +1,6 @@
 """Metrics in Prometheus' text format, line for line as TensorFlow Serving prints them.
 
-Source: tensorflow_serving/util/prometheus_exporter.cc; tfserving.md 6.1. A `# TYPE` line and no
+Source: tensorflow_serving/util/prometheus_exporter.cc. A `# TYPE` line and no
 `# HELP`, braces even without labels, metrics sorted by name. Sums are printed with all digits,
 where C++ prints six, and line ends in labels are escaped.
 """

@@ -1,6 +1,6 @@
 """TensorFlow Serving's `monitoring_config_file`: the path of the metrics.
 
-Source: tensorflow_serving/config/monitoring_config.proto, which no package ships; tfserving.md 6.1.
+Source: tensorflow_serving/config/monitoring_config.proto, which no package ships.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A request costs a look-up of its model's sampling rate. A sampled one is put into a bounded queue,
 or dropped and counted if the queue is full. One thread creates and writes the records. TensorFlow
-Serving has the configuration (`logging_config`) but no logger; tfserving.md 6.4.
+Serving has the configuration (`logging_config`) but no logger.
 """
 
 from __future__ import annotations

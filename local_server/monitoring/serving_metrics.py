@@ -1,7 +1,7 @@
 """The metrics of a model server: TensorFlow Serving's under its names, and some additions.
 
 One instance per server; nothing is global. Names, labels and buckets: tensorflow_serving/servables/
-tensorflow/util.cc, model_servers/http_server.cc, batching/batching_session.cc; tfserving.md 6.1.
+tensorflow/util.cc, model_servers/http_server.cc, batching/batching_session.cc.
 Additional metrics are named `cloudserve_…` and use seconds, as Prometheus recommends.
 """
 

@@ -1,6 +1,6 @@
 """Flags to server options, checked with TensorFlow Serving's texts.
 
-Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`); tfserving.md 1.
+Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`).
 """
 
 from __future__ import annotations

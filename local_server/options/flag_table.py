@@ -1,6 +1,6 @@
 """The flags of `cloudserve model-server`: tensorflow_model_server's, and some additions.
 
-Source: tensorflow_serving/model_servers/main.cc, defaults from server.h; tfserving.md 1. Flags that
+Source: tensorflow_serving/model_servers/main.cc, defaults from server.h. Flags that
 have no meaning here are accepted and ignored, which is logged.
 """
 

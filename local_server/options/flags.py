@@ -1,6 +1,6 @@
 """Command line flags, parsed as TensorFlow does.
 
-Source: tensorflow/core/util/command_line_flags.cc; tfserving.md 1. Only `--name=value`; a bool flag
+Source: tensorflow/core/util/command_line_flags.cc. Only `--name=value`; a bool flag
 is `--name`, `--name=true` or `--name=false`; the last one wins. Other arguments are returned as
 unknown; a value that does not parse makes the whole line invalid.
 """

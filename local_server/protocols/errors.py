@@ -1,7 +1,7 @@
 """Errors over REST: HTTP statuses and the JSON body.
 
 Source: tensorflow_serving/model_servers/http_rest_api_util.cc, util/json_tensor.cc
-(`MakeJsonFromStatus`); tfserving.md 2.6.
+(`MakeJsonFromStatus`).
 """
 
 from __future__ import annotations

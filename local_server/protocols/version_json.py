@@ -1,4 +1,4 @@
-"""Versions and their states as JSON, formatted as protobuf does (tfserving.md 2.5)."""
+"""Versions and their states as JSON, formatted as protobuf does."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How sessions are made, in words without TensorFlow: threads, devices, memory.
 
-Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`); tfserving.md 1.
+Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`).
 """
 
 from __future__ import annotations

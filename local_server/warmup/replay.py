@@ -1,7 +1,7 @@
 """The replay of a model's warm-up records.
 
-Source: tensorflow_serving/servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc;
-tfserving.md 4.7. Records run one after the other, as with upstream's defaults.
+Source: tensorflow_serving/servables/tensorflow/saved_model_warmup.cc, saved_model_warmup_util.cc.
+Records run one after the other, as with upstream's defaults.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The fields of a target with `provider: ai-platform`, and the version and limits they make.
 
-Source: ml v1's discovery document (Version) and AI Platform's quota page (clouds.md A.2, A.3).
+Source: ml v1's discovery document (Version) and AI Platform's quota page.
 """
 
 from __future__ import annotations

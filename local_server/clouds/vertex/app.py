@@ -1,7 +1,7 @@
 """The HTTP application of Vertex AI (aiplatform v1).
 
 Source: Google's discovery document of aiplatform v1. Clients poll operations below `/ui/`, which
-is the same API (google-api-core's transport; clouds.md B.4).
+is the same API (google-api-core's transport).
 """
 
 from __future__ import annotations

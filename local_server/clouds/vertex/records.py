@@ -210,7 +210,7 @@ def new_id() -> str:
 
 
 def not_found(word: str, name: str) -> ApiError:
-    """Return the error for an unknown name (clouds.md H.2)."""
+    """Return the error for an unknown name."""
     return ApiError(Code.NOT_FOUND, f"{word} `{name}` not found.")
 
 

@@ -24,7 +24,7 @@ _KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[
 _LABEL = re.compile(r"[\w-]*")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _LONGEST_INFERENCE = 3600.0
-"""Seconds, for dedicated endpoints (clouds.md B.3)."""
+"""Seconds, for dedicated endpoints."""
 
 
 def check_display_name(resource: Mapping[str, Any], field: str) -> None:

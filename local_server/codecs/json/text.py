@@ -36,7 +36,7 @@ _TYPE_NAMES = {
 def json_text(value: Any) -> str:
     """Return a value as JSON, cut after the token that reaches 256 characters.
 
-    Objects are indented by four, arrays are on one line (tfserving.md, 2.6).
+    Objects are indented by four, arrays are on one line.
     """
     text = ""
     for token in _tokens(value, 0):

@@ -1,7 +1,7 @@
 """Bearer-token authentication in front of an HTTP or gRPC application.
 
 Health checks need no token, over gRPC too: probes carry none. TensorFlow
-Serving has no authentication (tfserving.md 8: issues 1503, 767).
+Serving has no authentication (its issues 1503, 767).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Health, readiness and the list of models over HTTP.
 
 `GET /healthz`, `GET /readyz` and `GET /v1/models`, which TensorFlow Serving does not have
-(tfserving.md 8: issues 671, 741, 795). Other requests are passed on.
+(its issues 671, 741, 795). Other requests are passed on.
 """
 
 from __future__ import annotations

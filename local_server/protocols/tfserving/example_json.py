@@ -1,8 +1,7 @@
 """TensorFlow Serving's classify and regress JSON.
 
 The request is parsed before the model is looked up; its `signature_name` overrides
-`spec.signature`. The errors are StatusErrors with TensorFlow Serving's texts (tfserving.md 2.6,
-3.4).
+`spec.signature`. The errors are StatusErrors with TensorFlow Serving's texts.
 """
 
 from __future__ import annotations

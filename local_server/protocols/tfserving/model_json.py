@@ -1,7 +1,7 @@
 """Model status and metadata as TensorFlow Serving prints them.
 
 protobuf's JSON as C++ writes it: one space of indent, defaults printed, int64 as strings
-(get_model_status.proto, get_model_metadata.proto; tfserving.md 2.5).
+(get_model_status.proto, get_model_metadata.proto).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _SMALL = 16 * 1024
 async def predict_json(inference: Inference, spec: ModelSpec, body: bytes) -> bytes:
     """Answer a predict request's JSON in the request's format.
 
-    Raises StatusError with TensorFlow Serving's texts (tfserving.md 2.6).
+    Raises StatusError with TensorFlow Serving's texts.
     """
     return await inference.serve(predict_job(spec, body, limits=inference.json_limits))
 
@@ -30,7 +30,7 @@ def predict_job(
 ) -> Job[bytes]:
     """Return the job of a predict request's JSON; its `signature_name` overrides the spec's.
 
-    Its error is a StatusError with TensorFlow Serving's text (tfserving.md 2.6).
+    Its error is a StatusError with TensorFlow Serving's text.
     """
     plain = scan_request(body, limits) if len(body) <= _SMALL else None
     return Job(

@@ -1,6 +1,6 @@
 """TensorFlow Serving's REST API.
 
-Source: tensorflow_serving/model_servers/http_server.cc, http_rest_api_handler.cc; tfserving.md 2.
+Source: tensorflow_serving/model_servers/http_server.cc, http_rest_api_handler.cc.
 The query string is part of the path there, and so it is here.
 """
 

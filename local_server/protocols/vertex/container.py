@@ -2,8 +2,7 @@
 
 The platform names two routes to the container: its health, and predictions of the form
 `{"instances": […], "parameters": {…}}`. `parameters.signature_name` names a signature, since
-Vertex AI passes no other field on. Source: "Custom container requirements for inference"
-(clouds.md B.3).
+Vertex AI passes no other field on. Source: "Custom container requirements for inference".
 """
 
 from __future__ import annotations

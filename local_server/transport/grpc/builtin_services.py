@@ -1,6 +1,6 @@
 """Services that a gRPC server adds to its application: health checks and reflection.
 
-Source: TensorFlow Serving's model_servers/server.cc; tfserving.md 3.7.
+Source: TensorFlow Serving's model_servers/server.cc.
 """
 
 from __future__ import annotations

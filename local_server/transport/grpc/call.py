@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 # grpc_status_util.cc: `kErrorMessageLimit`, in bytes.
 _LONGEST_TEXT = 1024
 _CUT = "...TRUNCATED"
-# The text of TensorFlow's session after `RunOptions.timeout_in_ms` (tfserving.md 2.6).
+# The text of TensorFlow's session after `RunOptions.timeout_in_ms`.
 _TIMED_OUT = "Timed out waiting for notification"
 # Larger messages are parsed and serialized in a thread: a megabyte takes about half a
 # millisecond, a hand-over a tenth of one.

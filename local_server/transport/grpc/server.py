@@ -1,6 +1,6 @@
 """A gRPC server over grpcio: start, addresses, stop within a deadline.
 
-grpcio costs 200 us of CPU a call, twenty times a native HTTP/2 (performance.md, limit 2). Only
+grpcio costs 200 us of CPU a call, twenty times a native HTTP/2. Only
 this folder imports it, so that it can be replaced.
 """
 

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's own layout of answers, byte by byte (json_tensor.cc, tfserving.md 2.3)."""
+"""TensorFlow Serving's own layout of answers, byte by byte (json_tensor.cc)."""
 
 import json
 

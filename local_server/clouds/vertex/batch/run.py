@@ -1,7 +1,7 @@
 """One run of a batch prediction: files of instances in, files of results and errors out.
 
 Each input file yields a file `prediction.results-00000-of-0000N` and a file
-`prediction.errors_stats-…`, with lines of JSON (clouds.md B.1): `{"instance":…,"prediction":…}`,
+`prediction.errors_stats-…`, with lines of JSON: `{"instance":…,"prediction":…}`,
 and `{"instance":…,"error":{"status":…,"message":…}}` for failures. If the model refuses a request,
 every instance in it fails, as on the service.
 """

@@ -40,7 +40,7 @@ from .direct import DirectPredictions
 from .traffic import choose
 
 SHARED_LIMIT, DEDICATED_LIMIT = 1_572_864, 10_485_760
-"""Bytes of a prediction: 1.5 MB on the shared domain, 10 MB on a dedicated one (clouds.md B.3)."""
+"""Bytes of a prediction: 1.5 MB on the shared domain, 10 MB on a dedicated one."""
 _SHARED_SECONDS, _DEDICATED_SECONDS, _LONGEST_SECONDS = 60.0, 600.0, 3600.0
 _REQUEST = "GoogleCloudAiplatformV1PredictRequest"
 _DIRECT_REQUEST = "GoogleCloudAiplatformV1DirectRawPredictRequest"

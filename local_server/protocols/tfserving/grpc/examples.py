@@ -1,6 +1,6 @@
 """Messages of Classify, Regress and MultiInference: examples in, classes and values out.
 
-Source: tensorflow_serving/apis/{input,classification,regression}.proto; tfserving.md 3.4.
+Source: tensorflow_serving/apis/{input,classification,regression}.proto.
 """
 
 from __future__ import annotations

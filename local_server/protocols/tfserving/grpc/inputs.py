@@ -1,7 +1,7 @@
 """Inputs of requests; a PredictRequest's are checked with TensorFlow Serving's texts.
 
 Source: tensorflow_serving/servables/tensorflow/predict_util.cc (`PreProcessPrediction`),
-tensorflow/cc/saved_model/util.cc (`GetInputValues`); tfserving.md 3.3.
+tensorflow/cc/saved_model/util.cc (`GetInputValues`).
 """
 
 from __future__ import annotations

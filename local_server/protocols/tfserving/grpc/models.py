@@ -1,7 +1,7 @@
 """`tensorflow.serving.ModelService` on the data plane and the models' life cycle.
 
 Source: tensorflow_serving/apis/model_service.proto, model_servers/model_service_impl.cc,
-get_model_status_impl.cc; tfserving.md 3.5, 3.6.
+get_model_status_impl.cc.
 """
 
 from __future__ import annotations

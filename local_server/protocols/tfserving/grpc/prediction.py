@@ -1,6 +1,6 @@
 """`tensorflow.serving.PredictionService` on the data plane.
 
-Source: tensorflow_serving/apis/prediction_service.proto, tfserving.md 3.3 to 3.5.
+Source: tensorflow_serving/apis/prediction_service.proto.
 """
 
 from __future__ import annotations

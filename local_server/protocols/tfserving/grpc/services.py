@@ -2,7 +2,7 @@
 
 This module is light: the messages are made when the server starts.
 
-Source: tensorflow_serving/apis/*.proto, tensorflow_serving/model_servers; see tfserving.md 3.
+Source: tensorflow_serving/apis/*.proto, tensorflow_serving/model_servers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`ModelSpec` messages: the model a request names, and the model that answered.
 
-Source: tensorflow_serving/apis/model.proto; tfserving.md 3.2.
+Source: tensorflow_serving/apis/model.proto.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The exact JSON parser: accepted documents, and rapidjson's texts (tfserving.md 2.2, 2.6)."""
+"""The exact JSON parser: accepted documents, and rapidjson's texts."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Errors over REST (tfserving.md 2.6)."""
+"""Errors over REST."""
 
 import pytest
 from cloudserve.local_server.protocols.errors import error_body, http_status

@@ -1,4 +1,4 @@
-"""Classify and regress over REST, on real models (tfserving.md 2.4, 2.6, 3.4)."""
+"""Classify and regress over REST, on real models."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Predict over TensorFlow Serving's REST API, through real HTTP on real models (tfserving.md 2)."""
+"""Predict over TensorFlow Serving's REST API, through real HTTP on real models."""
 
 import base64
 import gzip
