@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from cloudserve.errors import UserError
 from cloudserve.golden.file import Golden, read_golden
 from cloudserve.golden.replay import Replayed, replay
 from cloudserve.images.container_images import tensorflow_serving_of
@@ -35,8 +36,12 @@ class GoldenGate:
     revisions: Revisions
 
     def step(self, plan: Plan, reading: Reading) -> GateStep | None:
-        """Return the step of a plan; raises UserError for a golden file that cannot be read."""
+        """Return the step of a plan.
+
+        Raises UserError for a golden file that cannot be read, or that no version could fail.
+        """
         golden = read_golden(self.file)
+        self._check_decides(golden)
         why = self.revisions.why_not_deployed(plan, reading)
         asked = LOCAL if why else DEPLOYED
         share = reading.deployment.traffic.get(plan.revision.id, 0.0)
@@ -67,6 +72,17 @@ class GoldenGate:
 
             with served_locally(files) as ask:
                 return self._verdict(replay(golden, ask), golden, LOCAL)
+
+    def _check_decides(self, golden: Golden) -> None:
+        """Raise UserError if the file has labels alone, and the gate no accuracy to hold them to."""
+        has_answers = any(each.answer is not None or each.error for each in golden.examples)
+        if golden.labels and not has_answers and self.settings.accuracy is None:
+            raise UserError(
+                "the golden file has labels alone, and the gate has no `accuracy`: it would pass "
+                "any version",
+                where=str(self.file),
+                hint="add the least share of right answers to the gate, such as accuracy: 0.9",
+            )
 
     def _golden(self) -> Golden:
         """Return the file with the target's tolerances in place of its own."""

@@ -145,6 +145,14 @@ def test_labels_need_a_least_accuracy(releases, versions, tmp_path, least, passe
             verbs.deploy(1)
 
 
+def test_labels_without_a_least_accuracy_would_pass_any_version(releases, versions, tmp_path):
+    example = Example({"instances": [1.0, 5.0]}, labels=[2.5, 4.0])
+    write_golden(Golden(Header(), (example,)), tmp_path / "half.jsonl")
+    settings = GateSettings(golden=GoldenSettings("half.jsonl"))
+    with pytest.raises(UserError, match="it would pass any version"):
+        releases(path=versions, gates=settings).deploy(1)
+
+
 def test_the_targets_tolerance_replaces_that_of_the_file(releases, versions):
     settings = GateSettings(golden=GoldenSettings("half.jsonl", {"absolute": 1.0}))
     assert golden(releases(path=versions, gates=settings).deploy(2)).ruling == "passed"
