@@ -74,7 +74,7 @@ class GoldenGate:
                 return self._verdict(replay(golden, ask), golden, LOCAL)
 
     def _check_decides(self, golden: Golden) -> None:
-        """Raise UserError if the file has labels alone, and the gate no accuracy to hold them to."""
+        """Raise UserError if the file has labels alone, and the gate no least accuracy."""
         has_answers = any(each.answer is not None or each.error for each in golden.examples)
         if golden.labels and not has_answers and self.settings.accuracy is None:
             raise UserError(
