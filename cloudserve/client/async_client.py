@@ -22,6 +22,7 @@ from cloudserve.client.conversation import (
 from cloudserve.client.mirror import Mirror
 from cloudserve.client.retry import Deadline, Retry
 from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.address import check_version
 from cloudserve.client.transports.channel import AsyncChannel
 from cloudserve.client.transports.opening import Subject, address_of, open_async_channel, version_of
 from cloudserve.client.weights import Weights
@@ -61,7 +62,7 @@ class AsyncClient:
         self._timeout = timeout
         self._weights = weights
         self._mirror = mirror
-        self._version = version or version_of(address)
+        self._version = check_version(version or version_of(address))
 
     @property
     def where(self) -> str:

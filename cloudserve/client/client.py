@@ -22,6 +22,7 @@ from cloudserve.client.mirror import Mirror
 from cloudserve.client.payloads.raw import ask_decoded
 from cloudserve.client.retry import Deadline, Retry
 from cloudserve.client.transports.access import Access
+from cloudserve.client.transports.address import check_version
 from cloudserve.client.transports.channel import Channel
 from cloudserve.client.transports.opening import Subject, address_of, open_channel, version_of
 from cloudserve.client.transports.platform import PlatformChannel, check_json
@@ -73,7 +74,7 @@ class Client:
         self._timeout = timeout
         self._weights = weights
         self._mirror = mirror
-        self._version = version or version_of(address)
+        self._version = check_version(version or version_of(address))
         if isinstance(self._channel, PlatformChannel):
             self._channel.revision(self._version)
 
@@ -130,7 +131,7 @@ class Client:
         RemoteError with the server's reason. It is sent once.
         """
         check_json(body)
-        seconds = timeout or self._timeout
+        seconds = Deadline(self._timeout if timeout is None else timeout).seconds
         send_json = getattr(self._channel, "send_json", None)
         if send_json is not None:
             answer: bytes = send_json(body, self._version, seconds)

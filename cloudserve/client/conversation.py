@@ -17,6 +17,7 @@ from cloudserve.client.payloads.parts import join, split
 from cloudserve.client.payloads.payload import Payload, check_payload, choose_signature
 from cloudserve.client.payloads.rows import plain_rows
 from cloudserve.client.retry import Deadline, Retry, draw
+from cloudserve.client.transports.address import check_version
 from cloudserve.client.transports.channel import Call, Contract, Reply, Wire
 from cloudserve.errors import RemoteError, UnreachableError, UserError
 
@@ -89,6 +90,10 @@ class Question:
     inputs: Any
     signature: str = ""
     version: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a version that cannot be."""
+        check_version(self.version)
 
 
 @dataclass(slots=True)

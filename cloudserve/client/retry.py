@@ -21,6 +21,10 @@ _MAYBE_PROCESSED = frozenset(
 """Statuses that do not tell whether a model ran."""
 
 
+_WEEK = 7 * 24 * 3600
+"""The longest deadline: the system's calls overflow for one of a month."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How often a request is sent again that was certainly not processed, and how soon.
@@ -71,11 +75,11 @@ class Deadline:
     """The time until which a prediction has to end, with all its parts and retries."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin now; raises UserError for a time that is not positive."""
-        if not seconds > 0:
+        """Begin now; raises UserError for a time that is not positive, or longer than a week."""
+        if not 0 < seconds <= _WEEK:
             raise UserError(
-                f"a timeout of {seconds:g} s leaves no time",
-                hint="give a number of seconds above 0",
+                f"a timeout of {seconds:g} s {'is too long' if seconds > 0 else 'leaves no time'}",
+                hint=f"give a number of seconds above 0, and at most {_WEEK:,}",
             )
         self.seconds = seconds
         self._clock = clock

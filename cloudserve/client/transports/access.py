@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 
+_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?|")
+"""The names and values that RFC 9110, 5.1 and 5.5, allows, without bytes beyond ASCII."""
 Token = str | Callable[[], str]
 """A bearer token, or a function that is asked for one before each request."""
 
@@ -45,13 +49,32 @@ class Access:
     ca_file: Path | None = None
     """Certificates to trust instead of the system's, in PEM form."""
     certificate_file: Path | None = None
-    """The client's certificate, for servers that ask for one; its key is `key_file`."""
+    """The client's certificate, for servers that ask for one; its key is `key_file`, or in it."""
     key_file: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raises UserError for a key without its certificate."""
+        if self.key_file is not None and self.certificate_file is None:
+            raise UserError(
+                "a key has no certificate",
+                where=str(self.key_file),
+                hint="give `certificate_file` too",
+            )
+
     def headers_now(self) -> dict[str, str]:
-        """Return the headers of the next request."""
+        """Return the headers of the next request.
+
+        Raises UserError for one that cannot be sent; the error has no values, which are secrets.
+        """
         token = self.token() if callable(self.token) else self.token
-        return {**self.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        headers = {**self.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        for name, value in headers.items():
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+                raise UserError(
+                    f"the header {name!a} has characters that no header can have",
+                    hint="give a token of one line, in ASCII",
+                )
+        return headers
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a context for HTTPS; raises UserError for a file that cannot be used."""

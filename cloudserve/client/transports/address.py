@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ _MODEL_PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/(?:versions|labels)/(?P<version>[^/:]+))?(?::predict)?/?"
 )
 _PORTS = {"http": 80, "https": 443, "grpc": 8500, "grpcs": 443}
+_DIGITS = 18
+"""Of version numbers, which are whole numbers of 64 bits."""
 _COMPONENT = "inference-component"
 
 
@@ -53,6 +56,17 @@ class TargetAddress:
 Address = ServerAddress | TargetAddress | Path
 
 
+def check_version(version: str) -> str:
+    """Return a version's number, label or revision; raises UserError for one that cannot be."""
+    is_number = version.isdecimal()
+    if not version.isprintable() or (is_number and len(version) > _DIGITS):
+        raise UserError(
+            f"{version[:40]!a} is not a version",
+            hint="name a version's number, a label, or a deployed revision",
+        )
+    return version
+
+
 def parse_address(text: str | Path, model: str = "") -> Address:
     """Return the address that a text names.
 
@@ -60,7 +74,7 @@ def parse_address(text: str | Path, model: str = "") -> Address:
     URL nor an existing path names a target: `MODEL[:VERSION]@TARGET`, or `TARGET` with a `model`.
     Raises UserError for any other text.
     """
-    if isinstance(text, Path) or (text and Path(text).exists()):
+    if isinstance(text, Path) or os.path.exists(text):  # noqa: PTH110 - false for any text
         return Path(text)
     if text.startswith("arn:"):
         raise _not_yet(text)

@@ -177,8 +177,11 @@ def _open(address: ServerAddress, access: Access, *, is_async: bool) -> Any:
         api = grpc
     if not address.is_secure:
         return api.insecure_channel(address.base, options=_OPTIONS)
+    access.ssl_context()  # grpcio ends the process for some files, and only logs about others
     credentials = grpc.ssl_channel_credentials(
-        access.pem(access.ca_file), access.pem(access.key_file), access.pem(access.certificate_file)
+        access.pem(access.ca_file),
+        access.pem(access.key_file or access.certificate_file),
+        access.pem(access.certificate_file),
     )
     return api.secure_channel(address.base, credentials, options=_OPTIONS)
 

@@ -12,7 +12,7 @@ from cloudserve.client.transports.access import Access
 from cloudserve.client.transports.address import ServerAddress
 from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.client.transports.rest import Rest
-from cloudserve.errors import LostAnswerError, RemoteError
+from cloudserve.errors import LostAnswerError, RemoteError, UserError
 from cloudserve.registry import needs_extra
 
 _JSON = {"Content-Type": "application/json"}
@@ -109,12 +109,17 @@ class AsyncHttpChannel:
 def _client(kind: str, address: ServerAddress, access: Access) -> Any:
     import httpx
 
+    verify = access.ssl_context() if address.is_secure else False
+    limits = httpx.Limits(keepalive_expiry=_IDLE_SECONDS)
     # Proxies and certificates of the environment apply (HTTPS_PROXY, SSL_CERT_FILE).
-    return getattr(httpx, kind)(
-        verify=access.ssl_context() if address.is_secure else False,
-        follow_redirects=False,
-        limits=httpx.Limits(keepalive_expiry=_IDLE_SECONDS),
-    )
+    try:
+        return getattr(httpx, kind)(verify=verify, follow_redirects=False, limits=limits)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise UserError(
+            f"the proxy of the environment cannot be used: {error}",
+            where=address.where,
+            hint="correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name the host in NO_PROXY",
+        ) from error
 
 
 @contextmanager
@@ -124,6 +129,10 @@ def _translated(url: str, seconds: float) -> Iterator[None]:
 
     try:
         yield
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise UserError(
+            f"the URL cannot be used: {error}", where=url, hint="check its host and its path"
+        ) from error
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise not_connected("server", str(error) or type(error).__name__, url) from error
     except (httpx.TimeoutException, TimeoutError) as error:

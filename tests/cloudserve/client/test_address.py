@@ -79,3 +79,45 @@ def test_any_text_is_an_address_or_refused(text):
 def test_a_target_belongs_to_a_project():
     with pytest.raises(UserError, match="a target belongs to a project"):
         Client("http://h/v1/models/m", "m", "aws")
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "http://exämple..com/v1/models/m",
+        f"http://{'a' * 70}.com/v1/models/m",
+        "http://h/v1/models/\0",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_one_error(subject):
+    with pytest.raises(UserError, match="the URL cannot be used"):
+        Client(subject).predict([1.0])
+
+
+@pytest.mark.parametrize("subject", ["a" * 5000, "a\0b"])
+def test_a_text_that_is_no_path_is_not_an_address(subject):
+    with pytest.raises(UserError, match="is neither an address"):
+        Client(subject)
+
+
+@pytest.mark.parametrize("version", ["9" * 19, "9" * 5000, "\ud800", "a\nb"])
+def test_a_version_that_cannot_be_is_refused_first(version):
+    with pytest.raises(UserError, match="is not a version"):
+        Client("grpc://127.0.0.1:1/m", version=version)
+    with pytest.raises(UserError, match="is not a version"):
+        Client("http://127.0.0.1:1/v1/models/m").predict([1.0], version=version)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e12])
+def test_a_deadline_is_a_number_of_seconds(seconds):
+    client = Client("http://127.0.0.1:1/v1/models/m")
+    with pytest.raises(UserError, match="a timeout of"):
+        client.predict([1.0], timeout=seconds)
+    with pytest.raises(UserError, match="a timeout of"):
+        client.send(b"{}", timeout=seconds)
+
+
+def test_a_proxy_that_cannot_be_used_is_named(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "odd://proxy")
+    with pytest.raises(UserError, match="the proxy of the environment cannot be used"):
+        Client("http://127.0.0.1:1/v1/models/m")

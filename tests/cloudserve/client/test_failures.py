@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -208,13 +209,19 @@ def test_an_answer_in_drops_ends_at_the_deadline(misbehaving):
 
 
 def test_a_connection_that_was_closed_while_idle_is_replaced(misbehaving):
+    closed = threading.Semaphore(0)
+
     def one_answer(connection, number):
-        head = read_request(connection)
-        document = METADATA if b"/metadata" in head else {"predictions": [1.5]}
-        connection.sendall(answer(200, document))
+        while b"/metadata" in read_request(connection):
+            connection.sendall(answer(200, METADATA))
+        connection.sendall(answer(200, {"predictions": [1.5]}))
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
 
     with Client(url(misbehaving(one_answer)), retry=Retry(attempts=1)) as client:
-        assert [client.predict([1.0]).array.tolist() for _ in range(3)] == [[1.5]] * 3
+        for _ in range(3):
+            assert client.predict([1.0]).array.tolist() == [1.5]
+            assert closed.acquire(timeout=10)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"predictions": 1}', b'{"outputs": "a"}'])

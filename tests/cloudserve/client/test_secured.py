@@ -80,5 +80,25 @@ def test_certificates_that_cannot_be_read_are_refused(tmp_path):
         access = Access(ca_file=tmp_path / file)
         with pytest.raises(UserError, match="the certificates cannot be used"):
             Client("https://localhost:1/v1/models/m", access=access)
-    with pytest.raises(UserError, match="the file cannot be read"):
-        Client("grpcs://localhost:1/m", access=Access(ca_file=tmp_path / "none.pem"))
+        with pytest.raises(UserError, match="the certificates cannot be used"):
+            Client("grpcs://localhost:1/m", access=access)
+
+
+ADDRESSES = ("http://127.0.0.1:1/v1/models/m", "grpc://127.0.0.1:1/m")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("end", ["\nnext", "\0", "é", "\r"])
+def test_a_token_that_no_header_can_have_is_not_shown(address, end):
+    client = Client(address, access=Access(token=TOKEN + end))
+    with pytest.raises(UserError, match="'Authorization' has characters") as caught:
+        client.predict([1.0])
+    assert TOKEN not in f"{caught.value} {caught.value.hint} {caught.value.where}"
+
+
+def test_files_that_are_no_certificates_are_refused_before_a_connection(tmp_path):
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(UserError, match="the certificates cannot be used"):
+        Client("grpcs://127.0.0.1:1/m", access=Access(ca_file=tmp_path / "text"))
+    with pytest.raises(UserError, match="a key has no certificate"):
+        Access(key_file=tmp_path / "text")
