@@ -267,12 +267,13 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def project_for(subject: str, project_file: Path) -> Project | None:
-    """Load the project if the subject is neither a URL nor an existing path.
+    """Load the project if the subject is neither a URL nor a path.
 
     Raises ProjectError if the project file cannot be read.
     """
     from cloudserve.golden.subject import GRPC, HTTP
 
-    if subject.startswith((*HTTP, *GRPC)) or Path(subject).exists():
+    is_path = Path(subject).exists() or ("/" in subject and "@" not in subject)
+    if is_path or subject.startswith((*HTTP, *GRPC)):
         return None
     return load(project_file, ())

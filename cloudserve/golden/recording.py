@@ -52,4 +52,4 @@ def recording(
         return None
     is_folder = path.endswith(os.sep) or Path(path).is_dir()
     key = (os.environ if environ is None else environ).get(KEY, "")
-    return Recording(Path(path), is_folder, rate, most, rules, errors, key.encode())
+    return Recording(Path(path), is_folder, rate, most, rules, errors, os.fsencode(key))

@@ -9,7 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudserve.errors import UserError
-from cloudserve.golden.file import Example, Golden, Header, Tolerance, read_golden, write_golden
+from cloudserve.golden.file import (
+    Example,
+    Golden,
+    Header,
+    Tolerance,
+    encode,
+    read_golden,
+    write_golden,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -88,3 +96,8 @@ def test_the_digest_is_that_of_the_bytes(tmp_path):
     before = read_golden(file).digest
     file.write_text('{"golden": 1}\n{"request": {}, "answer": {"predictions": []}}\n')
     assert read_golden(file).digest != before
+
+
+def test_half_of_a_surrogate_pair_keeps_its_escape():
+    assert encode({"a": ["\ud800", "ä"]}) == b'{"a":["\\ud800","\\u00e4"]}'
+    assert encode({"a": "ä"}) == '{"a":"ä"}'.encode()

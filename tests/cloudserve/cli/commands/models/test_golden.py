@@ -44,12 +44,21 @@ def test_a_file_is_shown_replayed_and_trimmed(recorded, shared_models, capsys):
         (("golden", "show", "missing.jsonl"), "the golden file cannot be read"),
         (("golden", "show", "requests.jsonl"), "the line is not part of a golden file"),
         (("replay", "g.jsonl", "--against", "nothing"), "the project file cannot be read"),
+        (("replay", "g.jsonl", "--against", "./nothing"), "there is no directory `./nothing`"),
         (("golden", "record", "g.jsonl", "--from", "x", "--out", "o"), ""),
     ],
 )
 def test_wrong_input_is_a_usage_error(recorded, capsys, arguments, message):
     assert run([*arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_request_with_invalid_text_is_refused_by_the_model(recorded, shared_models, capsys):
+    (recorded / "odd.jsonl").write_text('{"instances": ["\\ud800"]}\n')
+    model = str(shared_models / "tfs_half_plus_two_cpu")
+    assert run(["golden", "record", "odd.jsonl", "--from", model, "--out", "o.jsonl"]) == 2
+    assert "The surrogate pair in string is invalid" in capsys.readouterr().err
+    assert not (recorded / "o.jsonl").exists()
 
 
 RECORDED = """\
