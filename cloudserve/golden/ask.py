@@ -8,13 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from cloudserve import registry
-from cloudserve.errors import CloudserveError, ModelError, RemoteError, UnreachableError
+from cloudserve.errors import ModelError, RemoteError, UnreachableError
 from cloudserve.local.servers import ServeCommand
 
 Ask = Callable[[bytes], bytes]
@@ -31,8 +32,8 @@ def ask_url(url: str) -> Ask:
 
     def ask(body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        request = Request(address, body, headers)  # noqa: S310 - the caller checked the scheme
         try:
+            request = Request(address, body, headers)  # noqa: S310 - the caller checked the scheme
             with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
                 data: bytes = answer.read()
                 return data
@@ -40,8 +41,8 @@ def ask_url(url: str) -> Ask:
             raise RemoteError(
                 _reason(error), where=address, status=error.code, hint="correct the request"
             ) from error
-        except (URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
+        except (URLError, OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error) or type(error).__name__
             raise UnreachableError(
                 f"the server does not answer: {reason}",
                 where=address,
@@ -106,7 +107,7 @@ class _Server:
     def _run(self) -> None:
         try:
             registry.local_server().run(self._serve())
-        except CloudserveError as error:
+        except Exception as error:  # noqa: BLE001 - `address` raises it
             self._error = error
         finally:
             self._ready.set()

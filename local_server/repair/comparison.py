@@ -28,7 +28,7 @@ Answer = dict[str, tuple[str, tuple[int, ...], Any]]
 def compare(source: Path, copy: Path, tags: tuple[str, ...]) -> tuple[int, str]:
     """Return how many requests both models answered alike, or why none was compared.
 
-    Both are loaded anew and asked in the same order, so a model with a state has the same one. The
+    Both are newly loaded and asked in the same order, so a model with a state has the same one. The
     copy is loaded as TensorFlow Serving loads it, the source with its object graph too. Requests
     that the source refuses are left out. Raises ModelError if the copy does not load, or if answers
     differ that are the same for each load of the source.

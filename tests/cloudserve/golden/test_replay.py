@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -82,6 +83,32 @@ def test_a_request_that_is_not_answered_is_not_recorded(two):
 def test_a_server_that_does_not_answer_is_not_a_difference(golden):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/m"
+    with pytest.raises(UnreachableError, match="the server does not answer"):
+        replay(golden, ask_url(url))
+
+
+@pytest.mark.parametrize(
+    "answer", [b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"]
+)
+def test_a_server_of_another_protocol_does_not_answer(golden, answer):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reply():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/m"
+        with pytest.raises(UnreachableError, match="the server does not answer"):
+            replay(golden, ask_url(url))
+        thread.join()
+
+
+@pytest.mark.parametrize("url", ["http://[/v1/models/m", "http://a b/v1/models/m"])
+def test_a_url_that_cannot_be_used_does_not_answer(golden, url):
     with pytest.raises(UnreachableError, match="the server does not answer"):
         replay(golden, ask_url(url))
 
