@@ -73,7 +73,7 @@ class Mirror:
         self._is_closed = False
 
     def copy(self, inputs: Any, signature: str | None, answer: Answer) -> None:
-        """Have a request repeated and compared; returns immediately. Drop it after `close`."""
+        """Have a request repeated and compared, or drop it after `close`; returns immediately."""
         if random.random() >= self._share:  # noqa: S311 - a share of the requests
             return
         if not self._put((_kept(inputs), signature, answer)):

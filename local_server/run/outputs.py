@@ -44,7 +44,14 @@ def output_paths(aliases: Iterable[str], folder: Path) -> tuple[Path, ...]:
 
 
 def check_absent(paths: Iterable[Path], *, overwrite: bool) -> None:
-    """Raise UserError for the first file that exists, unless it may be overwritten."""
+    """Raise UserError for two outputs of one file, and for a file that may not be overwritten."""
+    paths = tuple(paths)
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise UserError(
+            "two outputs would have the same file",
+            where=str(twice[0]),
+            hint="print them with -o json",
+        )
     existing = [] if overwrite else [path for path in paths if path.exists()]
     if existing:
         raise UserError("the file exists", where=str(existing[0]), hint="add --overwrite")

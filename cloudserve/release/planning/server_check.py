@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from cloudserve.errors import CloudserveError, ModelError, UserError
 from cloudserve.release.planning.fitness import check_prebuilt
 from cloudserve.release.types import Artifact
 from cloudserve.savedmodel import read_saved_model, read_tree
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+(\.|$)")
 
 
 def artifact_of(report: CheckReport, tags: tuple[str, ...]) -> Artifact:
@@ -29,7 +32,12 @@ def artifact_of(report: CheckReport, tags: tuple[str, ...]) -> Artifact:
 
 
 def check_for_version(report: CheckReport, version: str, artifact: Artifact) -> CheckReport:
-    """Add what the TensorFlow Serving of a version, such as `2.15`, lacks."""
+    """Add what the TensorFlow Serving of a version, such as `2.15`, lacks.
+
+    Raises UserError for a text that is not a version.
+    """
+    if not _VERSION.match(version):
+        raise UserError(f"`{version}` is not a version", hint="give one such as 2.15")
     server = f"TensorFlow Serving {version}"
     return _add(report, server, lambda: check_prebuilt(artifact, server, version))
 

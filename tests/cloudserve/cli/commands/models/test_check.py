@@ -49,6 +49,12 @@ def test_the_ops_of_an_older_tensorflow(counter, shared_models):
     assert "is not checked" in unknown["text"]
 
 
+@pytest.mark.parametrize("text", ["abc", "2", "2.", "v2.15"])
+def test_a_text_that_is_not_a_version_is_refused(counter, text):
+    result = run(counter, "--tensorflow", text)
+    assert str(result.exception) == f"`{text}` is not a version"
+
+
 def test_the_report_has_a_case_for_each_rule(counter, tmp_path):
     report = tmp_path / "check.xml"
     result = run(counter, "--report", report)
