@@ -36,17 +36,17 @@ class CanaryOptions:
 class CanaryFlags:
     """What the command line says of a canary; the project file has what it does not say."""
 
-    given: Mapping[str, Any]
+    fields: Mapping[str, Any]
     requests: Path | None
 
     def rules(self, target: Target) -> CanaryRules:
         """Return the rules for a target; raises UserError if they do not fit each other."""
         from cloudserve.release.canary.rules import CanaryRules
 
-        given = dict(self.given)
+        fields = dict(self.fields)
         # Steps of the command line have no least times of the file.
-        replaced: dict[str, Any] = {"holds": {}} if "steps" in given or "hold" in given else {}
-        return CanaryRules(**{**target.canary.rules, **replaced, **given})
+        replaced: dict[str, Any] = {"holds": {}} if "steps" in fields or "hold" in fields else {}
+        return CanaryRules(**{**target.canary.rules, **replaced, **fields})
 
     def options(self, project: Project, target: Target, model: str) -> CanaryOptions:
         """Return the canary of a model; raises UserError also if its requests cannot be read."""
@@ -149,10 +149,10 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def with_canary(*, is_canary: bool, requests: Path | None, **rest: Any) -> None:
         options = {name: rest.pop(name) for name in _NAMES}
-        given = {name: value for name, value in options.items() if value is not None}
-        if not is_canary and (requests or given):
+        values = {name: value for name, value in options.items() if value is not None}
+        if not is_canary and (requests or values):
             raise click.UsageError("there are options for `--canary`, which is not given")
-        canary = CanaryFlags(_converted(given), requests) if is_canary else None
+        canary = CanaryFlags(_converted(values), requests) if is_canary else None
         command(canary=canary, **rest)
 
     for option in reversed(_OPTIONS):
@@ -160,14 +160,14 @@ def canary_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_canary
 
 
-def _converted(given: dict[str, Any]) -> dict[str, Any]:
+def _converted(options: dict[str, Any]) -> dict[str, Any]:
     """Return options as the fields of `CanaryRules`."""
     from cloudserve.release.canary.rules import Source
 
-    source = {"source": Source(given["source"])} if "source" in given else {}
-    shift = {"max_shift": given["max_shift"] / _ALL} if "max_shift" in given else {}
-    wrong = {"more_wrong": given["max_wrong"] / _ALL} if "max_wrong" in given else {}
-    rest = {name: value for name, value in given.items() if name != "max_wrong"}
+    source = {"source": Source(options["source"])} if "source" in options else {}
+    shift = {"max_shift": options["max_shift"] / _ALL} if "max_shift" in options else {}
+    wrong = {"more_wrong": options["max_wrong"] / _ALL} if "max_wrong" in options else {}
+    rest = {name: value for name, value in options.items() if name != "max_wrong"}
     return {**rest, **source, **shift, **wrong}
 
 

@@ -64,15 +64,15 @@ def take_recording(context: click.Context, options: dict[str, Any]) -> Recording
     from cloudserve.golden.recording import recording
 
     path = options.pop("record")
-    given = {name: options.pop(name) for name in _NAMES}
-    for name in given:
+    values = {name: options.pop(name) for name in _NAMES}
+    for name in values:
         is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
         if path is None and is_given:
             raise click.UsageError(f"--{name.replace('_', '-')} requires --record", context)
     return recording(
         path,
-        rate=given["record_rate"],
-        most=given["record_most"],
-        redact=given["redact"],
-        errors=given["record_errors"],
+        rate=values["record_rate"],
+        most=values["record_most"],
+        redact=values["redact"],
+        errors=values["record_errors"],
     )

@@ -66,16 +66,16 @@ def _side(side: Compared) -> dict[str, Any]:
 DRIFT_COLUMNS = ("WHAT", "PROJECT", "LEDGER", "PLATFORM")
 
 
-def drift_report(found: Sequence[DriftReport]) -> Report:
+def drift_report(reports: Sequence[DriftReport]) -> Report:
     """Render drifts, one line per difference."""
-    models = [msgspec.to_builtins(each) | {"equal": not each.drifts} for each in found]
-    document = {"equal": not any(each.drifts for each in found), "models": models}
-    return Report(document, tuple(map(_drift_table, found)))
+    models = [msgspec.to_builtins(each) | {"equal": not each.drifts} for each in reports]
+    document = {"equal": not any(each.drifts for each in reports), "models": models}
+    return Report(document, tuple(map(_drift_table, reports)))
 
 
-def _drift_table(found: DriftReport) -> Table:
-    count = counted(len(found.drifts), "difference") if found.drifts else "no differences"
-    title = f"{found.model} on {found.target}: {count}"
-    title = "\n".join([*(f"note: {note}" for note in found.notes), title])
-    rows = [(drift.what, drift.project, drift.ledger, drift.platform) for drift in found.drifts]
+def _drift_table(report: DriftReport) -> Table:
+    count = counted(len(report.drifts), "difference") if report.drifts else "no differences"
+    title = f"{report.model} on {report.target}: {count}"
+    title = "\n".join([*(f"note: {note}" for note in report.notes), title])
+    rows = [(drift.what, drift.project, drift.ledger, drift.platform) for drift in report.drifts]
     return Table(DRIFT_COLUMNS, rows, title)

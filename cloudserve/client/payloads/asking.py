@@ -30,7 +30,7 @@ class Described(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PayloadOptions:
     """What was given; only one of the kinds."""
 
     images: tuple[Path, ...] = ()
@@ -81,13 +81,13 @@ class Given:
         return rows if isinstance(rows[0], bytes) else _stacked(rows)
 
     def _kinds(self) -> tuple[str, ...]:
-        given = {
+        options = {
             "--image": self.images,
             "--example": self.examples,
             "--npy": self.npy,
             "--text": self.texts,
         }
-        return tuple(name for name, value in given.items() if value)
+        return tuple(name for name, value in options.items() if value)
 
 
 def _stacked(rows: list[Any]) -> Any:

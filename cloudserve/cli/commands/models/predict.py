@@ -23,7 +23,7 @@ from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
     from cloudserve.client import Client
-    from cloudserve.client.payloads.asking import Given
+    from cloudserve.client.payloads.asking import PayloadOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
@@ -140,12 +140,12 @@ def command(  # noqa: PLR0913 - keywords, one per option
     per prediction, `npy` writes the output as an array (.npz if there are several).
     """
     from cloudserve.client import Access, Client
-    from cloudserve.client.payloads.asking import Given
+    from cloudserve.client.payloads.asking import PayloadOptions
     from cloudserve.client.transports.access import read_token
 
     source: BinaryIO | None = payload.pop("source")
-    given = Given(**payload)
-    given.check(has_source=source is not None)
+    options = PayloadOptions(**payload)
+    options.check(has_source=source is not None)
     access = Access(token=read_token(auth_token_file), ca_file=ca_file)
     if _is_address(model, target):
         client = Client(model, version=version, access=access, timeout=timeout)
@@ -155,10 +155,10 @@ def command(  # noqa: PLR0913 - keywords, one per option
         client = Client(project, model, subject.target, version=version, timeout=timeout)
         announce(client.destination)
     with client:
-        if given.is_empty:
+        if options.is_empty:
             _send(client, source, signature, repeat, output)
         else:
-            _predict(client, given, signature, repeat, output)
+            _predict(client, options, signature, repeat, output)
 
 
 def _is_address(model: str, target: str | None) -> bool:
@@ -184,9 +184,11 @@ def _send(
     print_response(answer, client.where, output, times)
 
 
-def _predict(client: Client, given: Given, signature: str | None, repeat: int, output: str) -> None:
+def _predict(
+    client: Client, options: PayloadOptions, signature: str | None, repeat: int, output: str
+) -> None:
     from cloudserve.client.payloads.asking import repeated
 
-    inputs = given.inputs(client, signature or "")
+    inputs = options.inputs(client, signature or "")
     answer, times = repeated(lambda: client.predict(inputs, signature=signature), repeat)
     print_answer(answer, output, times)

@@ -69,9 +69,9 @@ def command(  # noqa: PLR0913 - one parameter per option
 def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
     from cloudserve.cli.render.difference import drift_report
 
-    found = [subject.releases().drift() for subject in subjects]
-    print_report(drift_report(found), output)
-    if any(each.drifts for each in found):
+    reports = [subject.releases().drift() for subject in subjects]
+    print_report(drift_report(reports), output)
+    if any(each.drifts for each in reports):
         raise click.exceptions.Exit(DRIFTED)
 
 

@@ -177,9 +177,9 @@ def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
     from cloudserve.local.running import read_running
 
     context = click.get_current_context()
-    given = [text for text in context.meta[ARGUMENTS] if text != "--detach"]
+    arguments = [text for text in context.meta[ARGUMENTS] if text != "--detach"]
     # Before the arguments that were given: they may end with `--`.
-    if not start_detached([*(() if port is not None else ("--port", "0")), *given], data):
+    if not start_detached([*(() if port is not None else ("--port", "0")), *arguments], data):
         context.exit(2)
     running = read_running(data)
     assert running is not None
