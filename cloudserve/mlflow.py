@@ -328,12 +328,12 @@ def _saved_model(
         folder = Path(name)
         (folder / "download").mkdir()
         local = download_artifacts(artifact_uri=model_uri, dst_path=str(folder / "download"))
-        found = _find(Path(local), model_uri)
+        source = _find(Path(local), model_uri)
         registered = _registered(Path(local))
-        number = registered.version if registered else _number(found, deployment)
+        number = registered.version if registered else _number(source, deployment)
         base = folder / "model"
         base.mkdir()
-        (base / str(number)).symlink_to(found, target_is_directory=True)
+        (base / str(number)).symlink_to(source, target_is_directory=True)
         yield base, registered
 
 

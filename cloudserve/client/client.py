@@ -141,8 +141,8 @@ class Client:
     def signatures(self) -> Sequence[Signature]:
         """Return the signatures of the model, sorted by name; () if the server tells none."""
         contract = self._channel.describe(self._version, self._timeout)
-        found = contract.signatures if contract else {}
-        return tuple(found[name] for name in sorted(found))
+        signatures = contract.signatures if contract else {}
+        return tuple(signatures[name] for name in sorted(signatures))
 
     def close(self) -> None:
         """Close the connections, and release a model in this process."""

@@ -119,9 +119,11 @@ class Mirror:
                 self._add(failed=1, finding=f"the copy failed: {kind}: {error}")
 
     def _compare(self, first: Answer, second: Answer) -> None:
-        found = compare(first.outputs, second.outputs, self._tolerance)
-        finding = "; ".join(found.findings)
-        self._add(compared=1, differing=int(bool(finding)), finding=finding, largest=found.largest)
+        difference = compare(first.outputs, second.outputs, self._tolerance)
+        finding = "; ".join(difference.findings)
+        self._add(
+            compared=1, differing=int(bool(finding)), finding=finding, largest=difference.largest
+        )
 
     def _add(
         self,
@@ -135,8 +137,8 @@ class Mirror:
     ) -> None:
         with self._lock:
             now = self._report
-            found = (largest or {}).items()
-            sizes = {name: max(size, now.largest.get(name, 0.0)) for name, size in found}
+            items = (largest or {}).items()
+            sizes = {name: max(size, now.largest.get(name, 0.0)) for name, size in items}
             findings = (*now.findings, finding) if finding else now.findings
             self._report = replace(
                 now,

@@ -42,12 +42,12 @@ class Weights:
         """Return the version for a key, or for a request without one."""
         place = random.random() if key is None else self.place(key)  # noqa: S311 - a share
         point, reached = place * sum(self.shares.values()), 0.0
-        given = [name for name, share in self.shares.items() if share > 0]
-        for name in given:
+        names = [name for name, share in self.shares.items() if share > 0]
+        for name in names:
             reached += self.shares[name]
             if point < reached:
                 return name
-        return given[-1]  # the sum of floats may end a little below the total
+        return names[-1]  # the sum of floats may end a little below the total
 
     def place(self, key: str) -> float:
         """Return the place of a key, from 0 to below 1."""

@@ -38,20 +38,22 @@ class Deviation:
     first: str = ""
     """The first value outside, such as `request 2, predictions[0][1]: 0.5 instead of 0.25`."""
 
-    def add(self, expected: Any, found: Any, tolerance: Tolerance, place: str) -> None:
+    def add(self, expected: Any, actual: Any, tolerance: Tolerance, place: str) -> None:
         """Count a single value."""
         self.values += 1
-        if isinstance(expected, float) and _is_number(found):
-            gap = distance(float(expected), float(found), tolerance.dtype)
+        if isinstance(expected, float) and _is_number(actual):
+            gap = distance(float(expected), float(actual), tolerance.dtype)
             self.absolute = max(self.absolute, gap.absolute)
             self.relative = max(self.relative, gap.relative)
             self.ulp = max(self.ulp, gap.ulp)
             is_within = gap.is_within(tolerance)
         else:
-            is_alike = type(expected) is type(found) or (_is_number(expected) and _is_number(found))
-            is_within = is_alike and expected == found
+            is_alike = type(expected) is type(actual) or (
+                _is_number(expected) and _is_number(actual)
+            )
+            is_within = is_alike and expected == actual
         if not is_within:
-            self.differ(f"{place}: {_say(found)} instead of {_say(expected)}")
+            self.differ(f"{place}: {_say(actual)} instead of {_say(expected)}")
 
     def differ(self, text: str) -> None:
         """Count a value outside."""
@@ -89,72 +91,72 @@ class Comparison:
 
     _example: Example = _WHOLE
 
-    def add_example(self, example: Example, found: Mapping[str, Any], where: str) -> bool:
+    def add_example(self, example: Example, actual: Mapping[str, Any], where: str) -> bool:
         """Compare an answer with that of an example, as far as it was recorded."""
         self._example = example
         try:
-            return self.add(example.answer or {}, found, where)
+            return self.add(example.answer or {}, actual, where)
         finally:
             self._example = _WHOLE
 
-    def add(self, expected: Mapping[str, Any], found: Mapping[str, Any], where: str) -> bool:
+    def add(self, expected: Mapping[str, Any], actual: Mapping[str, Any], where: str) -> bool:
         """Compare one answer; return whether it is as recorded. `where` names the request."""
         before = sum(one.outside for one in self.deviations.values())
         for form in _FORMS:
             if form in expected:
-                self._form(form, expected[form], found, where)
+                self._form(form, expected[form], actual, where)
         return before == sum(one.outside for one in self.deviations.values())
 
-    def _form(self, form: str, expected: Any, found: Mapping[str, Any], where: str) -> None:
-        if form not in found:
+    def _form(self, form: str, expected: Any, actual: Mapping[str, Any], where: str) -> None:
+        if form not in actual:
             self._of("").differ(f"{where}: the answer has no `{form}`")
             return
         place = f"{where}, {form}"
-        self._walk("", expected, found[form], place)
+        self._walk("", expected, actual[form], place)
 
-    def _walk(self, output: str, expected: Any, found: Any, place: str) -> None:
+    def _walk(self, output: str, expected: Any, actual: Any, place: str) -> None:
         rule = self._example.redacted.get(output, "")
         if rule == Action.HASH:
             self._of(output).values += 1
             return
-        match expected, found:
-            case list(), list() if len(expected) == len(found):
-                for index, (one, other) in enumerate(zip(expected, found, strict=True)):
+        match expected, actual:
+            case list(), list() if len(expected) == len(actual):
+                for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
                     self._walk(output, one, other, f"{place}[{index}]")
-            case dict(), dict() if self._are_named(output, expected, found):
+            case dict(), dict() if self._are_named(output, expected, actual):
                 for name in expected:
-                    self._walk(output or name, expected[name], found[name], f"{place}.{name}")
-            case (list(), _) | (dict(), _) | (_, list()) | (_, dict()) if expected != found:
-                text = f"{place}: {_shape(found)} instead of {_shape(expected)}"
+                    self._walk(output or name, expected[name], actual[name], f"{place}.{name}")
+            case (list(), _) | (dict(), _) | (_, list()) | (_, dict()) if expected != actual:
+                text = f"{place}: {_shape(actual)} instead of {_shape(expected)}"
                 self._of(output).differ(text)
             case (int(), float()) | (float(), int()) if self.is_strict:
-                kinds = f"{_say(found)} ({_type(found)}) instead of {_say(expected)}"
+                kinds = f"{_say(actual)} ({_type(actual)}) instead of {_say(expected)}"
                 self._of(output).differ(f"{place}: {kinds} ({_type(expected)})")
             case _:
                 tolerance = self.golden.tolerance(output)
-                self._of(output).add(expected, _nearest(found, expected, rule), tolerance, place)
+                self._of(output).add(expected, _nearest(actual, expected, rule), tolerance, place)
 
     def _are_named(
-        self, output: str, expected: Mapping[str, Any], found: Mapping[str, Any]
+        self, output: str, expected: Mapping[str, Any], actual: Mapping[str, Any]
     ) -> bool:
         """Return whether both are values by name, as far as the names were recorded."""
         if set(expected) == _BINARY:
             return False
         if self._example.partial and not output:
-            return expected.keys() <= found.keys()
-        return expected.keys() == found.keys()
+            return expected.keys() <= actual.keys()
+        return expected.keys() == actual.keys()
 
     def _of(self, output: str) -> Deviation:
         return self.deviations.setdefault(output, Deviation(output))
 
 
-def _nearest(found: Any, expected: Any, rule: str) -> Any:
-    """Return the number nearest to the recorded one that `found` may have been rounded from."""
+def _nearest(actual: Any, expected: Any, rule: str) -> Any:
+    """Return the number nearest to the recorded one that `actual` may have been rounded from."""
     digits = digits_of(rule)
-    if digits is None or not (_is_number(found) and _is_number(expected)):
-        return found
+    if digits is None or not (_is_number(actual) and _is_number(expected)):
+        return actual
     step = 0.5 * 10.0**-digits * (1 + _ROUNDING)
-    return min(max(float(expected), found - step), found + step)
+    return min(max(float(expected), actual - step), actual + step)
 
 
 def _is_number(value: Any) -> bool:

@@ -35,15 +35,15 @@ _SAME = Distance()
 _FAR = Distance(FAR, FAR, FAR)
 
 
-def distance(expected: float, found: float, dtype: str = "float32") -> Distance:
+def distance(expected: float, actual: float, dtype: str = "float32") -> Distance:
     """Return the distance of two numbers; infinite if only one is finite, or a NaN."""
-    if expected == found or (math.isnan(expected) and math.isnan(found)):
+    if expected == actual or (math.isnan(expected) and math.isnan(actual)):
         return _SAME
-    if not (math.isfinite(expected) and math.isfinite(found)):
+    if not (math.isfinite(expected) and math.isfinite(actual)):
         return _FAR
-    absolute = abs(found - expected)
+    absolute = abs(actual - expected)
     relative = absolute / abs(expected) if expected else FAR
-    return Distance(absolute, relative, ulps(expected, found, dtype))
+    return Distance(absolute, relative, ulps(expected, actual, dtype))
 
 
 def ulps(one: float, other: float, dtype: str) -> int:

@@ -154,12 +154,12 @@ def _cast(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
     return cast
 
 
-def _may_cast(given: Any, wanted: Any) -> bool:
+def _may_cast(source: Any, target: Any) -> bool:
     """Return whether numbers of one dtype may become another's: not floats whole numbers."""
     order = "iufcV"  # ml_dtypes' types have the kind V, and are floats
-    if given.kind not in order or wanted.kind not in order:
+    if source.kind not in order or target.kind not in order:
         return False
-    is_whole = given.kind in "iu"
-    if wanted.kind in "iu":
+    is_whole = source.kind in "iu"
+    if target.kind in "iu":
         return is_whole
-    return bool(wanted.kind == "c" or given.kind != "c")
+    return bool(target.kind == "c" or source.kind != "c")

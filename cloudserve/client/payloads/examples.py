@@ -79,9 +79,9 @@ def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else (value,)
 
 
-def _wrong(name: str, found: str) -> UserError:
+def _wrong(name: str, value: str) -> UserError:
     return UserError(
-        f"the feature `{name}` has {found}",
+        f"the feature `{name}` has {value}",
         where="the tf.Example",
         hint="give numbers, texts, bytes, or a list of one of them",
     )

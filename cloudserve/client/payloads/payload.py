@@ -68,12 +68,12 @@ def check_payload(inputs: Any, spec: Signature, where: str) -> Payload:
     place = f"{where}, signature {spec.name}"
     columns = _columns(inputs, spec, place)
     _check_names(columns, spec, place)
-    given = [each for each in spec.inputs if each.alias in columns]
-    tensors = {each.alias: _checked(columns[each.alias], each, place) for each in given}
+    specs = [each for each in spec.inputs if each.alias in columns]
+    tensors = {each.alias: _checked(columns[each.alias], each, place) for each in specs}
     _check_batch(tensors, spec, place)
     doubts = (
         _sentence(_counted(tensors[s.alias]), s)
-        for s in given
+        for s in specs
         if not _fits(tensors[s.alias].shape, s)
     )
     return Payload(spec, tensors, next(doubts, ""))
@@ -104,9 +104,9 @@ def _transposed(rows: Sequence[Any], where: str) -> dict[str, list[Any]]:
     names = rows[0].keys()
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping) or row.keys() != names:
-            found = ", ".join(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
+            columns = ", ".join(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
             raise UserError(
-                f"row {number} has other inputs than row 0: {found or 'none'}",
+                f"row {number} has other inputs than row 0: {columns or 'none'}",
                 where=where,
                 hint=f"give every row {', '.join(map(str, names))}",
             )

@@ -62,13 +62,13 @@ def arrays_file(outputs: Arrays, file: BinaryIO) -> None:
 def decode_request(body: bytes) -> tuple[Any, str]:
     """Return the inputs of a JSON request and its signature; raises UserError for another one."""
     document = json.loads(body, object_hook=_bytes)
-    given = document.keys() & {"instances", "inputs"} if isinstance(document, Mapping) else ()
-    if len(given) != 1:
+    keys = document.keys() & {"instances", "inputs"} if isinstance(document, Mapping) else ()
+    if len(keys) != 1:
         raise UserError(
             "the request has neither `instances` nor `inputs`, or both",
             hint='send {"instances": […]}, one entry per prediction',
         )
-    return document[next(iter(given))], str(document.get("signature_name", ""))
+    return document[next(iter(keys))], str(document.get("signature_name", ""))
 
 
 def predictions_of(answer: bytes, where: str) -> list[Any]:
@@ -77,14 +77,14 @@ def predictions_of(answer: bytes, where: str) -> list[Any]:
         document = json.loads(json_text(answer))
     except (ValueError, RecursionError):
         document = None
-    found = document.get("predictions") if isinstance(document, Mapping) else None
-    if not isinstance(found, list):
+    predictions = document.get("predictions") if isinstance(document, Mapping) else None
+    if not isinstance(predictions, list):
         raise RemoteError(
             "the answer has no `predictions`",
             where=where,
             hint="`cloudserve predict --input FILE -o json` prints it unchanged",
         )
-    return found
+    return predictions
 
 
 def _bytes(value: dict[str, Any]) -> Any:

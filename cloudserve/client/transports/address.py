@@ -138,12 +138,12 @@ def _grpc(text: str, authority: str, path: str, model: str, secure: bool) -> Ser
 
 
 def _rest(text: str, base: str, path: str, model: str) -> ServerAddress:
-    prefix, found, rest = path.partition("/v1/models/")
-    if not found:
+    prefix, separator, rest = path.partition("/v1/models/")
+    if not separator:
         if not model:
             raise _nameless(text, "http://HOST:PORT/v1/models/NAME")
-        prefix, found, rest = path.rstrip("/"), "/v1/models/", model
-    match = _MODEL_PATH.fullmatch(found + rest)
+        prefix, separator, rest = path.rstrip("/"), "/v1/models/", model
+    match = _MODEL_PATH.fullmatch(separator + rest)
     if match is None:
         raise _nameless(text, "http://HOST:PORT/v1/models/NAME[/versions/N or /labels/LABEL]")
     secure = base.startswith("https")

@@ -96,11 +96,13 @@ class PlatformChannel:
         """Return whether the files that `describe` read are those of the answering revision."""
         deployment = self._provider.read(self._model.name).deployment
         chosen = self.revision(version) or deployment.live
-        found = deployment.find(chosen) if chosen else None
-        if found is None:
+        deployed = deployment.find(chosen) if chosen else None
+        if deployed is None:
             return False
         tree = read_tree(resolve(self._model.path, _number(version))[1])
-        return tree.digest == found.revision.digest or _same_id(tree.digest, found.revision.id)
+        return tree.digest == deployed.revision.digest or _same_id(
+            tree.digest, deployed.revision.id
+        )
 
     def send(self, call: Call, request: bytes, seconds: float) -> Reply:
         """Send a prediction; see Channel."""

@@ -80,8 +80,8 @@ class ModelCache:
 
     def _entries(self) -> list[Path]:
         """Return the folders of versions; the folder may have been given with others in it."""
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return [path for path in found if _FINGERPRINT.fullmatch(path.name) and path.is_dir()]
+        paths = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path for path in paths if _FINGERPRINT.fullmatch(path.name) and path.is_dir()]
 
 
 def _fetch_unannounced(
