@@ -67,12 +67,12 @@ class Approver:
             )
         ledger = Ledger(self.provider.blobs, self.layout)
         person, gate = Person.of(self.who, destination.person), self.gates.approval
-        found = read_approvals(ledger, revision.digest)
+        approvals = read_approvals(ledger, revision.digest)
         is_strict = gate is not None and gate.require_other
-        if is_strict and not withdraw and not found.is_other(person):
+        if is_strict and not withdraw and not approvals.is_other(person):
             raise CheckFailedError(
                 f"{person} cannot approve {revision.id}: "
-                f"{' and '.join(map(str, found.deployers))} deployed it",
+                f"{' and '.join(map(str, approvals.deployers))} deployed it",
                 where=where,
                 hint="the target requires the approval of another person (`require_other`)",
             )

@@ -38,7 +38,7 @@ def call_example(
     provider = registry.provider(place, os.environ if environ is None else environ)
     name = project.model(model).name
     own = {"Python": f'cloudserve.Client("{name}@{place.name}").predict(inputs)'}
-    found = provider.call_example(name) if isinstance(provider, CallableProvider) else None
-    if found is None:
+    example = provider.call_example(name) if isinstance(provider, CallableProvider) else None
+    if example is None:
         return CallExample("", own)
-    return CallExample(found.resource, {**own, **found.ways})
+    return CallExample(example.resource, {**own, **example.ways})

@@ -69,8 +69,8 @@ class Measure:
         if not self.classes:
             return more_often(self.live, self.canary)
         pair = ((self.live, self.canary), (self.canary, self.live))
-        found = max(more_often(*counts, self.margin) for counts in pair)
-        return max(0.0, found - log(2 * self.classes))
+        evidence = max(more_often(*counts, self.margin) for counts in pair)
+        return max(0.0, evidence - log(2 * self.classes))
 
     @property
     def passed(self) -> float:
@@ -183,13 +183,13 @@ class Comparison:
         The answers after its last record are not counted, and labelled requests are all sent again.
         That leaves the tests valid: what ended that run did not know the evidence.
         """
-        found = cls(rules)
+        comparison = cls(rules)
         if errors := record.find("errors", PROBES):
-            found._errors = errors.live, errors.canary
+            comparison._errors = errors.live, errors.canary
         if slow := record.find("slow", PROBES):
-            found._slow, found.threshold = (slow.live, slow.canary), slow.threshold
-        found._classes.continue_from(record)
-        return found
+            comparison._slow, comparison.threshold = (slow.live, slow.canary), slow.threshold
+        comparison._classes.continue_from(record)
+        return comparison
 
     @property
     def requests(self) -> int:

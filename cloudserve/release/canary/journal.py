@@ -88,12 +88,12 @@ def left_by(ledger: Ledger, revision: str, live: str) -> Release | None:
     rollback after the step was cut off, the step counts only if its evidence had decided to roll
     back.
     """
-    found = moves(ledger)
-    newest = next(found, None)
+    releases = moves(ledger)
+    newest = next(releases, None)
     is_ending = not live
     if newest is not None and newest.operation is Operation.ROLLBACK:
         is_ending = True
-        newest = next(found, None) if newest.outcome is not Event.FINISHED else None
+        newest = next(releases, None) if newest.outcome is not Event.FINISHED else None
     if newest is None or newest.operation is not Operation.PROMOTE or newest.canary is None:
         return None
     canary = newest.canary

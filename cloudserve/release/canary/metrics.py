@@ -50,15 +50,15 @@ class Metrics:
     _begin: datetime | None = field(init=False, default=None)
     """The beginning of the first minute that is counted."""
     _slow_since: datetime | None = field(init=False, default=None)
-    _found: tuple[TrafficCounts, TrafficCounts] = (TrafficCounts(), TrafficCounts())
+    _traffic: tuple[TrafficCounts, TrafficCounts] = (TrafficCounts(), TrafficCounts())
     _slow: tuple[TrafficCounts, TrafficCounts] = (TrafficCounts(), TrafficCounts())
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Return what was counted."""
         rules = self.rules
-        live, canary = (Counts(found.requests, found.errors) for found in self._found)
-        live_slow, canary_slow = (Counts(found.timed, found.slow) for found in self._slow)
+        live, canary = (Counts(traffic.requests, traffic.errors) for traffic in self._traffic)
+        live_slow, canary_slow = (Counts(traffic.timed, traffic.slow) for traffic in self._slow)
         return (
             Measure("errors", live, canary, rules.more_errors, METRICS),
             Measure("slow", live_slow, canary_slow, rules.more_slow, METRICS, self._threshold),
@@ -81,7 +81,7 @@ class Metrics:
         self.due = self.clock() + max(1.0, (next_end - now).total_seconds())
 
     def _count(self, begin: datetime, until: datetime) -> None:
-        self._found = self._both(begin, until, _NEVER)
+        self._traffic = self._both(begin, until, _NEVER)
         if self._slow_since is None:
             self._calibrate(begin, until)
         if self._slow_since is not None and until > self._slow_since:

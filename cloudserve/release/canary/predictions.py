@@ -34,8 +34,12 @@ def first_class(body: bytes) -> str | float | None:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return None
-    found = answer.get("predictions", answer.get("outputs")) if isinstance(answer, dict) else None
-    return _class_of(found[0] if isinstance(found, list) and found else found)
+    predictions = (
+        answer.get("predictions", answer.get("outputs")) if isinstance(answer, dict) else None
+    )
+    return _class_of(
+        predictions[0] if isinstance(predictions, list) and predictions else predictions
+    )
 
 
 def _class_of(value: Any) -> str | float | None:
@@ -62,16 +66,16 @@ class Classes:
     """The upper ends of the quarters of a single number; () for classes."""
     live: Counter[str] = field(default_factory=Counter)
     canary: Counter[str] = field(default_factory=Counter)
-    _seen: list[str | float] = field(default_factory=list)
+    _first_values: list[str | float] = field(default_factory=list)
 
     def add_live(self, body: bytes) -> None:
         """Count an answer of the live revision, or let it fix the classes."""
-        found = first_class(body)
+        value = first_class(body)
         if self.names:
-            self.live[self._named(found)] += 1
-        elif found is not None:
-            self._seen.append(found)
-            if len(self._seen) == self.first:
+            self.live[self._named(value)] += 1
+        elif value is not None:
+            self._first_values.append(value)
+            if len(self._first_values) == self.first:
                 self._fix()
 
     def add_canary(self, body: bytes) -> None:
@@ -101,17 +105,17 @@ class Classes:
             self.live[name], self.canary[name] = measured.live.events, measured.canary.events
 
     def _fix(self) -> None:
-        numbers = [value for value in self._seen if isinstance(value, float)]
-        if len(numbers) < len(self._seen):
-            common = Counter(map(str, self._seen)).most_common(MOST_CLASSES)
+        numbers = [value for value in self._first_values if isinstance(value, float)]
+        if len(numbers) < len(self._first_values):
+            common = Counter(map(str, self._first_values)).most_common(MOST_CLASSES)
             self.names = (*sorted(name for name, _ in common), OTHERS)
             return
         cuts = sorted(set(quantiles(numbers, n=_QUARTERS)))
         self.edges = (*cuts, inf)
         self.names = (*(f"up to {cut:.4g}" for cut in cuts), f"above {cuts[-1]:.4g}")
 
-    def _named(self, found: str | float | None) -> str:
-        if self.edges and isinstance(found, float):
-            return self.names[bisect_left(self.edges, found)]
-        name = str(found)
+    def _named(self, value: str | float | None) -> str:
+        if self.edges and isinstance(value, float):
+            return self.names[bisect_left(self.edges, value)]
+        name = str(value)
         return name if name in self.names else OTHERS

@@ -295,10 +295,10 @@ def _check_labels(
             hint="leave `max_wrong` out; the gate `golden` has `accuracy`",
         )
     needed = labelled_needed(rules.more_wrong, rules.pass_evidence)
-    found = len(labels.right) if labels else 0
-    if found < needed:
+    labelled = len(labels.right) if labels else 0
+    if labelled < needed:
         raise UserError(
-            f"{counted(found, 'request')} with labels cannot prove a margin of "
+            f"{counted(labelled, 'request')} with labels cannot prove a margin of "
             f"{rules.more_wrong * ALL:g} %: that takes {needed} at least",
             where=where,
             hint="give more labelled requests, or a greater `max_wrong`",

@@ -51,17 +51,17 @@ class SplitProber:
         Raises CheckFailedError for a successful answer of another revision, or of none.
         """
         begin = self.clock()
-        found = self.ask(next(self._bodies))
-        answer = Answer(self.clock() - begin, found.error, found.body)
-        if found.revision == self.canary:
+        response = self.ask(next(self._bodies))
+        answer = Answer(self.clock() - begin, response.error, response.body)
+        if response.revision == self.canary:
             comparison.add_canary(answer)
-        elif found.revision == self.live:
+        elif response.revision == self.live:
             comparison.add_live(answer)
-        elif found.error:
-            comparison.add_unknown(found.error)
+        elif response.error:
+            comparison.add_unknown(response.error)
         else:
             raise CheckFailedError(
-                f"a request was answered by {found.revision or 'a version without a name'}, "
+                f"a request was answered by {response.revision or 'a version without a name'}, "
                 f"neither by {self.live} nor by {self.canary}",
                 hint="look at `cloudserve status`: somebody may have changed the endpoint",
             )

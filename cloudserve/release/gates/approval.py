@@ -76,12 +76,12 @@ class ApprovalGate:
         if step.args["registry"] and isinstance(self.provider, RegistryProvider):
             yield self.provider.approval(plan.model, plan.revision)
         if step.args["ledger"]:
-            found = self._in_ledger(plan)
+            approvals = self._in_ledger(plan)
             figures |= {
-                "approved_by": [str(person) for person in found.approvers],
-                "deployed_by": [str(person) for person in found.deployers],
+                "approved_by": [str(person) for person in approvals.approvers],
+                "deployed_by": [str(person) for person in approvals.deployers],
             }
-            yield _judged(plan, found, is_other=bool(step.args["require_other"]))
+            yield _judged(plan, approvals, is_other=bool(step.args["require_other"]))
 
     def _in_ledger(self, plan: Plan) -> Approvals:
         if not self.provider.blobs.exists():
@@ -93,23 +93,23 @@ def _registry_of(provider: Provider) -> str:
     return provider.registry if isinstance(provider, RegistryProvider) else ""
 
 
-def _judged(plan: Plan, found: Approvals, *, is_other: bool) -> Approval:
+def _judged(plan: Plan, approvals: Approvals, *, is_other: bool) -> Approval:
     name, command = plan.revision.id, f"cloudserve approve {plan.model} --target {plan.target}"
     command += f" --version {plan.revision.number if plan.source else name}"
-    if not found.approvers:
+    if not approvals.approvers:
         return Approval(
             is_given=False,
             sentence=f"nobody has approved {name}",
             hint=f"look at it, then: {command}",
         )
-    by = found.others if is_other else found.approvers
+    by = approvals.others if is_other else approvals.approvers
     if by:
         return Approval(is_given=True, sentence=f"{name} is approved by {_names(by)}")
-    who = _names(found.approvers)
+    who = _names(approvals.approvers)
     why = "the ledger does not say who deployed it"
-    if found.deployers:
-        why = f"{_names(found.deployers)} deployed it"
-        if not {*found.approvers} & {*found.deployers}:
+    if approvals.deployers:
+        why = f"{_names(approvals.deployers)} deployed it"
+        if not {*approvals.approvers} & {*approvals.deployers}:
             why += " (a name from the cloud and one from a machine cannot be compared)"
     return Approval(
         is_given=False,

@@ -43,7 +43,7 @@ class GoldenGate:
         golden = read_golden(self.file)
         self._check_decides(golden)
         why = self.revisions.why_not_deployed(plan, reading)
-        asked = LOCAL if why else DEPLOYED
+        server = LOCAL if why else DEPLOYED
         share = reading.deployment.traffic.get(plan.revision.id, 0.0)
         traffic = f"with {share:.0%} of the traffic" if share else "without traffic"
         place = f"in the local server, because {why}" if why else f"on the platform, {traffic}"
@@ -52,7 +52,7 @@ class GoldenGate:
         args = {
             "file": self.settings.file,
             "digest": golden.digest,
-            "asked": asked,
+            "asked": server,
             "tolerance": dict(self.settings.tolerances),
             "accuracy": self.settings.accuracy,
         }
@@ -89,8 +89,8 @@ class GoldenGate:
         golden, bounds = read_golden(self.file), self.settings.tolerances
         if not bounds:
             return golden
-        given = {name: int(value) if name == "ulp" else value for name, value in bounds.items()}
-        tolerance = msgspec.structs.replace(golden.header.tolerance, **given)
+        replaced = {name: int(value) if name == "ulp" else value for name, value in bounds.items()}
+        tolerance = msgspec.structs.replace(golden.header.tolerance, **replaced)
         header = msgspec.structs.replace(golden.header, tolerance=tolerance)
         return replace(golden, header=header)
 
@@ -103,9 +103,9 @@ class GoldenGate:
             return f"the local server does not run the model's {SCRIPT}"
         return ""
 
-    def _verdict(self, result: Replayed, golden: Golden, asked: str) -> Verdict:
+    def _verdict(self, result: Replayed, golden: Golden, server: str) -> Verdict:
         least = self.settings.accuracy
-        figures = result.figures() | {"asked": asked, "least_accuracy": least}
+        figures = result.figures() | {"asked": server, "least_accuracy": least}
         refusals = [*_differences(result), *_inaccuracy(result, least)]
         ruling = Ruling.REFUSED if refusals else Ruling.PASSED
         sentence = "; ".join(refusals or _passed(result, golden))

@@ -122,11 +122,11 @@ class LatencyGate:
     def _bounds(self, stopwatch: Stopwatch, name: str, live: str) -> Iterator[Bound]:
         times, confidence = stopwatch.times, self.settings.confidence
         for quantile, most in self.settings.milliseconds.items():
-            found = quantile_interval(times[name], QUANTILES[quantile], confidence)
-            yield Bound(quantile, found, most, " ms")
+            interval = quantile_interval(times[name], QUANTILES[quantile], confidence)
+            yield Bound(quantile, interval, most, " ms")
         for quantile, most in self.settings.times_live.items():
-            found = ratio_interval(times[name], times[live], QUANTILES[quantile], confidence)
-            yield Bound(quantile, found, most, f" times that of {live}")
+            interval = ratio_interval(times[name], times[live], QUANTILES[quantile], confidence)
+            yield Bound(quantile, interval, most, f" times that of {live}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +134,32 @@ class Bound:
     """The greatest value of a quantile, and what was measured."""
 
     quantile: str
-    found: Interval
+    interval: Interval
     most: float
     unit: str
 
     @property
     def holds(self) -> bool:
         """Return whether the whole interval is within the bound."""
-        return self.found.high <= self.most
+        return self.interval.high <= self.most
 
     @property
     def hint(self) -> str:
         """Return what to do if the bound does not hold."""
-        if self.found.low > self.most:
+        if self.interval.low > self.most:
             return "compare the machines and the load of both; or allow more"
         return "it may hold: send more `requests`, which makes the interval narrower; or allow more"
 
     def sentence(self, confidence: float) -> str:
         """Return what was measured, as a clause."""
         low, value, high = (
-            f"{one:.3g}" for one in (self.found.low, self.found.value, self.found.high)
+            f"{one:.3g}" for one in (self.interval.low, self.interval.value, self.interval.high)
         )
         bound = f"{self.most:g}{self.unit}"
         verb = "is not proven to be at most"
         if self.holds:
             verb = "is at most"
-        elif self.found.low > self.most:
+        elif self.interval.low > self.most:
             verb = "is more than"
         return (
             f"{self.quantile} {verb} {bound}: {value}, and from {low} to {high} "
@@ -168,13 +168,13 @@ class Bound:
 
     def figures(self) -> dict[str, Any]:
         """Return the bound as a JSON object; an interval without an upper end has null."""
-        high = None if self.found.high == inf else self.found.high
+        high = None if self.interval.high == inf else self.interval.high
         return {
             "quantile": self.quantile,
             "unit": self.unit.strip(),
             "most": self.most,
-            "low": self.found.low,
-            "value": self.found.value,
+            "low": self.interval.low,
+            "value": self.interval.value,
             "high": high,
         }
 

@@ -54,13 +54,13 @@ def _add(report: CheckReport, server: str, check: Callable[[], tuple[str, ...]])
     try:
         warnings = check()
     except (ModelError, UserError) as error:
-        found = [_finding(rule, Severity.ERROR, error, server, hint)]
+        results = [_finding(rule, Severity.ERROR, error, server, hint)]
     else:
-        found = [
+        results = [
             Finding(rule, Severity.WARNING, text, f"{server} may not load the model", hint)
             for text in warnings
         ]
-    findings = by_severity((*report.findings, *found))
+    findings = by_severity((*report.findings, *results))
     return replace(report, findings=findings, rules=(*report.rules, rule))
 
 

@@ -369,8 +369,8 @@ def _later(release: Release, event: Event, who: str) -> Entry:
 
 def _fold(entries: list[Entry], later: Entry | None) -> Release:
     """Return the release that entries tell of; `later` began in its place if it has no end."""
-    told = [entry for entry in entries if entry.event is not Event.EVIDENCE] or entries
-    first, last = told[0], told[-1]
+    events = [entry for entry in entries if entry.event is not Event.EVIDENCE] or entries
+    first, last = events[0], events[-1]
     if later is not None and last.outcome not in NO_END:
         later = None  # it was suspended, and recorded its end after all
     return Release(

@@ -38,8 +38,8 @@ class UploadedModels:
         """
         if revision.id not in self._interfaces:
             data, name, where = self._model_file(revision)
-            found = parse_interface(data, name, self.tags, where, self._assets(revision))
-            self._interfaces[revision.id] = found
+            interface = parse_interface(data, name, self.tags, where, self._assets(revision))
+            self._interfaces[revision.id] = interface
         return self._interfaces[revision.id]
 
     def artifact(self, revision: Revision) -> Artifact:

@@ -53,15 +53,15 @@ class Collector:
         Raises ConflictError for a revision that has a reason to stay by now.
         """
         collection, inventory = self._survey(reading, 0)
-        there = [r for r in collection.revisions if r.revision in names]
-        kept = [r for r in there if r.kept]
+        existing = [r for r in collection.revisions if r.revision in names]
+        kept = [r for r in existing if r.kept]
         if kept:
             raise ConflictError(
                 f"{kept[0].revision} is to stay: {kept[0].kept}",
                 where=f"{self.layout.model} on {self.layout.target}",
                 hint="plan the collection again",
             )
-        rest = replace(collection, revisions=tuple(there))
+        rest = replace(collection, revisions=tuple(existing))
         actions = self._leftovers(reading, rest.removes) if leftovers else ()
         return self._plan(reading, rest, inventory, actions)
 

@@ -67,9 +67,9 @@ class Removals:
         self.blobs.delete(self._manifest(name))
 
     def _move(self, source: str, key: str) -> None:
-        found = self.blobs.read(source)
-        if found is not None and self.blobs.read(key) is None:
-            self.blobs.write(key, found[0], Expect.ABSENT)
+        content = self.blobs.read(source)
+        if content is not None and self.blobs.read(key) is None:
+            self.blobs.write(key, content[0], Expect.ABSENT)
 
     def _files(self, name: str) -> Files | None:
         return read_files(self.blobs, self.layout, name)

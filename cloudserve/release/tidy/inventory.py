@@ -68,7 +68,7 @@ def read_files(blobs: BlobStore, layout: Layout, name: str) -> Files | None:
     """Return the objects of one revision, or None if it is not in the bucket."""
     prefixes = (f"{layout.root}revisions/{name}", f"{layout.manifests}{name}.json")
     listed = (blobs.list(prefix) for prefix in (*prefixes, f"{layout.removals}{name}.json"))
-    objects = {blob.key: blob for found in listed for blob in found}
+    objects = {blob.key: blob for group in listed for blob in group}
     return _Reader(blobs, layout, objects).read().files.get(name)
 
 
@@ -79,9 +79,9 @@ def read_manifest_of(blobs: BlobStore, layout: Layout, name: str) -> Manifest | 
     """
     for prefix in (layout.manifests, layout.removals):
         key = f"{prefix}{name}.json"
-        found = blobs.read(key)
-        if found is not None:
-            manifest = read_manifest(found[0], f"{blobs.url}/{key}")
+        content = blobs.read(key)
+        if content is not None:
+            manifest = read_manifest(content[0], f"{blobs.url}/{key}")
             check_manifest(manifest, manifest.digest, f"{blobs.url}/{key}")
             if Revision(number_of(name), manifest.digest).id != name:
                 raise ConflictError(
@@ -127,11 +127,11 @@ class _Reader:
                 unknown[f"{layout.manifests}{name}.json"] = INCONSISTENT
                 continue
             if manifest is not None:
-                found = self._files(name, manifest, unknown)
+                entry = self._files(name, manifest, unknown)
                 files[name] = replace(
-                    found, has_manifest=name in manifests, is_interrupted=name in removals
+                    entry, has_manifest=name in manifests, is_interrupted=name in removals
                 )
-        known = {key for found in files.values() for key in found.keys}
+        known = {key for entry in files.values() for key in entry.keys}
         known |= {f"{layout.manifests}{name}.json" for name in files}
         known |= {f"{layout.removals}{name}.json" for name in removals}
         for key in self.objects.keys() - known - unknown.keys():

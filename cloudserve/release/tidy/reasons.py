@@ -20,15 +20,15 @@ def reasons_to_keep(
     deployment: Deployment, releases: Sequence[Release], holds: Mapping[str, Hold]
 ) -> dict[str, str]:
     """Return why revisions stay, by id; `releases` are the target's, the oldest first."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for source in (
         _by_traffic(deployment),
         _by_ledger(deployment, releases),
         ((name, hold.reason) for name, hold in holds.items() if not hold.files_only),
     ):
         for name, reason in source:
-            found.setdefault(name, reason)
-    return found
+            reasons.setdefault(name, reason)
+    return reasons
 
 
 def newest(names: AnyOf[str], number: int) -> list[str]:

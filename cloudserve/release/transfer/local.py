@@ -77,10 +77,10 @@ class LocalModel:
     def find(self, revision: Revision) -> Path | None:
         """Return the directory of a revision; None if the project does not have its files."""
         try:
-            found, source, _ = self.read(revision.number)
+            own, source, _ = self.read(revision.number)
         except (UserError, ModelError):
             return None
-        return source if found == revision else None
+        return source if own == revision else None
 
     def origin(self, source: Path, who: str) -> Origin:
         """Return the origin of a release of these files by `who`."""
