@@ -76,5 +76,5 @@ def digest_of(extra: Extra, *names: str) -> str:
 
 def extra_text(extra: Extra, *names: str) -> str:
     """Return the end of a sentence on a resource with these requests' extra fields, or ""."""
-    found = [path for name in names for path in paths(extra.get(name, {}))]
-    return f", with {', '.join(found)} of `extra`" if found else ""
+    fields = [path for name in names for path in paths(extra.get(name, {}))]
+    return f", with {', '.join(fields)} of `extra`" if fields else ""

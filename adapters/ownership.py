@@ -170,7 +170,7 @@ def ownership(  # noqa: PLR0913 - what a platform's names and places are
     fold: Fold,
     encode: Fold,
 ) -> Ownership:
-    """Return what a target owns; `given` is its field `endpoint_name`, "" where it has none.
+    """Return what a target owns; `name` is its field `endpoint_name`, "" where it has none.
 
     `place` says where a target of the same provider has its endpoints, None for one whose
     endpoints are named otherwise. Raises ProjectError for a pattern that makes no names.

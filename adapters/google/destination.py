@@ -72,8 +72,8 @@ def _of_token(credentials: Credentials) -> str:
         own.refresh(partial(Request(), timeout=SECONDS))  # type: ignore[no-untyped-call]
         bearer = {"Authorization": f"Bearer {own.token}"}
         answer = requests.post(TOKEN_INFO, headers=bearer, timeout=SECONDS)
-        found = answer.json() if answer.ok else {}
+        claims = answer.json() if answer.ok else {}
     except (GoogleAuthError, requests.RequestException):  # the first call says what is wrong
         return ""
-    is_verified = str(found.get("email_verified", "")).lower() == "true"
-    return str(found.get("email", "")) if is_verified else ""
+    is_verified = str(claims.get("email_verified", "")).lower() == "true"
+    return str(claims.get("email", "")) if is_verified else ""

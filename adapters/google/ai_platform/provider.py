@@ -301,8 +301,8 @@ class AiPlatform:
 
     def server_of(self, model: str, revision_id: str) -> str:
         """Read the runtime of a revision's version; "" if there is none."""
-        found = self._ml.get_version(self._names.model(model), platform_name(revision_id))
-        runtime = str((found or {}).get("runtimeVersion", ""))
+        version = self._ml.get_version(self._names.model(model), platform_name(revision_id))
+        runtime = str((version or {}).get("runtimeVersion", ""))
         return f"AI Platform runtime {runtime}" if runtime else ""
 
     def _plan_model(self, model: str) -> Action:

@@ -298,8 +298,8 @@ class Vertex:
         ]
 
     def _read_deployed(self, model: str) -> None:
-        found = snapshot_of(self.read(model)).endpoint
-        placed = found.placed if found is not None else ()
+        endpoint = snapshot_of(self.read(model)).endpoint
+        placed = endpoint.placed if endpoint is not None else ()
         self._deployed = {each.id: each.revision or "" for each in placed}
 
     def why_not_asked(self, reading: Reading, revision_id: str) -> str:

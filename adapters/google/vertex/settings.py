@@ -88,7 +88,7 @@ def _deployed(
 
 def _version(options: Options, version: Version, expected: Expected, of: str) -> Iterator[Setting]:
     record, container = version.record, expected.container
-    there = record.get("containerSpec", {})
+    existing = record.get("containerSpec", {})
     wants = fields_of_version({**expected.version, "containerSpec": container})
     has = fields_of_version(record)
     for fields in (wants, has):
@@ -96,8 +96,8 @@ def _version(options: Options, version: Version, expected: Expected, of: str) ->
         fields.pop("labels", None)
     rows = [
         *compare(wants, has, of),
-        *compare_environment(environment_of(container), environment_of(there), of),
-        *compare_given(_of_container(container), _of_container(there), of),
+        *compare_environment(environment_of(container), environment_of(existing), of),
+        *compare_given(_of_container(container), _of_container(existing), of),
     ]
     extra = options.extra.get(MODEL, {})
     rows += compare_given(extra, record, of, f"extra.{MODEL}.")

@@ -33,21 +33,21 @@ class VariantMetrics:
     ) -> TrafficCounts:
         """Return the invocations of whole minutes, and those that failed or took over `slow` s."""
         rank = f"PR(:{slow * _MICROSECONDS:.0f})"
-        wanted = {
+        statistics = {
             "requests": ("InvocationModelErrors", "SampleCount"),
             "errors": ("InvocationModelErrors", "Sum"),
             "timed": ("ModelLatency", "SampleCount"),
             "fast": ("ModelLatency", rank),
         }
-        found = self._read(endpoint, variant, since, until, wanted, PERIOD)
-        timed, fast = found["timed"], found["fast"]
+        series = self._read(endpoint, variant, since, until, statistics, PERIOD)
+        timed, fast = series["timed"], series["fast"]
         slow_ones = sum(
             round(count * (_PERCENT - fast.get(at, _PERCENT)) / _PERCENT)
             for at, count in timed.items()
         )
         return TrafficCounts(
-            requests=round(sum(found["requests"].values())),
-            errors=round(sum(found["errors"].values())),
+            requests=round(sum(series["requests"].values())),
+            errors=round(sum(series["errors"].values())),
             timed=round(sum(timed.values())),
             slow=slow_ones,
         )
@@ -56,15 +56,15 @@ class VariantMetrics:
         self, endpoint: str, variant: str, since: datetime, until: datetime, percentile: float
     ) -> tuple[float, int]:
         """Return a percentile of the seconds that invocations took, and how many there were."""
-        wanted = {
+        statistics = {
             "seconds": ("ModelLatency", f"p{percentile:g}"),
             "timed": ("ModelLatency", "SampleCount"),
         }
         # One period holds all of the time: the percentiles of minutes cannot be put together.
         minutes = int((until - since).total_seconds() // PERIOD) + 1
-        found = self._read(endpoint, variant, since, until, wanted, minutes * PERIOD)
-        seconds = max(found["seconds"].values(), default=0.0) / _MICROSECONDS
-        return seconds, round(sum(found["timed"].values()))
+        series = self._read(endpoint, variant, since, until, statistics, minutes * PERIOD)
+        seconds = max(series["seconds"].values(), default=0.0) / _MICROSECONDS
+        return seconds, round(sum(series["timed"].values()))
 
     def _read(
         self,
@@ -72,7 +72,7 @@ class VariantMetrics:
         variant: str,
         since: datetime,
         until: datetime,
-        wanted: Mapping[str, tuple[str, str]],
+        statistics: Mapping[str, tuple[str, str]],
         period: int,
     ) -> dict[str, dict[datetime, float]]:
         """Return each wanted statistic by the beginning of its period."""
@@ -93,14 +93,14 @@ class VariantMetrics:
                     "Stat": statistic,
                 },
             }
-            for name, (metric, statistic) in wanted.items()
+            for name, (metric, statistic) in statistics.items()
         ]
-        found: dict[str, dict[datetime, float]] = {name: {} for name in wanted}
+        series: dict[str, dict[datetime, float]] = {name: {} for name in statistics}
         with translated("read the metrics", self._access.where("cloudwatch")):
             pages = self._access.client("cloudwatch").get_paginator("get_metric_data")
             for page in pages.paginate(MetricDataQueries=queries, StartTime=since, EndTime=until):
                 for result in page["MetricDataResults"]:
-                    found[result["Id"]].update(
+                    series[result["Id"]].update(
                         dict(zip(result["Timestamps"], result["Values"], strict=True))
                     )
-        return found
+        return series

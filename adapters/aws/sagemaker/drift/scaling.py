@@ -46,16 +46,16 @@ def _compare(
     existing, wanted = scaled.get(name), aws.options.autoscaling
     limits = f"{wanted.min} to {wanted.max}" if wanted else NOTHING
     if existing is not None and existing.policy is None:
-        found = f"{existing.minimum} to {existing.maximum}, not cloudserve's"
-        yield Setting(f"{FIELD} of {name}", limits, found)
+        bounds = f"{existing.minimum} to {existing.maximum}, not cloudserve's"
+        yield Setting(f"{FIELD} of {name}", limits, bounds)
         return
     policy = without_defaults(policy_of(wanted, endpoint)) if wanted else {}
-    there = without_defaults(existing.policy or {}) if existing is not None else {}
+    existing_policy = without_defaults(existing.policy or {}) if existing is not None else {}
     expected = fields_of_scaling(wanted.min, wanted.max, policy) if wanted else {}
     has = {}
     if existing is not None:
-        has = fields_of_scaling(existing.minimum, existing.maximum, there)
+        has = fields_of_scaling(existing.minimum, existing.maximum, existing_policy)
     rows = list(compare({FIELD: expected}, {FIELD: has}, name))
     yield from rows
-    if not rows and existing is not None and there != policy:
+    if not rows and existing is not None and existing_policy != policy:
         yield Setting(f"{FIELD} of {name}", limits, "another policy")

@@ -111,8 +111,8 @@ def variant_settings(
     yield from compare(aws.options.extra.get(VARIANT, {}), raw, of, f"extra.{VARIANT}.")
     if spec in endpoint.shadows:
         weights = (float(s.get("InitialVariantWeight", 0)) * 100 for s in (expected, spec))
-        wanted, there = ({"shadow_percent": round(weight, 2)} for weight in weights)
-        yield from compare(wanted, there, of)
+        project_share, platform_share = ({"shadow_percent": round(weight, 2)} for weight in weights)
+        yield from compare(project_share, platform_share, of)
 
 
 def container_settings(

@@ -143,8 +143,8 @@ class MultiModelPlanner:
             dict(self._aws.options.tags),
             extra_tag(self._aws.options.extra, CONFIG, VARIANT),
         )
-        told = f"{self._summary}{extra_text(self._aws.options.extra, CONFIG, VARIANT)}"
-        return Config.of(step, told)
+        sentence = f"{self._summary}{extra_text(self._aws.options.extra, CONFIG, VARIANT)}"
+        return Config.of(step, sentence)
 
     @property
     def _summary(self) -> str:

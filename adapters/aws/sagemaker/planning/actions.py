@@ -121,8 +121,8 @@ class Steps:
             dict(self._aws.options.tags),
             extra_tag(options.extra, CONFIG, VARIANT),
         )
-        told = f"{sentence}{extra_text(options.extra, CONFIG, VARIANT)}"
-        return Config.of(step, told)
+        text = f"{sentence}{extra_text(options.extra, CONFIG, VARIANT)}"
+        return Config.of(step, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,12 @@ def _change(aws: AwsContext, model: str, arn: str, tags: Mapping[str, str]) -> I
     changed, removed = difference(tags, aws.options.tags)
     if not (changed or removed):
         return
-    told = [f"{key}={value}" for key, value in changed.items() if key != MANAGED]
-    told += [f"no {name}" for name in removed if name != MANAGED]
+    changes = [f"{key}={value}" for key, value in changed.items() if key != MANAGED]
+    changes += [f"no {name}" for name in removed if name != MANAGED]
     kind, _, name = arn.rpartition(":")[2].partition("/")
     yield planned(
         SetTags(model, arn, changed, list(removed)),
         f"tag the {kind.replace('endpoint-config', 'endpoint configuration')} {name}: "
-        f"{', '.join(told) or 'the list of its tags'}",
+        f"{', '.join(changes) or 'the list of its tags'}",
         name=f"set-tags-{kind}-{name}",
     )

@@ -180,7 +180,7 @@ class Leftovers:
         """Return why revisions stay: a tag, another endpoint, a registered model package."""
         model, snapshot = reading.deployment.model, snapshot_of(reading)
         revisions = [deployed.revision for deployed in reading.deployment.revisions]
-        found = {
+        reasons = {
             revision.id: Hold("a model package of the target's group names its files", True)
             for revision in revisions
             if self._packages.has(model, revision)
@@ -190,11 +190,11 @@ class Leftovers:
         for endpoint in self._endpoints():
             if endpoint.name not in own:
                 for name in self._served(endpoint, base):
-                    found[name] = Hold(f"the endpoint {endpoint.name} serves it")
+                    reasons[name] = Hold(f"the endpoint {endpoint.name} serves it")
         for name, tagged in snapshot.models.items():
             if KEEP in tagged.tags:
-                found[name] = Hold(f"its SageMaker Model has the tag {KEEP}")
-        return found
+                reasons[name] = Hold(f"its SageMaker Model has the tag {KEEP}")
+        return reasons
 
     def plan(self, reading: Reading, going: Sequence[str]) -> tuple[Action, ...]:
         """Plan to delete the configurations that no endpoint uses and that name no going model."""

@@ -25,12 +25,12 @@ def label_changes(
         return
     if missing := _missing(labels, endpoint.labels):
         yield _action(SetLabels(model, missing), f"the endpoint {snapshot.endpoint_id}")
-    for there in snapshot.versions:
-        is_on = bool(endpoint.placements(there.revision.id))
-        missing = _missing(labels, there.record.get("labels", {}))
-        if missing and (is_on or there == version):
-            what = f"the version {there.number} of the model {snapshot.model_id}"
-            yield _action(SetLabels(model, missing, there.number), what)
+    for existing in snapshot.versions:
+        is_on = bool(endpoint.placements(existing.revision.id))
+        missing = _missing(labels, existing.record.get("labels", {}))
+        if missing and (is_on or existing == version):
+            what = f"the version {existing.number} of the model {snapshot.model_id}"
+            yield _action(SetLabels(model, missing, existing.number), what)
 
 
 def _missing(labels: Mapping[str, str], existing: Mapping[str, str]) -> dict[str, str]:
@@ -38,5 +38,5 @@ def _missing(labels: Mapping[str, str], existing: Mapping[str, str]) -> dict[str
 
 
 def _action(step: SetLabels, what: str) -> Action:
-    told = ", ".join(f"{key}={value}" for key, value in step.labels.items())
-    return planned(step, f"label {what}: {told}", name=f"set-labels-{step.version or 'endpoint'}")
+    labels = ", ".join(f"{key}={value}" for key, value in step.labels.items())
+    return planned(step, f"label {what}: {labels}", name=f"set-labels-{step.version or 'endpoint'}")

@@ -96,12 +96,12 @@ def holds(reading: Reading) -> dict[str, Hold]:
     Source: aiplatform v1, `Model.versionAliases`, `Model.deployedModels`.
     """
     snapshot = snapshot_of(reading)
-    found: dict[str, Hold] = {}
+    reasons: dict[str, Hold] = {}
     for version in (*snapshot.superseded, *snapshot.versions):
         reason = _reason(version, snapshot)
         if reason:
-            found[version.revision.id] = Hold(reason)
-    return found
+            reasons[version.revision.id] = Hold(reason)
+    return reasons
 
 
 def plan_leftovers(reading: Reading, going: Sequence[str]) -> tuple[Action, ...]:
