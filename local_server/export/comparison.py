@@ -58,10 +58,10 @@ def _array(spec: Any, rows: int, random: np.random.Generator) -> Tensor:
 def _expected(tf: Any, one: Served, feeds: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
     """Return the answer of the source, by output; None if it refuses the inputs."""
     try:
-        found = one.function(*(tf.constant(feeds[spec.name]) for spec in one.specs))
+        outputs = one.function(*(tf.constant(feeds[spec.name]) for spec in one.specs))
     except Exception:  # noqa: BLE001 - the model's code raises anything
         return None
-    return found if isinstance(found, dict) else _numbered(tf, found)
+    return outputs if isinstance(outputs, dict) else _numbered(tf, outputs)
 
 
 def _answer(

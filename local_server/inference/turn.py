@@ -136,16 +136,17 @@ class Turn:
         self, part: _Part, rows: _R, signature: Signature, runs: _Runs, form: Format[_P, _R, _T]
     ) -> Sequence[_T]:
         spec, version = self._spec, self._servable.version
-        seen = Observation(Method.PREDICT, spec, self._observer)
-        seen.servable, seen.signature, seen.rows = self._servable, signature.name, part.sizes
-        seen.inputs = part.of(rows.inputs)
+        observation = Observation(Method.PREDICT, spec, self._observer)
+        observation.servable, observation.signature = self._servable, signature.name
+        observation.rows = part.sizes
+        observation.inputs = part.of(rows.inputs)
         began = perf_counter()
-        outputs = runs.run(seen.inputs, part.sizes)
-        seen.run_seconds = perf_counter() - began
+        outputs = runs.run(observation.inputs, part.sizes)
+        observation.run_seconds = perf_counter() - began
         resolved = ModelSpec(spec.name, version, spec.label, signature.name)
-        seen.answer = Prediction(resolved, signature, outputs)
+        observation.answer = Prediction(resolved, signature, outputs)
         written = form.write(rows, part.indices, outputs, version)
-        seen.finish()
+        observation.finish()
         return written
 
     def _runs(self, signature: str, rows: Rows, encoding: str) -> _Runs | None:

@@ -77,16 +77,16 @@ def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
     return np.ascontiguousarray(converted).reshape(array.shape)
 
 
-def _holds(converted: Tensor, given: Tensor) -> bool:
+def _holds(converted: Tensor, original: Tensor) -> bool:
     """Return whether whole numbers are those that were given, and no other became infinite."""
     if converted.dtype.kind in "iu":
-        return np.array_equal(converted, given)
-    return np.array_equal(np.isfinite(converted), np.isfinite(given))
+        return np.array_equal(converted, original)
+    return np.array_equal(np.isfinite(converted), np.isfinite(original))
 
 
-def _may_cast(given: Any, wanted: Any) -> bool:
+def _may_cast(source: Any, target: Any) -> bool:
     """Return whether values may be converted; signed whole numbers also to unsigned ones."""
-    return given.kind + wanted.kind == "iu" or bool(np.can_cast(given, wanted, "same_kind"))
+    return source.kind + target.kind == "iu" or bool(np.can_cast(source, target, "same_kind"))
 
 
 def _strings(value: Any, spec: TensorSpec) -> Tensor:

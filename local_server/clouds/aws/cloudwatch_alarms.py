@@ -170,9 +170,9 @@ class Alarms:
             return alarm
         rule = read_rule(region, stored)
         for minute in range(first, now + 1, MINUTE):
-            found = rule.evaluate(self._metrics, minute, State(alarm["StateValue"]))
-            if found.state != alarm["StateValue"]:
-                alarm = _changed_to(alarm, found, minute)
+            evaluation = rule.evaluate(self._metrics, minute, State(alarm["StateValue"]))
+            if evaluation.state != alarm["StateValue"]:
+                alarm = _changed_to(alarm, evaluation, minute)
         alarm = alarm | {_EVALUATED: now}
         self._write(region, alarm["AlarmName"], alarm)
         return alarm

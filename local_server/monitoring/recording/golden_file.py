@@ -127,11 +127,11 @@ class GoldenFile:
         if self._file < 0:
             return True
         try:
-            found = self._path.stat()
+            current = self._path.stat()
         except FileNotFoundError:
             return True
         own = os.fstat(self._file)
-        return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino)
+        return (current.st_dev, current.st_ino) != (own.st_dev, own.st_ino)
 
     def close(self) -> None:
         """Close the file, which releases its lock; one without an example is removed."""

@@ -29,7 +29,7 @@ class NoJsonFormError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecordedRequest:
     """The recorded part of one request."""
 
     model: str
@@ -46,25 +46,25 @@ class Seen:
         return sum(map(_size, (*self.inputs.values(), *self.outputs.values())))
 
 
-def to_example(seen: Seen, redaction: Redaction) -> Example:
+def to_example(request: RecordedRequest, redaction: Redaction) -> Example:
     """Return the example of a request; raises StatusError or NoJsonFormError if it has none."""
-    given = redaction.apply(seen.inputs)
-    answered = redaction.apply(seen.outputs)
-    missing = [spec.alias for spec in seen.signature.inputs if spec.alias not in seen.inputs]
+    inputs = redaction.apply(request.inputs)
+    outputs = redaction.apply(request.outputs)
+    missing = [spec.alias for spec in request.signature.inputs if spec.alias not in request.inputs]
     if missing:
         raise NoJsonFormError(f"a JSON request cannot leave out the input `{missing[0]}`")
-    if not given.tensors:
+    if not inputs.tensors:
         raise NoJsonFormError("nothing is left of the request without the dropped fields")
-    by_row = _are_rows((*given.tensors.values(), *answered.tensors.values()))
-    is_kept = not given.changed and seen.code is Code.OK and bool(answered.tensors)
+    by_row = _are_rows((*inputs.tensors.values(), *outputs.tensors.values()))
+    is_kept = not inputs.changed and request.code is Code.OK and bool(outputs.tensors)
     return Example(
-        request=_request(seen.signature, given.tensors, by_row),
-        answer=_answer(seen.signature, answered.tensors, by_row) if is_kept else None,
-        error=None if seen.code is Code.OK or given.changed else _refusal(seen.code),
-        version=seen.version,
-        label=seen.label,
-        redacted=given.rules | _by_output(seen.signature, answered),
-        partial=is_kept and len(answered.tensors) < len(seen.signature.outputs),
+        request=_request(request.signature, inputs.tensors, by_row),
+        answer=_answer(request.signature, outputs.tensors, by_row) if is_kept else None,
+        error=None if request.code is Code.OK or inputs.changed else _refusal(request.code),
+        version=request.version,
+        label=request.label,
+        redacted=inputs.rules | _by_output(request.signature, outputs),
+        partial=is_kept and len(outputs.tensors) < len(request.signature.outputs),
     )
 
 

@@ -27,8 +27,8 @@ from ...runtime.types import DEFAULT_SIGNATURE
 from ...status import Code
 from ..work_queue import WorkQueue
 from .golden_file import FullError, GoldenFile
+from .recorded_request import NoJsonFormError, RecordedRequest, to_example
 from .redact import Redaction
-from .seen import NoJsonFormError, Seen, to_example
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Recorder:
         )
         self._counted = counted
         self._rng = rng
-        self._queue = WorkQueue[tuple[Seen, Servable]](QUEUED, QUEUED_BYTES)
+        self._queue = WorkQueue[tuple[RecordedRequest, Servable]](QUEUED, QUEUED_BYTES)
         self._files: dict[str, GoldenFile] = {}
         self._problems: dict[tuple[str, int], str] = {}
         """Why the rules do not fit a model's version, "" if they do."""
@@ -166,7 +166,7 @@ class Recorder:
     def _put(self, name: str, servable: Servable, observation: Observation) -> None:
         signature = servable.model.all_signatures[observation.signature]
         answer = observation.answer
-        seen = Seen(
+        request = RecordedRequest(
             name,
             servable.version,
             observation.spec.label or "",
@@ -175,7 +175,7 @@ class Recorder:
             answer.outputs if isinstance(answer, Prediction) else {},
             observation.code,
         )
-        if self._queue.put((seen, servable), seen.size):
+        if self._queue.put((request, servable), request.size):
             self._start()
         else:
             self._leave_out(name, Outcome.QUEUE_FULL, "there are more requests than can be written")
@@ -214,44 +214,44 @@ class Recorder:
 
     def _work(self) -> None:
         while (queued := self._queue.take()) is not None:
-            seen, servable = queued
+            request, servable = queued
             try:
-                self._record(seen, servable)
+                self._record(request, servable)
             except Exception:
                 # A defect: it must end neither the thread nor the recording.
                 logger.exception("a request could not be recorded")
-                self._count(seen.model, Outcome.NO_JSON)
+                self._count(request.model, Outcome.NO_JSON)
         self._close_files()
 
     def _close_files(self) -> None:
         for file in self._files.values():
             file.close()
 
-    def _record(self, seen: Seen, servable: Servable) -> None:
-        if problem := self._problem(servable, seen):
-            self._leave_out(seen.model, Outcome.BROKEN_RULE, problem)
+    def _record(self, request: RecordedRequest, servable: Servable) -> None:
+        if problem := self._problem(servable, request):
+            self._leave_out(request.model, Outcome.BROKEN_RULE, problem)
             return
         try:
-            example = to_example(seen, self._redaction)
+            example = to_example(request, self._redaction)
         except (CloudserveError, NoJsonFormError) as error:
-            self._leave_out(seen.model, Outcome.NO_JSON, str(error))
+            self._leave_out(request.model, Outcome.NO_JSON, str(error))
             return
         try:
-            file = self._file(seen.model)
-            if file.model not in {"", seen.model}:
+            file = self._file(request.model)
+            if file.model not in {"", request.model}:
                 text = f"{self._recording.path} has requests to {file.model}; give a folder"
-                self._leave_out(seen.model, Outcome.OTHER_MODEL, text)
-            elif file.counts[seen.version, seen.signature.name] < self._recording.most:
-                file.append(example, seen.model)
-                self._said.discard((seen.model, Outcome.UNWRITABLE))
-                self._count(seen.model, Outcome.RECORDED)
+                self._leave_out(request.model, Outcome.OTHER_MODEL, text)
+            elif file.counts[request.version, request.signature.name] < self._recording.most:
+                file.append(example, request.model)
+                self._said.discard((request.model, Outcome.UNWRITABLE))
+                self._count(request.model, Outcome.RECORDED)
         except (OSError, UserError) as error:
-            self._leave_out(seen.model, Outcome.UNWRITABLE, str(error))
+            self._leave_out(request.model, Outcome.UNWRITABLE, str(error))
         except FullError as error:
-            self._leave_out(seen.model, Outcome.FILE_FULL, str(error))
+            self._leave_out(request.model, Outcome.FILE_FULL, str(error))
 
-    def _problem(self, servable: Servable, seen: Seen) -> str:
-        key = seen.model, seen.version
+    def _problem(self, servable: Servable, request: RecordedRequest) -> str:
+        key = request.model, request.version
         if key not in self._problems:
             signatures = servable.model.all_signatures.values()
             self._problems[key] = self._redaction.problem(signatures)

@@ -74,7 +74,7 @@ def take_array(pointer: int, number: int) -> Tensor:
     dtype = numpy_dtype(number)
     size = prod(shape) * dtype.itemsize
     if size > _SMALL and number != STRING:
-        return _seen(Handle(pointer), shape, dtype, size)
+        return _view(Handle(pointer), shape, dtype, size)
     try:
         if size == 0:
             return np.empty(shape, dtype)
@@ -98,7 +98,7 @@ def _new_strings(array: Tensor) -> int:
     return pointer
 
 
-def _seen(handle: Handle, shape: Sequence[int], dtype: np.dtype[Any], size: int) -> Tensor:
+def _view(handle: Handle, shape: Sequence[int], dtype: np.dtype[Any], size: int) -> Tensor:
     """Return the array in a tensor's memory; it refers to the memory, and so to the tensor."""
     data = library().TF_TensorData(handle.pointer)
     memory: Any = (ctypes.c_char * size).from_address(data)

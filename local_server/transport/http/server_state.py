@@ -32,7 +32,7 @@ _MOST_TOGETHER = 128
 Answer: TypeAlias = Response | Awaitable[Response] | Exception
 """What an application returned or raised."""
 
-_Asked: TypeAlias = "tuple[RequestingConnection, Request]"
+_Pending: TypeAlias = "tuple[RequestingConnection, Request]"
 
 
 class RequestingConnection(ServerConnection, Protocol):
@@ -55,7 +55,7 @@ class ServerState(Connections):
         self.date = DateLine()
         self.heads = KnownHeads(app)
         self._expected = 0
-        self._pending: dict[Together | None, list[_Asked]] = {}
+        self._pending: dict[Together | None, list[_Pending]] = {}
 
     def ask(
         self,
@@ -73,32 +73,32 @@ class ServerState(Connections):
 
     def _handle(self) -> None:
         pending, self._pending = self._pending, {}
-        for together, asked in pending.items():
+        for together, requests in pending.items():
             if together is None:
-                self._handle_each(asked)
+                self._handle_each(requests)
                 continue
-            for start in range(0, len(asked), _MOST_TOGETHER):
-                self._handle_together(together, asked[start : start + _MOST_TOGETHER])
+            for start in range(0, len(requests), _MOST_TOGETHER):
+                self._handle_together(together, requests[start : start + _MOST_TOGETHER])
         self._check_quiet()
 
-    def _handle_together(self, together: Together, asked: list[_Asked]) -> None:
+    def _handle_together(self, together: Together, requests: list[_Pending]) -> None:
         try:
-            answers = together([request for _, request in asked])
+            answers = together([request for _, request in requests])
         except Exception as error:  # noqa: BLE001 - each is answered by itself
             DEFECTS.report("the answers to small REST requests", error)
-            answers = [None] * len(asked)
-        left: list[_Asked] = []
-        for one, answer in zip(asked, answers, strict=True):
+            answers = [None] * len(requests)
+        left: list[_Pending] = []
+        for one, answer in zip(requests, answers, strict=True):
             if answer is None:
                 left.append(one)
             else:
                 _deliver(*one, answer)
         self._handle_each(left)
 
-    def _handle_each(self, asked: list[_Asked]) -> None:
+    def _handle_each(self, requests: list[_Pending]) -> None:
         answers: list[tuple[RequestingConnection, Request, Answer]] = []
         began = perf_counter()
-        for connection, request in asked:
+        for connection, request in requests:
             answers.append((connection, request, self.answer(request)))
             if perf_counter() - began > _LONGEST_WAIT_SECONDS:
                 _deliver_all(answers)

@@ -77,17 +77,17 @@ class AlarmRule:
         values = self._values(store, end)
         is_breaching, words = _COMPARISONS[self.comparison]
         points = [None if v is None else is_breaching(v, self.threshold) for _, v in values]
-        found = decide(points, self.periods, self.to_alarm, self.missing, state)
+        decision = decide(points, self.periods, self.to_alarm, self.missing, state)
         known = [(begin, value) for begin, value in values if value is not None]
-        if found is State.INSUFFICIENT_DATA or not known:
-            return Evaluation(found, f"Insufficient Data: {_counted(self.periods)} unknown.")
+        if decision is State.INSUFFICIENT_DATA or not known:
+            return Evaluation(decision, f"Insufficient Data: {_counted(self.periods)} unknown.")
         listed = ", ".join(_shown(*point) for point in reversed(known[-self.periods :]))
-        negation = "" if found is State.ALARM else "not "
+        negation = "" if decision is State.ALARM else "not "
         reason = (
             f"Threshold Crossed: {_counted(min(len(known), self.periods))} {negation}{words} the "
             f"threshold ({self.threshold}): [{listed}]."
         )
-        return Evaluation(found, reason)
+        return Evaluation(decision, reason)
 
     def _values(self, store: MetricStore, end: int) -> list[tuple[int, float | None]]:
         """Return the beginnings and values of the evaluation range, the oldest first."""

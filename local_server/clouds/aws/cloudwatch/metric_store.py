@@ -85,11 +85,11 @@ class MetricStore:
 
     def samples(self, metric: Metric, unit: str | None) -> Mapping[int, Sample]:
         """Return a metric's samples by minute; all units together if `unit` is None."""
-        found: dict[int, Sample] = {}
+        samples: dict[int, Sample] = {}
         for (minute, sample_unit), sample in self._metrics.get(metric, {}).items():
             if unit in {None, sample_unit}:
-                found.setdefault(minute, Sample()).merge(sample)
-        return found
+                samples.setdefault(minute, Sample()).merge(sample)
+        return samples
 
     def units(self, metric: Metric) -> list[str]:
         """Return the units that a metric was published with, sorted."""

@@ -101,13 +101,13 @@ class MetricOperations:
                 " increasing Period, or decreasing the time range.",
             )
         metric = _metric(region, body)
-        wanted = body.get("Unit")
-        found = [
+        unit = body.get("Unit")
+        datapoints = [
             _datapoint(begin, sample_unit, sample, simple, extended)
-            for sample_unit in ([wanted] if wanted else self._store.units(metric))
+            for sample_unit in ([unit] if unit else self._store.units(metric))
             for begin, sample in periods.samples(self._store, metric, sample_unit).items()
         ]
-        return {"Label": metric.name, "Datapoints": found}
+        return {"Label": metric.name, "Datapoints": datapoints}
 
     def list_metrics(self, region: str, body: Document) -> Document:
         """Return a page of the metrics that match all filters."""
@@ -151,8 +151,8 @@ class MetricOperations:
     def _check_datum(self, datum: Document) -> None:
         if datum.get("StorageResolution", 60) == 1:
             raise _unavailable("A StorageResolution of 1 second")
-        given = [name for name in ("Value", "Values", "StatisticValues") if name in datum]
-        if len(given) != 1:
+        fields = [name for name in ("Value", "Values", "StatisticValues") if name in datum]
+        if len(fields) != 1:
             raise AwsError(
                 "InvalidParameterCombination",
                 "Exactly one of the parameters Value, Values and StatisticValues must be"

@@ -65,14 +65,14 @@ class Range:
 
     def samples(self, store: MetricStore, metric: Metric, unit: str | None) -> dict[int, Sample]:
         """Return the periods that have values, by their beginning, in order."""
-        found: dict[int, Sample] = {}
+        totals: dict[int, Sample] = {}
         if not self.is_kept:
-            return found
+            return totals
         for minute, sample in sorted(store.samples(metric, unit).items()):
             if self.start <= minute < self.end:
                 begin = minute - (minute - self.start) % self.period
-                found.setdefault(begin, Sample()).merge(sample)
-        return found
+                totals.setdefault(begin, Sample()).merge(sample)
+        return totals
 
 
 def statistic(name: str) -> Statistic:

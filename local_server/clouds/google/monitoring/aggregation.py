@@ -149,8 +149,8 @@ def _reduced(lines: Sequence[Line], reducer: str, group: Mapping[str, str]) -> L
         fields={**types, **group},
         value_type=operation.value_type or first.value_type,
         points=tuple(
-            replace(found[0], value=operation.apply([point.value for point in found]))
-            for _, found in sorted(moments.items())
+            replace(column[0], value=operation.apply([point.value for point in column]))
+            for _, column in sorted(moments.items())
         ),
     )
 

@@ -98,17 +98,17 @@ class CloudMonitoring:
 
     def list_descriptors(self, call: Call) -> Document:
         """Return a page of the metrics that match."""
-        wanted = parse_filter(call.query.get("filter", ""))
+        filter_ = parse_filter(call.query.get("filter", ""))
         project = _project(call.path["name"])
-        found = [
+        descriptors = [
             (kind, descriptor.document(project))
             for kind, descriptor in sorted(DESCRIPTORS.items())
-            if wanted.matches({"metric.type": kind})
+            if filter_.matches({"metric.type": kind})
         ]
         size = call.query.get("pageSize", 0)
         size = size if 0 < size < _MOST_DESCRIPTORS else _MOST_DESCRIPTORS
         try:
-            shown, token = page(found, size, call.query.get("pageToken"))
+            shown, token = page(descriptors, size, call.query.get("pageToken"))
         except ValueError as error:
             raise _bad_token() from error
         return {"metricDescriptors": shown} | ({"nextPageToken": token} if token else {})
@@ -138,7 +138,7 @@ def _page(lines: list[Line], query: Query) -> Document:
     points: dict[int, list[Point]] = {}
     for index, point in chosen:
         points.setdefault(index, []).append(point)
-    shown = [_series(lines[index], found, query) for index, found in points.items()]
+    shown = [_series(lines[index], page_points, query) for index, page_points in points.items()]
     answer: Document = {"timeSeries": shown} if shown else {}
     if start + query.most < len(flat):
         answer["nextPageToken"] = encode_token(str(start + query.most))

@@ -45,8 +45,8 @@ class Comparison:
         """Return whether it holds; a series without the label has the empty text."""
         value = fields.get(self.selector, "")
         words = list(self.words)
-        found = value == words[0] if self.function == "=" else self._call(value, words)
-        return found != self.is_negated
+        is_match = value == words[0] if self.function == "=" else self._call(value, words)
+        return is_match != self.is_negated
 
     def _call(self, value: str, words: list[str]) -> bool:
         return _FUNCTIONS[self.function](value, words)
@@ -74,14 +74,14 @@ class Filter:
 
 def parse_filter(text: str) -> Filter:
     """Parse a filter; raises ApiError for one that is invalid or not available offline."""
-    tokens, found = _tokens(text), []
+    tokens, comparisons = _tokens(text), []
     while tokens:
-        found.append(_comparison(tokens, text))
+        comparisons.append(_comparison(tokens, text))
         if tokens and tokens[0] == ("word", "AND"):
             del tokens[0]
             if not tokens:
                 raise invalid_filter(text, "a comparison is missing after AND.")
-    return Filter(tuple(found))
+    return Filter(tuple(comparisons))
 
 
 def invalid_filter(text: str, why: str) -> ApiError:

@@ -44,15 +44,15 @@ class Query:
 def read_query(query: Mapping[str, Any]) -> Query:
     """Return the query of a request; raises ApiError for an invalid one."""
     text = query.get("filter", "")
-    found = parse_filter(text)
-    descriptor = _descriptor(found, text)
+    filter_ = parse_filter(text)
+    descriptor = _descriptor(filter_, text)
     _refuse_others(query)
     start, end = _interval(query)
     aligner = _chosen(query, "perSeriesAligner", "ALIGN_NONE")
     reducer = _chosen(query, "crossSeriesReducer", "REDUCE_NONE")
     return Query(
         descriptor,
-        found,
+        filter_,
         start,
         end,
         aligner,
@@ -65,8 +65,8 @@ def read_query(query: Mapping[str, Any]) -> Query:
     )
 
 
-def _descriptor(found: Filter, text: str) -> Descriptor:
-    types = found.metric_types
+def _descriptor(filter_: Filter, text: str) -> Descriptor:
+    types = filter_.metric_types
     if len(types) != 1:
         raise invalid_filter(text, _NO_TYPE)
     if types[0] in UNAVAILABLE:

@@ -162,7 +162,7 @@ class Predictions:
         self, chosen: _Chosen, began: float, request: VertexRequest | None = None
     ) -> Iterator[None]:
         """Publish a prediction with the status of the block; `began` is when it arrived."""
-        asked, status = perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR
+        model_began, status = perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR
         try:
             yield
             status = HTTPStatus.OK
@@ -182,7 +182,7 @@ class Predictions:
                     model_name=chosen.deployed.display_name,
                     status=int(status),
                     instances=_instances(request) if is_answered else 0,
-                    model_seconds=ended - asked,
+                    model_seconds=ended - model_began,
                     seconds=ended - began,
                 )
             )

@@ -82,6 +82,6 @@ class Tensors:
     ) -> list[bytes]:
         """Return the responses to these requests, whose outputs are given."""
         sizes = [rows.sizes[index] for index in indices]
-        asked = self.group.spec
-        spec = ModelSpec(asked.name, version, None, asked.signature or DEFAULT_SIGNATURE)
+        group_spec = self.group.spec
+        spec = ModelSpec(group_spec.name, version, None, group_spec.signature or DEFAULT_SIGNATURE)
         return self.responses.encode(spec, outputs, sizes)

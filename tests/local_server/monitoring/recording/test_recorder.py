@@ -11,9 +11,13 @@ from cloudserve.local_server.inference import Inference
 from cloudserve.local_server.inference.requests import classify, predict
 from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Manager
+from cloudserve.local_server.monitoring.recording.recorded_request import (
+    NoJsonFormError,
+    RecordedRequest,
+    to_example,
+)
 from cloudserve.local_server.monitoring.recording.recorder import Outcome, Recorder
 from cloudserve.local_server.monitoring.recording.redact import Redaction
-from cloudserve.local_server.monitoring.recording.seen import NoJsonFormError, Seen, to_example
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.status import Code, StatusError
 
@@ -210,10 +214,10 @@ def spec(alias, dtype="float32"):
     return TensorSpec(alias, f"{alias}:0", dtype, None)
 
 
-def seen(inputs, outputs, *, more_outputs=(), signature="serving_default"):
+def recorded_request(inputs, outputs, *, more_outputs=(), signature="serving_default"):
     names = [*outputs, *more_outputs]
-    found = Signature(signature, "", tuple(map(spec, inputs)), tuple(map(spec, names)))
-    return Seen("m", 1, "stable", found, inputs, outputs, Code.OK)
+    interface = Signature(signature, "", tuple(map(spec, inputs)), tuple(map(spec, names)))
+    return RecordedRequest("m", 1, "stable", interface, inputs, outputs, Code.OK)
 
 
 def texts(*values):
@@ -227,7 +231,7 @@ def recorded(one, *rules):
 
 
 def test_several_inputs_and_outputs_are_rows_of_objects():
-    one = seen(
+    one = recorded_request(
         {"a": np.float32([1, 2]), "b": texts(b"u", b"v")},
         {"p": np.float32([0.5, 1.5]), "n": np.int64([3, 4])},
         signature="both",
@@ -242,48 +246,52 @@ def test_several_inputs_and_outputs_are_rows_of_objects():
 
 
 def test_tensors_of_other_sizes_are_columns():
-    one = seen({"a": np.float32([1, 2]), "b": np.float32(7)}, {"p": np.float32([[1]])})
+    one = recorded_request({"a": np.float32([1, 2]), "b": np.float32(7)}, {"p": np.float32([[1]])})
     example = recorded(one)
     assert example.request == {"inputs": {"a": [1.0, 2.0], "b": 7.0}}
     assert example.answer == {"outputs": [[1.0]]}
 
 
 def test_bytes_are_base64():
-    one = seen({"image": texts(b"\xff\xd8")}, {"name_bytes": texts(b"cat")})
+    one = recorded_request({"image": texts(b"\xff\xd8")}, {"name_bytes": texts(b"cat")})
     example = recorded(one)
     assert example.request == {"instances": [{"b64": "/9g="}]}
     assert example.answer == {"predictions": [{"b64": "Y2F0"}]}
 
 
 def test_filtered_and_dropped_outputs_leave_a_partial_answer():
-    one = seen({"a": np.float32([1])}, {"p": np.float32([2])}, more_outputs=("q",))
+    one = recorded_request({"a": np.float32([1])}, {"p": np.float32([2])}, more_outputs=("q",))
     assert recorded(one).partial
     assert recorded(one).answer == {"predictions": [{"p": 2.0}]}
-    both = seen({"a": np.float32([1])}, {"p": np.float32([2]), "q": np.float32([3])})
+    both = recorded_request({"a": np.float32([1])}, {"p": np.float32([2]), "q": np.float32([3])})
     dropped = recorded(both, "drop:q")
     assert (dropped.answer, dropped.partial) == ({"predictions": [{"p": 2.0}]}, True)
     assert dropped.redacted == {"q": "drop"}
 
 
 def test_without_any_output_there_is_no_answer():
-    one = recorded(seen({"a": np.float32([1])}, {"p": np.float32([2])}), "drop:p")
+    one = recorded(recorded_request({"a": np.float32([1])}, {"p": np.float32([2])}), "drop:p")
     assert (one.answer, one.request) == (None, {"instances": [1.0]})
     assert (one.redacted, one.is_compared) == ({"": "drop"}, False)
 
 
 def test_the_rule_of_an_only_output_has_no_name():
-    one = recorded(seen({"a": np.float32([1])}, {"p": np.float32([2.345])}), "round:p:1")
+    one = recorded(
+        recorded_request({"a": np.float32([1])}, {"p": np.float32([2.345])}), "round:p:1"
+    )
     assert (one.answer, one.redacted) == ({"predictions": [2.3]}, {"": "round:1"})
 
 
 def test_a_request_without_a_json_form_is_refused():
     with pytest.raises(NoJsonFormError, match="nothing is left"):
-        recorded(seen({"a": np.float32([1])}, {"p": np.float32([2])}), "drop:a")
-    lacking = Seen("m", 1, "", seen({"a": 0, "b": 0}, {}).signature, {"a": np.float32(1)}, {}, 0)
+        recorded(recorded_request({"a": np.float32([1])}, {"p": np.float32([2])}), "drop:a")
+    lacking = RecordedRequest(
+        "m", 1, "", recorded_request({"a": 0, "b": 0}, {}).signature, {"a": np.float32(1)}, {}, 0
+    )
     with pytest.raises(NoJsonFormError, match="cannot leave out the input `b`"):
         recorded(lacking)
     with pytest.raises(StatusError, match="complex64"):
-        recorded(seen({"a": np.complex64([1])}, {"p": np.float32([2])}))
+        recorded(recorded_request({"a": np.complex64([1])}, {"p": np.float32([2])}))
 
 
 @pytest.mark.parametrize("name", ["recorded.jsonl", "folder/"])

@@ -202,12 +202,12 @@ class Endpoints:
         take longer than a call.
         """
         arn, clock = endpoint_arn(region, name), self._latency.clock
-        seen = self._observed.setdefault(arn, asyncio.Event())
+        observed = self._observed.setdefault(arn, asyncio.Event())
         try:
             if self._latency.is_realistic:
                 await self._latency.pass_by(LatencyStep.MUTATE)
             else:
-                await either(seen.wait(), clock.sleep(_UNOBSERVED_SECONDS))
+                await either(observed.wait(), clock.sleep(_UNOBSERVED_SECONDS))
         finally:
             self._observed.pop(arn, None)
         with self._table.changing(region, name) as endpoint:
