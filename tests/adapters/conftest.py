@@ -53,7 +53,7 @@ def half_plus_three(shared_models: Path) -> Path:
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A request as it arrived."""
 
     method: str
@@ -70,10 +70,10 @@ class Scripted(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answer: Callable[[Asked], Answer | None]) -> None:
+    def __init__(self, answer: Callable[[ReceivedRequest], Answer | None]) -> None:
         super().__init__(("127.0.0.1", 0), ScriptedHandler)
         self.answer = answer
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -87,8 +87,8 @@ class ScriptedHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        request = Asked(self.command, self.path, self.headers, body)
-        self.server.asked.append(request)
+        request = ReceivedRequest(self.command, self.path, self.headers, body)
+        self.server.requests.append(request)
         answer = self.server.answer(request)
         if answer is None:
             self.close_connection = True
@@ -106,11 +106,11 @@ class ScriptedHandler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[[Callable[[Asked], Answer | None]], Scripted]]:
+def scripted() -> Iterator[Callable[[Callable[[ReceivedRequest], Answer | None]], Scripted]]:
     """Give what starts a server that answers as a function says."""
     servers: list[Scripted] = []
 
-    def start(answer: Callable[[Asked], Answer | None]) -> Scripted:
+    def start(answer: Callable[[ReceivedRequest], Answer | None]) -> Scripted:
         server = Scripted(answer)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

@@ -168,12 +168,12 @@ def calls(kind, clouds, deployed, tmp_path, monkeypatch):
 
 
 def test_the_shown_python_calls_the_endpoint(calls, kind):
-    found = [text for way, text in calls.ways.items() if way in {"boto3", "google-auth"}]
+    snippets = [text for way, text in calls.ways.items() if way in {"boto3", "google-auth"}]
     if kind in {"multi-model", "async"}:
-        assert found == []
+        assert snippets == []
         return
     names = {"boto3": boto3, "google": google, "AuthorizedSession": AuthorizedSession}
-    answer = eval(found[0], {**names, "Path": Path})
+    answer = eval(snippets[0], {**names, "Path": Path})
     answer = json.loads(answer) if isinstance(answer, bytes) else answer
     assert answer["predictions"] == [1.5]
 

@@ -55,13 +55,13 @@ def test_changes_of_a_sagemaker_endpoint(make, clouds):
         DesiredWeightsAndCapacities=[{"VariantName": two, "DesiredInstanceCount": 3}],
     )
     client.get_waiter("endpoint_in_service").wait(EndpointName="half", WaiterConfig={"Delay": 0.05})
-    found = drifts(releases)
-    assert Drift(f"traffic of {one}", ledger="0 %", platform="50 %") in found
-    assert Drift(f"traffic of {two}", ledger="100 %", platform="50 %") in found
+    differences = drifts(releases)
+    assert Drift(f"traffic of {one}", ledger="0 %", platform="50 %") in differences
+    assert Drift(f"traffic of {two}", ledger="100 %", platform="50 %") in differences
     machines = {"project": "ml.m5.large", "platform": "ml.c5.xlarge"}
-    assert Drift(f"instance_type of {one}", **machines) in found
-    assert Drift(f"instance_count of {two}", project="1", platform="3") in found
-    assert len(found) == 5
+    assert Drift(f"instance_type of {one}", **machines) in differences
+    assert Drift(f"instance_count of {two}", project="1", platform="3") in differences
+    assert len(differences) == 5
     client.delete_endpoint(EndpointName="half")
     client.get_waiter("endpoint_deleted").wait(EndpointName="half", WaiterConfig={"Delay": 1})
     assert drifts(releases) == [

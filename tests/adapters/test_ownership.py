@@ -26,27 +26,27 @@ BEFORE = {"cloudserve-model": "half"}
 """The tags of an endpoint from before there were owners."""
 
 
-def owning(*siblings, target=PROD, given="", bucket="models"):
+def owning(*siblings, target=PROD, endpoint_name="", bucket="models"):
     return ownership(
         replace(target, siblings=siblings),
         bucket,
-        given,
+        endpoint_name,
         place=lambda of: of.fields.get("region"),
         fold=lambda name: name.replace("_", "-"),
         encode=str,
     )
 
 
-def found(tags, *buckets):
+def endpoint(tags, *buckets):
     def adopt(wanted):
         return "tag " + " ".join(f"{key}={value}" for key, value in wanted.items())
 
     return Found("the endpoint half", "here", tags, lambda: buckets, adopt, is_endpoint=True)
 
 
-def refusal(own, there):
+def refusal(own, existing):
     with pytest.raises(ConflictError) as error:
-        own.claims("half", there)
+        own.claims("half", existing)
     return error.value
 
 
@@ -66,26 +66,26 @@ class TestNames:
         assert owning(other).endpoint("half") == "half"
 
     def test_the_field_wins_and_has_a_place_for_the_model(self):
-        assert owning(STAGING, given="half").endpoint("half") == "half"
-        assert owning(given="{model}-eu").endpoint("half") == "half-eu"
+        assert owning(STAGING, endpoint_name="half").endpoint("half") == "half"
+        assert owning(endpoint_name="{model}-eu").endpoint("half") == "half-eu"
 
     @pytest.mark.parametrize("name", ["a b", "{target}", "-half", "{model", "a/b"])
     def test_what_makes_no_name_is_refused_with_its_place(self, name):
         with pytest.raises(ProjectError, match="is not an endpoint's name") as error:
-            owning(given=name)
+            owning(endpoint_name=name)
         assert error.value.where == "cloudserve.yaml:5: targets.prod.endpoint_name"
         assert "{model}" in error.value.hint
 
 
 class TestClaims:
     def test_what_carries_the_owner_is_the_targets(self):
-        assert owning().claims("half", found(MINE))
+        assert owning().claims("half", endpoint(MINE))
 
     @pytest.mark.parametrize(
         "key", ["cloudserve-project", "cloudserve-target", "cloudserve-bucket"]
     )
     def test_another_owner_is_refused_and_named(self, key):
-        error = refusal(owning(), found(MINE | {key: "other"}, "models"))
+        error = refusal(owning(), endpoint(MINE | {key: "other"}, "models"))
         assert error.message.startswith("the endpoint half belongs to the target ")
         assert "other" in error.message
         assert "`endpoint_name`" in error.hint
@@ -95,46 +95,46 @@ class TestClaims:
         assert str(Owner("b", "prod", "b")) == "the target prod, bucket b"
 
     def test_another_model_is_refused_and_named(self):
-        error = refusal(owning(), found(MINE | {"cloudserve-model": "other"}))
+        error = refusal(owning(), endpoint(MINE | {"cloudserve-model": "other"}))
         assert error.message == "the endpoint half belongs to the model `other`"
 
     @pytest.mark.parametrize("tags", [{}, {"team": "x"}])
     def test_what_cloudserve_did_not_make_is_refused_with_the_command_that_adopts_it(self, tags):
-        error = refusal(owning(), found(tags, "models"))
+        error = refusal(owning(), endpoint(tags, "models"))
         assert "nothing says that it is this target's" in error.message
         assert error.hint.endswith(
             "tag cloudserve-model=half cloudserve-project=models cloudserve-target=prod "
             "cloudserve-bucket=models"
         )
-        assert owning().claims("half", found(tags | MINE))
+        assert owning().claims("half", endpoint(tags | MINE))
 
 
 class TestWhatIsOlderThanOwners:
     def test_it_belongs_to_the_bucket_that_its_files_are_in(self):
-        assert not owning().claims("half", found(BEFORE, "models"))
+        assert not owning().claims("half", endpoint(BEFORE, "models"))
 
     @pytest.mark.parametrize("buckets", [("other",), ("models", "other"), ()])
     def test_files_of_another_bucket_or_of_none_are_refused(self, buckets):
-        error = refusal(owning(), found(BEFORE, *buckets))
+        error = refusal(owning(), endpoint(BEFORE, *buckets))
         assert all(bucket in error.message for bucket in buckets)
 
     def test_it_never_belongs_to_a_project_with_a_name(self):
         named = owning(target=replace(PROD, project="shop"))
-        assert "nothing says" in refusal(named, found(BEFORE, "models")).message
+        assert "nothing says" in refusal(named, endpoint(BEFORE, "models")).message
 
     def test_one_that_two_targets_name_is_refused(self):
         rival = replace(STAGING, fields={"region": "r", "endpoint_name": "half"})
-        error = refusal(owning(rival, given="half"), found(BEFORE, "models"))
+        error = refusal(owning(rival, endpoint_name="half"), endpoint(BEFORE, "models"))
         assert "staging names it too" in error.message
 
     def test_the_former_endpoint_of_a_target_that_was_alone_is_not_left_behind(self):
         own = owning(STAGING)
         assert own.former("half") == "half"
         with pytest.raises(ConflictError, match="it may belong to prod or staging") as error:
-            own.check_former("half", found(BEFORE, "models"))
+            own.check_former("half", endpoint(BEFORE, "models"))
         assert "`endpoint_name: half`" in error.value.hint
         with pytest.raises(ConflictError, match=r"it may belong to prod$"):
-            own.check_former("half", found(MINE))
+            own.check_former("half", endpoint(MINE))
 
     @pytest.mark.parametrize(
         ("tags", "bucket"),
@@ -142,10 +142,10 @@ class TestWhatIsOlderThanOwners:
         ids=["of the other target", "of another bucket", "of nobody"],
     )
     def test_one_that_cannot_be_the_targets_is_no_concern(self, tags, bucket):
-        owning(STAGING).check_former("half", found(tags, bucket))
+        owning(STAGING).check_former("half", endpoint(tags, bucket))
 
     def test_a_target_with_a_name_of_its_own_has_no_former_endpoint(self):
-        assert owning(STAGING, given="half-prod").former("half") == ""
+        assert owning(STAGING, endpoint_name="half-prod").former("half") == ""
         assert owning().former("half") == ""
 
 
@@ -155,7 +155,7 @@ class TestWhatWouldBeLeftBehind:
     STAGING_TOO = MINE | {"cloudserve-target": "staging"}
 
     def check(self, own, *tags):
-        own.check_beside("half", [replace(found(each), name="old") for each in tags])
+        own.check_beside("half", [replace(endpoint(each), name="old") for each in tags])
 
     def test_the_targets_own_under_another_name_is_refused_before_others(self):
         with pytest.raises(ConflictError, match="is this target's, and half would be") as error:
@@ -172,7 +172,7 @@ class TestWhatWouldBeLeftBehind:
         [
             (owning(STAGING), STAGING_TOO),
             (owning(replace(STAGING, provider="vertex")), STAGING_TOO),
-            (owning(given="mine"), STAGING_TOO),
+            (owning(endpoint_name="mine"), STAGING_TOO),
             (owning(), MINE | {"cloudserve-project": "shop"}),
             (owning(), MINE | {"cloudserve-model": "other"}),
             (owning(), BEFORE),

@@ -32,7 +32,7 @@ def gcs(url):
 def xml(code, status, message="no", **headers):
     body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     answer = (status, {"Content-Type": "application/xml", **headers}, body.encode())
-    return lambda asked: answer
+    return lambda request: answer
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_s3_names_the_region_that_the_bucket_is_in(scripted, body):
 def test_s3_names_the_region_that_a_refused_signature_should_be_for(scripted, body):
     status, headers, document = xml("AuthorizationHeaderMalformed", 400, "wrong region")(None)
     document = document.replace(b"</Error>", b"<Region>eu-west-1</Region></Error>")
-    server = scripted(lambda asked: (status, headers, document))
+    server = scripted(lambda request: (status, headers, document))
     error = refused(lambda: s3(server.url).put("k", body, {}))
     assert error.hint == (
         "the bucket s3://models is in `eu-west-1`: set the target's `region` to it"
@@ -136,7 +136,7 @@ def test_gcs_hands_on_the_permission_that_google_names(scripted):
         {},
         answer(None)[2].replace(b"</Error>", f"<Details>{message}</Details></Error>".encode()),
     )
-    error = refused(lambda: gcs(scripted(lambda asked: details).url).begin("k", {}))
+    error = refused(lambda: gcs(scripted(lambda request: details).url).begin("k", {}))
     assert message in error.message
     assert "grant the account the permission" in error.hint
 
@@ -148,7 +148,7 @@ def test_gcs_takes_a_bucket_that_one_may_not_look_at_for_there(scripted):
     lines = []
     gcs(server.url).ensure(Reporter(lines.append))
     assert lines == []
-    assert {request.method for request in server.asked} == {"GET"}
+    assert {request.method for request in server.requests} == {"GET"}
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_gcs_names_a_clock_that_is_wrong(scripted, account, body):
         error = refused(call)
         assert "no usable Google credentials" in error.message
         assert "set this machine's clock" in error.hint
-    assert {request.path for request in server.asked} == {"/token"}
+    assert {request.path for request in server.requests} == {"/token"}
 
 
 def test_gcs_names_a_bucket_that_is_missing(scripted):
@@ -206,10 +206,10 @@ def test_gcs_deletes_what_it_joined_wrongly_and_nothing_of_anybody_else(
 ):
     result = {"name": "k", "size": "3", "generation": generation, "crc32c": "AAAAAA=="}
 
-    def answer(asked):
-        if asked.method == "POST":
+    def answer(request):
+        if request.method == "POST":
             return 200, {"x-goog-generation": "1"}, b"<CompleteMultipartUploadResult/>"
-        document = json.dumps(result).encode() if asked.method == "GET" else b""
+        document = json.dumps(result).encode() if request.method == "GET" else b""
         return 200 if document else 204, {"Content-Type": "application/json"}, document
 
     server = scripted(answer)
@@ -220,7 +220,7 @@ def test_gcs_deletes_what_it_joined_wrongly_and_nothing_of_anybody_else(
         )
     else:
         gcs(server.url).complete("k", "u", [part])
-    assert ("DELETE" in {asked.method for asked in server.asked}) is deleted
+    assert ("DELETE" in {request.method for request in server.requests}) is deleted
 
 
 def test_gcs_without_multipart_uploads_begins_none(scripted):
@@ -228,7 +228,7 @@ def test_gcs_without_multipart_uploads_begins_none(scripted):
 
 
 def test_invalid_answers_of_gcs_are_reported(scripted):
-    error = refused(lambda: gcs(scripted(lambda asked: (200, {}, b"<html>")).url).begin("k", {}))
+    error = refused(lambda: gcs(scripted(lambda request: (200, {}, b"<html>")).url).begin("k", {}))
     assert "the answer cannot be read" in error.message
     assert error.retryable
 

@@ -77,8 +77,8 @@ def sagemaker(scripted):
     """Give what makes a provider whose service answers by operation; of a list each in turn."""
 
     def make(answers, **options):
-        def answer_to(asked):
-            service, _, operation = asked.headers["X-Amz-Target"].partition(".")
+        def answer_to(request):
+            service, _, operation = request.headers["X-Amz-Target"].partition(".")
             if service == LOGS and operation not in answers:
                 return refused(
                     "ResourceNotFoundException", "The specified log group does not exist."

@@ -93,7 +93,7 @@ def provider_at(url, timeout=5.0):
 def bodies(server, operation):
     return [
         json.loads(request.body)
-        for request in server.asked
+        for request in server.requests
         if request.headers["X-Amz-Target"].endswith(f".{operation}")
     ]
 

@@ -79,13 +79,13 @@ def test_a_log_on_the_other_side_is_not_read_and_hides_no_failure(clouds):
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
 def test_offline_no_profile_is_asked_for_credentials(clouds, tmp_path, variable):
-    asked = tmp_path / "asked"
+    marker = tmp_path / "asked"
     (tmp_path / "config").write_text(
-        f"[profile prod]\ncredential_process = sh -c 'touch {asked}; exit 1'\n"
+        f"[profile prod]\ncredential_process = sh -c 'touch {marker}; exit 1'\n"
     )
     access = Access({variable: clouds["AWS_ENDPOINT_URL"]}, REGION, "prod")
     assert access.client("sagemaker").list_endpoints()["Endpoints"] == []
-    assert not asked.exists()
+    assert not marker.exists()
 
 
 def test_an_endpoint_that_a_profile_sets_counts(clouds, tmp_path):

@@ -39,11 +39,11 @@ class OwnGoogle(BaseHTTPRequestHandler):
     """Google's token service, and the information on the token that it gave."""
 
     email: ClassVar[dict[str, str]] = {"email": "ada@example.org", "email_verified": "true"}
-    asked: ClassVar[list[str]] = []
+    calls: ClassVar[list[str]] = []
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        self.asked.append(body or self.headers["Authorization"])
+        self.calls.append(body or self.headers["Authorization"])
         answer = {"access_token": "of ada", "expires_in": 3600} if body else self.email
         self.send_response(200)
         self.end_headers()
@@ -68,9 +68,9 @@ def test_a_user_is_named_by_the_information_on_a_token_with_all_granted_scopes(
     monkeypatch.setattr("cloudserve.adapters.google.destination.TOKEN_INFO", google)
     monkeypatch.setitem(OwnGoogle.email, "email_verified", is_verified)
     credentials = Credentials(None, "refresh", None, google, "client", "secret", scopes=["narrow"])
-    OwnGoogle.asked.clear()
+    OwnGoogle.calls.clear()
     assert account_of(credentials) == account
-    refresh, bearer = OwnGoogle.asked
+    refresh, bearer = OwnGoogle.calls
     assert "refresh_token=refresh" in refresh
     assert "narrow" not in refresh
     assert bearer == "Bearer of ada"
@@ -97,12 +97,12 @@ def test_offline_no_token_of_a_real_account_is_asked_for(clouds, google, tmp_pat
     foreign = google.replace("127.0.0.1", "0.0.0.0")
     user = {"refresh_token": "r", "client_id": "c", "client_secret": "s"}
     file.write_text(json.dumps({**account, **user, "type": kind, "token_uri": foreign}))
-    OwnGoogle.asked.clear()
+    OwnGoogle.calls.clear()
     api = VertexApi("p", "us-central1", url, Access({"GOOGLE_APPLICATION_CREDENTIALS": str(file)}))
     assert api.endpoint("none") is None
     with pytest.raises(RemoteError, match="not found"):
         api.raw_predict("none", "", b"{}")
-    assert OwnGoogle.asked == []
+    assert OwnGoogle.calls == []
 
 
 def test_offline_no_metadata_server_is_asked_for(clouds, monkeypatch):

@@ -36,8 +36,8 @@ ARGS = {
 def silent(scripted):
     """Give a service that begins operations, and hangs up when it is asked for one."""
 
-    def answer_to(asked):
-        if asked.method == "POST":
+    def answer_to(request):
+        if request.method == "POST":
             return 200, {"Content-Type": "application/json"}, json.dumps({"name": ML}).encode()
         return None
 
@@ -78,7 +78,7 @@ def test_a_broken_network_does_so_too(wait, lines):
 def test_a_version_that_failed_is_reported_with_its_operation_and_its_log(scripted, clouds, lines):
     failed = {"name": ML, "done": True, "error": {"code": 3, "message": "Bad model detected"}}
     content = json.dumps(failed).encode()
-    url = scripted(lambda asked: (200, {"Content-Type": "application/json"}, content)).url
+    url = scripted(lambda request: (200, {"Content-Type": "application/json"}, content)).url
     performer = Performer(MlClient("p", url, Access(clouds)), POLLER, AI_PLATFORM)
     with pytest.raises(RemoteError, match="Bad model detected") as error:
         performer.perform(Action("create-version", "create", ARGS), Reporter(lines.append))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from cloudserve.project import Target
 
 
-def moved(**given):
-    return to_vertex(Target("gcp", "ai-platform", given, "f:1"))
+def moved(**old_fields):
+    return to_vertex(Target("gcp", "ai-platform", old_fields, "f:1"))
 
 
 def test_every_field_that_ai_platform_has_is_mapped():
@@ -23,7 +23,7 @@ def test_every_field_that_ai_platform_has_is_mapped():
 
 
 @pytest.mark.parametrize(
-    ("given", "becomes"),
+    ("old_fields", "becomes"),
     [
         ({}, {}),
         ({"runtime_version": "1.15"}, {"tensorflow_version": "2.15"}),
@@ -43,9 +43,9 @@ def test_every_field_that_ai_platform_has_is_mapped():
         ({"region": "europe-west4", "timeout_seconds": None}, {"region": "europe-west4"}),
     ],
 )
-def test_fields_become_those_of_vertex(given, becomes):
+def test_fields_become_those_of_vertex(old_fields, becomes):
     common = {"region": "us-central1", "tensorflow_version": "2.15"}
-    assert moved(**given).fields == {**common, **becomes}
+    assert moved(**old_fields).fields == {**common, **becomes}
 
 
 def test_what_is_omitted_is_reported_with_its_reason():
@@ -69,8 +69,8 @@ def test_what_is_omitted_is_reported_with_its_reason():
         },
     )
 )
-def test_what_ai_platform_takes_becomes_a_target_that_vertex_takes(given):
-    if "accelerator_count" in given:
-        given["accelerator_type"] = "NVIDIA_TESLA_T4"
-    fields = moved(bucket="gs://some-bucket", project="p", **given).fields
+def test_what_ai_platform_takes_becomes_a_target_that_vertex_takes(old_fields):
+    if "accelerator_count" in old_fields:
+        old_fields["accelerator_type"] = "NVIDIA_TESLA_T4"
+    fields = moved(bucket="gs://some-bucket", project="p", **old_fields).fields
     create(Target("gcp-vertex", "vertex", fields, "f:2"), {})

@@ -23,9 +23,9 @@ def s3_error(status, code, message):
 
 def test_a_bucket_that_is_forbidden_names_the_permission(scripted, tmp_path, lines):
     server = scripted(
-        lambda asked: (
+        lambda request: (
             (403, {}, b"")
-            if asked.method == "HEAD"
+            if request.method == "HEAD"
             else s3_error(403, "AccessDenied", "Access Denied")
         )
     )
@@ -51,8 +51,8 @@ def test_a_bucket_that_is_forbidden_names_the_permission(scripted, tmp_path, lin
 def test_a_conditional_write_whose_answer_was_lost_is_not_a_conflict(scripted):
     puts = [None, s3_error(412, "PreconditionFailed", "At least one did not hold")]
 
-    def answer_to(asked):
-        if asked.method == "PUT":
+    def answer_to(request):
+        if request.method == "PUT":
             return puts.pop(0)
         return 200, {"ETag": '"tok"'}, b"mine"
 
@@ -62,8 +62,8 @@ def test_a_conditional_write_whose_answer_was_lost_is_not_a_conflict(scripted):
 def test_a_conditional_write_that_lost_against_another_is_a_conflict(scripted):
     puts = [None, s3_error(412, "PreconditionFailed", "At least one did not hold")]
 
-    def answer_to(asked):
-        return puts.pop(0) if asked.method == "PUT" else (200, {"ETag": '"tok"'}, b"theirs")
+    def answer_to(request):
+        return puts.pop(0) if request.method == "PUT" else (200, {"ETag": '"tok"'}, b"theirs")
 
     with pytest.raises(ConflictError):
         blobs_at(scripted(answer_to).url).write("a", b"mine", Expect.ABSENT)
@@ -71,13 +71,13 @@ def test_a_conditional_write_that_lost_against_another_is_a_conflict(scripted):
 
 def test_two_conditional_writes_at_once_are_a_conflict(scripted):
     text = "The conditional request cannot succeed due to a conflicting operation"
-    server = scripted(lambda asked: s3_error(409, "ConditionalRequestConflict", text))
+    server = scripted(lambda request: s3_error(409, "ConditionalRequestConflict", text))
     with pytest.raises(ConflictError):
         blobs_at(server.url).write("a", b"mine", Expect.ABSENT)
 
 
 def test_a_bucket_is_made_in_the_targets_region(scripted, lines):
-    server = scripted(lambda asked: (404 if asked.method == "HEAD" else 200, {}, b""))
+    server = scripted(lambda request: (404 if request.method == "HEAD" else 200, {}, b""))
     blobs_at(server.url).ensure(Reporter(lines.append))
-    assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in server.asked[-1].body
+    assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in server.requests[-1].body
     assert lines == ["make the bucket s3://some-bucket in eu-west-1"]

@@ -58,8 +58,10 @@ def answering(scripted):
     """Give what makes a provider whose service answers by `METHOD path`."""
 
     def make(answers, **options):
-        def answer_to(asked):
-            result = answers[f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"]
+        def answer_to(request):
+            result = answers[
+                f"{request.method} {request.path.partition('?')[0].removeprefix('/v1/')}"
+            ]
             return result.pop(0) if isinstance(result, list) else result
 
         return provider_at(scripted(answer_to).url, **options)
@@ -72,8 +74,8 @@ def predicting(scripted):
     """Give what makes a provider whose service has the model, and answers predictions so."""
 
     def make(status, kind, body):
-        def answer_to(asked):
-            is_model = asked.method == "GET"
+        def answer_to(request):
+            is_model = request.method == "GET"
             return answer(200, OURS) if is_model else (status, {"Content-Type": kind}, body)
 
         server = scripted(answer_to)
@@ -160,10 +162,10 @@ def test_a_refusal_of_the_token_endpoint_is_one_sentence(tmp_path, scripted, clo
 
 
 def test_making_a_provider_asks_nobody(scripted):
-    server = scripted(lambda asked: None)
+    server = scripted(lambda request: None)
     fields = {"bucket": "gs://some-bucket", "project": "p", "endpoint": server.url}
     create(Target("gcp", "ai-platform", fields), {"STORAGE_EMULATOR_HOST": server.url})
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_an_operation_that_fails_raises_its_reason(answering, lines):
@@ -298,14 +300,14 @@ def test_a_prediction_passes_bytes_through(predicting):
     provider, server = predicting(200, "application/json", content)
     body = b'{"instances":   [1.0, 1e400]}'
     assert provider.predict("half-plus", body, REVISION.id) == content
-    assert server.asked[-1].body == body
-    assert server.asked[-1].path == f"/v1/{VERSION}:predict"
+    assert server.requests[-1].body == body
+    assert server.requests[-1].path == f"/v1/{VERSION}:predict"
 
 
 def test_an_answer_that_is_no_json_is_an_error(predicting, scripted):
     with pytest.raises(RemoteError, match="not JSON"):
         predicting(200, "text/html", b"<html>")[0].predict("half-plus", b"{}")
-    server = scripted(lambda asked: (200, {"Content-Type": "text/html"}, b"<html>"))
+    server = scripted(lambda request: (200, {"Content-Type": "text/html"}, b"<html>"))
     with pytest.raises(RemoteError, match="not JSON"):
         provider_at(server.url).read("half-plus")
 

@@ -75,14 +75,14 @@ def provider_at(clouds):
 )
 def test_the_targets_fields_reach_the_platform(scripted, provider_at, lines, fields, wanted):
     done = json.dumps({"name": "projects/p/operations/create_1", "done": True}).encode()
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, done))
+    server = scripted(lambda request: (200, {"Content-Type": "application/json"}, done))
     provider = provider_at(server.url, **fields)
     observed = Deployment("half-plus", "gcp", endpoint=MODEL)
     (action,) = provider.plan_deploy(Reading(observed), REVISION, LOCATION)
     provider.perform(action, Reporter(lines.append))
     own = model_labels("half-plus") | version_labels(REVISION)
     labels = {**wanted.get("labels", {}), **own}
-    assert json.loads(server.asked[0].body) == {
+    assert json.loads(server.requests[0].body) == {
         "name": "v1_0f3c5a9b7d21",
         "deploymentUri": "gs://bucket/cloudserve/x/half-plus/1/",
         **FIXED,

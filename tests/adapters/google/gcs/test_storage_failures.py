@@ -29,14 +29,14 @@ def not_met():
     return answer(412, {"error": {"code": 412, "message": error["message"], "errors": [error]}})
 
 
-@pytest.mark.parametrize(("there", "ours"), [(b"mine", True), (b"theirs", False)])
-def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted, there, ours):
+@pytest.mark.parametrize(("content", "ours"), [(b"mine", True), (b"theirs", False)])
+def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted, content, ours):
     posts = [None, not_met()]
 
-    def answer_to(asked):
-        if asked.method == "POST":
+    def answer_to(request):
+        if request.method == "POST":
             return posts.pop(0)
-        return 200, {"X-Goog-Generation": "17"}, there
+        return 200, {"X-Goog-Generation": "17"}, content
 
     blobs = gcs_at(scripted(answer_to).url)
     if ours:
@@ -48,7 +48,7 @@ def test_a_conditional_write_whose_answer_was_lost_knows_its_own_bytes(scripted,
 
 def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path):
     text = "a@p.iam does not have storage.objects.get access to the Google Cloud Storage object."
-    server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": text}}))
+    server = scripted(lambda request: answer(403, {"error": {"code": 403, "message": text}}))
     blobs = gcs_at(server.url)
     file = tmp_path / "file"
     file.write_bytes(b"x")
@@ -68,7 +68,7 @@ def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path):
 
 
 def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there_somewhere(scripted, clouds, lines):
-    server = scripted(lambda asked: answer(403, {"error": {"code": 403, "message": "no"}}))
+    server = scripted(lambda request: answer(403, {"error": {"code": 403, "message": "no"}}))
     environ = {**clouds, "STORAGE_EMULATOR_HOST": server.url}
     fields = {"bucket": "gs://some-bucket", "project": "p"}
     blobs = create_vertex(Target("gcp", "vertex", fields), environ).blobs
@@ -80,20 +80,20 @@ def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there_somewhere(scrip
 def test_a_bucket_name_that_is_taken_says_to_choose_another(scripted, lines):
     error = {"message": "taken", "status": "CONFLICT"}
     server = scripted(
-        lambda asked: answer(409 if asked.method == "POST" else 404, {"error": error})
+        lambda request: answer(409 if request.method == "POST" else 404, {"error": error})
     )
     with pytest.raises(RemoteError, match="taken by another project"):
         gcs_at(server.url).ensure(Reporter(lines.append))
-    assert json.loads(server.asked[-1].body)["location"] == "us-central1"
+    assert json.loads(server.requests[-1].body)["location"] == "us-central1"
 
 
 def test_an_upload_that_arrived_damaged_is_an_error(scripted, tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"x" * 9 * 2**20)
 
-    def answer_to(asked):
-        if asked.method == "POST":
-            place = f"http://{asked.headers['Host']}/upload/session"
+    def answer_to(request):
+        if request.method == "POST":
+            place = f"http://{request.headers['Host']}/upload/session"
             return 200, {"Location": place}, b"{}"
         return answer(200, {"name": "a", "size": str(9 * 2**20), "crc32c": "AAAAAA=="})
 

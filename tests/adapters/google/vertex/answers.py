@@ -84,12 +84,12 @@ def operation(owner, name="op", **fields):
     return {"name": f"{owner}/operations/{name}", **fields}
 
 
-def state(versions=(), there=None):
+def state(versions=(), endpoint=None):
     """Return the answers that tell what Vertex AI has."""
     listed = answer(200, {"models": list(versions)}) if versions else status_of(404, "none")
     return {
         f"GET {MODEL}:listVersions": listed,
-        f"GET {ENDPOINT}": answer(200, there) if there else status_of(404, "none"),
+        f"GET {ENDPOINT}": answer(200, endpoint) if endpoint else status_of(404, "none"),
         f"GET {ENDPOINT.rpartition('/')[0]}": answer(200, {}),
         f"GET {ENDPOINT}/operations": answer(200, {}),
         f"GET {MODEL}/operations": answer(200, {}),
@@ -101,4 +101,6 @@ def deploy_action():
 
 
 def posted(server, suffix):
-    return [json.loads(a.body) for a in server.asked if a.path.partition("?")[0].endswith(suffix)]
+    return [
+        json.loads(a.body) for a in server.requests if a.path.partition("?")[0].endswith(suffix)
+    ]

@@ -10,8 +10,8 @@ def answering(scripted):
     """Give what makes a provider whose service answers by `METHOD path`, lists one by one."""
 
     def make(answers, **options):
-        def answer_to(asked):
-            key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
+        def answer_to(request):
+            key = f"{request.method} {request.path.partition('?')[0].removeprefix('/v1/')}"
             result = answers[key]
             if not isinstance(result, list):
                 return result

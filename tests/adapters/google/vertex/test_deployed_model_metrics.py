@@ -47,11 +47,11 @@ def test_responses_and_failures_are_counted_for_each_revision(measured):
     assert len(answered) == 2
     failures = 0
     for revision, count in answered.items():
-        found = provider.count_traffic(MODEL, revision, SINCE, UNTIL, AN_HOUR)
-        assert found.requests - found.errors == count
-        assert (found.timed, found.slow) == (found.requests, 0)
-        assert provider.latency(MODEL, revision, SINCE, UNTIL, 95.0)[1] == found.requests
-        failures += found.errors
+        counts = provider.count_traffic(MODEL, revision, SINCE, UNTIL, AN_HOUR)
+        assert counts.requests - counts.errors == count
+        assert (counts.timed, counts.slow) == (counts.requests, 0)
+        assert provider.latency(MODEL, revision, SINCE, UNTIL, 95.0)[1] == counts.requests
+        failures += counts.errors
     assert failures == FAILING
     before = SINCE - timedelta(hours=1)
     assert provider.count_traffic(MODEL, revision, before, SINCE, 1.0) == TrafficCounts()
@@ -73,27 +73,27 @@ LINEAR = {"linearBuckets": {"numFiniteBuckets": 2, "width": 50.0, "offset": 0.0}
 
 
 def durations(*distributions):
-    found = Durations()
+    total = Durations()
     for options, counts in distributions:
-        found.add({"bucketOptions": options, "bucketCounts": [str(count) for count in counts]})
-    return found
+        total.add({"bucketOptions": options, "bucketCounts": [str(count) for count in counts]})
+    return total
 
 
 def test_requests_above_the_next_bound_are_slow():
-    found = durations((EXPLICIT, (1, 2, 3, 4)))
-    assert (found.count, found.above(10.0), found.above(10.1), found.above(1000.0)) == (10, 7, 4, 0)
+    total = durations((EXPLICIT, (1, 2, 3, 4)))
+    assert (total.count, total.above(10.0), total.above(10.1), total.above(1000.0)) == (10, 7, 4, 0)
 
 
 def test_a_percentile_is_within_its_bucket():
-    found = durations((EXPLICIT, (0, 0, 10)))
-    assert found.percentile(50.0) == pytest.approx(55.0)
-    assert found.percentile(100.0) == pytest.approx(100.0)
+    total = durations((EXPLICIT, (0, 0, 10)))
+    assert total.percentile(50.0) == pytest.approx(55.0)
+    assert total.percentile(100.0) == pytest.approx(100.0)
     assert durations((EXPLICIT, (0, 0, 0, 5))).percentile(50.0) == 100.0
     assert Durations().percentile(95.0) == 0.0
 
 
 def test_distributions_with_other_bounds_are_added():
-    found = durations((EXPLICIT, (0, 0, 4)), (LINEAR, (0, 5)), (EXPLICIT, (1,)))
-    assert found.count == 10
-    assert found.bounds == (0.0, 1.0, 10.0, 50.0, 100.0)
-    assert found.above(50.0) == 4
+    total = durations((EXPLICIT, (0, 0, 4)), (LINEAR, (0, 5)), (EXPLICIT, (1,)))
+    assert total.count == 10
+    assert total.bounds == (0.0, 1.0, 10.0, 50.0, 100.0)
+    assert total.above(50.0) == 4

@@ -187,7 +187,7 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
 
     name = "projects/p/locations/us-central1/batchPredictionJobs/7"
     job = json.dumps({"name": name, "state": "JOB_STATE_RUNNING"}).encode()
-    server = scripted(lambda asked: (200, {"Content-Type": "application/json"}, job))
+    server = scripted(lambda request: (200, {"Content-Type": "application/json"}, job))
     options = Options(
         bucket="gs://b", project="p", region="us-central1", service_account="a@p", kms_key=KEY
     )
@@ -197,7 +197,7 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
         batches.run("m", "M@1", "v1", Batch(("gs://b/x",), "gs://b/out"), Reporter(lines.append))
     assert error.value.__notes__ == [f"the job continues unless it is cancelled: {name}"]
     assert lines == [f"batch prediction job {name} is running", "job: running"]
-    assert json.loads(server.asked[0].body) == {
+    assert json.loads(server.requests[0].body) == {
         "displayName": "cloudserve-m",
         "model": "M@1",
         "labels": VERTEX.labels("m"),

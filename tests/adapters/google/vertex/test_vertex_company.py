@@ -136,8 +136,8 @@ def test_an_endpoint_in_a_network_takes_one_model(deployed, make, api, half_plus
     second = put(provider, MODEL, 2, half_plus_three)
     with pytest.raises(ConflictError, match=r"takes one model, and v1-[0-9a-f]* is deployed"):
         plan(provider, MODEL, second)
-    (there,) = api.endpoint(MODEL)["deployedModels"]
-    again = {name: there[name] for name in ("model", "dedicatedResources")}
+    (deployed_model,) = api.endpoint(MODEL)["deployedModels"]
+    again = {name: deployed_model[name] for name in ("model", "dedicatedResources")}
     with pytest.raises(RemoteError, match="such an endpoint supports one"):
         api.deploy(MODEL, {"deployedModel": again})
 

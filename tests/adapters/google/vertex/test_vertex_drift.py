@@ -108,12 +108,12 @@ def test_every_field_is_compared_or_known_not_to_be_shown():
 def test_each_field_that_the_project_file_changes_is_a_row(make, deployed):
     deployed(make())
     assert rows(make()) == ()
-    found = {tuple(change): names(make(**change)) for change in CHANGES}
-    assert {change: set(change) - there for change, there in found.items()} == {
-        change: set() for change in found
+    differing = {tuple(change): names(make(**change)) for change in CHANGES}
+    assert {change: set(change) - fields for change, fields in differing.items()} == {
+        change: set() for change in differing
     }
     assert {key: names(make(**change)) for key, (change, _) in NAMED.items()} == {
-        key: there for key, (_, there) in NAMED.items()
+        key: fields for key, (_, fields) in NAMED.items()
     }
 
 

@@ -93,10 +93,10 @@ def test_nobody_at_the_endpoint_is_unreachable(nobody):
 
 
 def test_making_a_provider_asks_nobody(scripted):
-    server = scripted(lambda asked: None)
+    server = scripted(lambda request: None)
     fields = {"bucket": "gs://some-bucket", "project": "p", "endpoint": server.url}
     create(Target("gcp", "vertex", fields), {"STORAGE_EMULATOR_HOST": server.url})
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_stages_of_a_deployment_are_reported_once_each(answering, lines):
@@ -186,7 +186,7 @@ def test_only_a_failure_of_the_models_own_marks_it_as_failed(
     assert error.value.message == f"deploy {ONE.id}: {message}"
     assert error.value.hint.startswith(ADVICE[code])
     assert "; its log: https://console.cloud.google.com/logs/query;query=" in error.value.hint
-    patches = [json.loads(a.body) for a in server.asked if a.method == "PATCH"]
+    patches = [json.loads(a.body) for a in server.requests if a.method == "PATCH"]
     if marked:
         (patch,) = patches
         assert patch["labels"]["cloudserve-state"] == "failed"
@@ -217,7 +217,7 @@ def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(an
     )
     args = {**ARGS, "split": {ONE.id: 60, "99": 40}}
     provider.perform(Action("set-traffic", "", args), Reporter(lines.append))
-    (patch,) = [a for a in server.asked if a.method == "PATCH"]
+    (patch,) = [a for a in server.requests if a.method == "PATCH"]
     assert "updateMask=trafficSplit" in patch.path
     assert json.loads(patch.body) == {"trafficSplit": {"88": 60, "99": 40}, "etag": "E"}
 

@@ -48,8 +48,8 @@ def answering(scripted, clouds):
             f"GET {ENDPOINT}/operations": b"{}",
         }
 
-        def answer_to(asked):
-            key = f"{asked.method} {asked.path.partition('?')[0].removeprefix('/v1/')}"
+        def answer_to(request):
+            key = f"{request.method} {request.path.partition('?')[0].removeprefix('/v1/')}"
             if key == f"POST {ENDPOINT}:rawPredict":
                 return status, JSON, content
             return 200, JSON, answers[key]
@@ -67,7 +67,7 @@ def test_a_prediction_passes_bytes_through(answering):
     body = b'{"instances":   [1.0, 1e400], "signature_name": "x"}'
     assert provider.predict("half-plus", body) == content
     assert provider.predict("half-plus", body, ONE.id) == content
-    assert server.asked[-1].body == body
+    assert server.requests[-1].body == body
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_a_dedicated_host_is_named_to_a_service_that_is_not_googles(answering):
         200, b'{"predictions": [1]}', dedicatedEndpointEnabled=True, dedicatedEndpointDns=dns
     )
     provider.predict("half-plus", b"{}")
-    assert server.asked[-1].headers["Host"] == dns
+    assert server.requests[-1].headers["Host"] == dns

@@ -51,7 +51,7 @@ def test_throttling_is_worth_a_retry(sagemaker):
     with pytest.raises(RemoteError) as error:
         provider.read("half")
     assert error.value.retryable
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 def test_nobody_at_the_endpoint_is_unreachable(nobody):
@@ -68,9 +68,9 @@ def test_nobody_at_the_endpoint_is_unreachable(nobody):
 
 
 def test_making_a_provider_asks_nobody(scripted):
-    server = scripted(lambda asked: None)
+    server = scripted(lambda request: None)
     create(Target("aws", "sagemaker", FIELDS), {**KEYS, "AWS_ENDPOINT_URL": server.url})
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("fields", [{}, {"profile": "nobody"}])
@@ -215,7 +215,7 @@ def invoking_alone(answer):
     denied = refused(
         "AccessDeniedException", "not authorized to perform: sagemaker:DescribeEndpoint"
     )
-    return lambda asked: answer if asked.path.startswith("/endpoints/") else denied
+    return lambda request: answer if request.path.startswith("/endpoints/") else denied
 
 
 def test_a_containers_refusal_is_raised_in_its_own_words(scripted):
@@ -242,7 +242,7 @@ def test_a_prediction_passes_bytes_through_to_the_variant(scripted):
     server = scripted(invoking_alone((200, {"Content-Type": "application/json"}, content)))
     body = b'{"instances":   [1e400]}'
     assert provider_at(server.url).predict("ha_lf", body, TWO.id) == content
-    (request,) = (request for request in server.asked if request.path != "/")
+    (request,) = (request for request in server.requests if request.path != "/")
     assert (request.path, request.body) == ("/endpoints/ha-lf/invocations", body)
     assert request.headers["X-Amzn-SageMaker-Target-Variant"] == TWO.id
     assert request.headers["Content-Type"] == "application/json"
@@ -254,4 +254,4 @@ def test_whose_an_endpoint_is_is_asked_before_the_first_prediction_alone(scripte
     provider = provider_at(server.url)
     for _ in range(3):
         assert provider.predict("half", b"{}") == content
-    assert [request.path == "/" for request in server.asked] == [True, False, False, False]
+    assert [request.path == "/" for request in server.requests] == [True, False, False, False]

@@ -36,8 +36,8 @@ def test_invocations_and_failures_are_counted_for_each_revision(measured):
     provider, *revisions = measured
     assert isinstance(provider, MeasuredProvider)
     for revision in revisions:
-        found = provider.count_traffic("half", revision, SINCE, UNTIL, AN_HOUR)
-        assert found == TrafficCounts(requests=4, errors=1, timed=4, slow=0)
+        counts = provider.count_traffic("half", revision, SINCE, UNTIL, AN_HOUR)
+        assert counts == TrafficCounts(requests=4, errors=1, timed=4, slow=0)
         assert provider.count_traffic("half", revision, SINCE, UNTIL, 0.0).slow == 4
     before = SINCE - timedelta(hours=1)
     assert provider.count_traffic("half", revisions[0], before, SINCE, 1.0) == TrafficCounts()

@@ -90,12 +90,12 @@ def test_every_field_is_compared_or_known_not_to_be_shown():
 def test_each_field_that_the_project_file_changes_is_a_row(target, region, half_plus_two):
     deploy(target(), 1, half_plus_two)
     assert rows(target()) == ()
-    found = {tuple(change): names(target(**change)) for change in CHANGES}
-    assert {change: set(change) - there for change, there in found.items()} == {
-        change: set() for change in found
+    differing = {tuple(change): names(target(**change)) for change in CHANGES}
+    assert {change: set(change) - fields for change, fields in differing.items()} == {
+        change: set() for change in differing
     }
     assert {key: names(target(**change)) for key, (change, _) in NAMED.items()} == {
-        key: there for key, (_, there) in NAMED.items()
+        key: fields for key, (_, fields) in NAMED.items()
     }
     image = f"000000000000.dkr.ecr.{region}.amazonaws.com/tensorflow-inference:2.19-cpu"
     assert names(target(image=image)) == {"image"}

@@ -230,7 +230,7 @@ def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fiel
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence", "hint"),
+    ("fields", "sentence", "hint"),
     [
         (
             {"instance_type": "ml.m5.larg"},
@@ -254,9 +254,9 @@ def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fiel
         ),
     ],
 )
-def test_what_sagemaker_would_refuse_is_refused_before(given, sentence, hint):
+def test_what_sagemaker_would_refuse_is_refused_before(fields, sentence, hint):
     with pytest.raises(UserError) as error:
-        checked(**given)
+        checked(**fields)
     assert sentence in error.value.message
     assert hint in error.value.hint
 
@@ -303,7 +303,7 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("fields", "words"),
     [
         ({"artifact": Artifact("2.20.0", 1, 1, ops=("CaseFoldUTF8",))}, "of tensorflow-text"),
         ({"instance_type": "ml.g5.xlarge"}, "does not use the GPU of ml.g5.xlarge"),
@@ -318,8 +318,8 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
         ),
     ],
 )
-def test_what_will_bite_later_is_a_warning(given, words):
-    (warning,) = checked(**given)
+def test_what_will_bite_later_is_a_warning(fields, words):
+    (warning,) = checked(**fields)
     assert words in warning
 
 

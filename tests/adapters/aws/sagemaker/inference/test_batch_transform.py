@@ -91,11 +91,11 @@ def test_a_job_that_sagemaker_does_not_have_is_refused_before_anything_is_upload
     for name in ("a.jsonl", "b/a.jsonl"):
         (tmp_path / name).write_text("[1.0]\n")
     before = [blob.key for blob in provider.blobs.list("")]
-    given = tuple(file if "://" in file else str(tmp_path / file) for file in files)
+    inputs = tuple(file if "://" in file else str(tmp_path / file) for file in files)
     targets = {"aws": described(**fields)}
     project = Project(tmp_path / "x.yaml", {"half": Model("half", tmp_path)}, targets)
     with pytest.raises(UserError, match=sentence):
-        run_batch(project, "half", "aws", given, version=revision.id, environ=clouds)
+        run_batch(project, "half", "aws", inputs, version=revision.id, environ=clouds)
     assert [blob.key for blob in provider.blobs.list("")] == before
 
 

@@ -11,7 +11,7 @@ from tests.adapters.aws.conftest import deploy
 BODY = b'{"instances": [1.0]}'
 
 
-def there(client):
+def remaining(client):
     """Return the names of everything in the account's region."""
     sagemaker = client("sagemaker")
     return (
@@ -30,7 +30,7 @@ def test_a_variant_leaves_the_endpoint_before_what_it_was_made_of(
 ):
     provider = target()
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
-    _, before, _ = there(client)
+    _, before, _ = remaining(client)
     actions = removal(provider, "half", two)
     config = actions[0].args["config"]
     assert [action.sentence for action in actions] == [
@@ -40,7 +40,7 @@ def test_a_variant_leaves_the_endpoint_before_what_it_was_made_of(
         f"delete the model half-{two.id}",
     ]
     perform(provider, actions)
-    assert there(client) == ({"half"}, {config}, {f"half-{one.id}"})
+    assert remaining(client) == ({"half"}, {config}, {f"half-{one.id}"})
     assert live(provider.read("half").deployment) == {one.id: 1.0}
 
 
@@ -70,7 +70,7 @@ def test_what_has_other_tags_or_none_stays(target, client, half_plus_two):
         ExecutionRoleArn=model["ExecutionRoleArn"],
     )
     perform(provider, removal(provider, "half"))
-    assert there(client) == (set(), {theirs}, {name})
+    assert remaining(client) == (set(), {theirs}, {name})
 
 
 def test_an_endpoint_that_failed_goes_with_the_revision_that_it_failed_for(
@@ -86,7 +86,7 @@ def test_an_endpoint_that_failed_goes_with_the_revision_that_it_failed_for(
     actions = removal(provider, "half", revision)
     assert kinds(actions) == ["delete-endpoint", "delete-endpoint-config", "delete-model"]
     perform(provider, actions)
-    assert there(client) == (set(), set(), set())
+    assert remaining(client) == (set(), set(), set())
 
 
 def test_an_endpoint_that_lost_its_tags_is_not_taken_down(target, client, half_plus_two):
@@ -128,7 +128,7 @@ def test_the_endpoint_of_many_models_goes_with_the_last(target, client, half_plu
     deploy(provider, 1, half_plus_two, "first")
     second = deploy(provider, 1, half_plus_two, "second")
     perform(provider, removal(provider, "first"))
-    assert there(client)[0] == {"all"}
+    assert remaining(client)[0] == {"all"}
     assert provider.predict("second", BODY)
     with pytest.raises(RemoteError, match="nothing of first is live"):
         provider.predict("first", BODY)
@@ -141,6 +141,6 @@ def test_the_endpoint_of_many_models_goes_with_the_last(target, client, half_plu
         perform(provider, actions)
     assert provider.predict("first", BODY)
     perform(provider, removal(provider, "third"))
-    assert there(client)[0] == {"all"}
+    assert remaining(client)[0] == {"all"}
     perform(provider, removal(provider, "first"))
-    assert there(client) == (set(), set(), set())
+    assert remaining(client) == (set(), set(), set())
