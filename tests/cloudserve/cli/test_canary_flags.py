@@ -34,42 +34,44 @@ def options(tmp_path):
     (tmp_path / "other.jsonl").write_text('{"instances": [2]}\n')
     project = load_project(tmp_path / "cloudserve.yaml", environ={})
 
-    def read(requests: Path | None = None, **given):
-        flags = CanaryFlags(given, requests and tmp_path / requests)
+    def read(requests: Path | None = None, **fields):
+        flags = CanaryFlags(fields, requests and tmp_path / requests)
         return flags.options(project, project.target("aws"), "fraud")
 
     return read
 
 
 def test_the_project_file_has_the_rules_and_the_requests(options):
-    found = options()
-    assert found.requests == (b'{"instances": [1]}',)
-    assert found.rules == CanaryRules(steps=(1, 10), holds={10: 600.0}, hold=60.0, more_errors=0.01)
+    canary = options()
+    assert canary.requests == (b'{"instances": [1]}',)
+    assert canary.rules == CanaryRules(
+        steps=(1, 10), holds={10: 600.0}, hold=60.0, more_errors=0.01
+    )
 
 
 def test_options_take_precedence(options):
-    found = options("other.jsonl", deadline=5000)
-    assert found.requests == (b'{"instances": [2]}',)
-    assert (found.rules.deadline, found.rules.more_errors) == (5000, 0.01)
+    canary = options("other.jsonl", deadline=5000)
+    assert canary.requests == (b'{"instances": [2]}',)
+    assert (canary.rules.deadline, canary.rules.more_errors) == (5000, 0.01)
 
 
-@pytest.mark.parametrize("given", [{"steps": (10, 50)}, {"hold": 30}])
-def test_options_on_steps_replace_their_least_times_in_the_file(options, given):
-    assert options(**given).rules.holds == {}
+@pytest.mark.parametrize("fields", [{"steps": (10, 50)}, {"hold": 30}])
+def test_options_on_steps_replace_their_least_times_in_the_file(options, fields):
+    assert options(**fields).rules.holds == {}
 
 
 def test_metrics_send_none_of_the_files_requests(options):
-    found = options(source=Source.METRICS)
-    assert found.requests == ()
+    canary = options(source=Source.METRICS)
+    assert canary.requests == ()
     with pytest.raises(UserError, match="sends no requests"):
         options("other.jsonl", source=Source.METRICS)
 
 
-@pytest.mark.parametrize("given", [{}, {"more_wrong": 0.03}])
-def test_a_file_of_the_project_that_does_not_exist_is_named(options, tmp_path, given):
+@pytest.mark.parametrize("fields", [{}, {"more_wrong": 0.03}])
+def test_a_file_of_the_project_that_does_not_exist_is_named(options, tmp_path, fields):
     (tmp_path / "fraud.jsonl").unlink()
     with pytest.raises(UserError, match="the requests cannot be read") as caught:
-        options(**given)
+        options(**fields)
     assert caught.value.where == str(tmp_path / "fraud.jsonl")
 
 

@@ -77,8 +77,8 @@ def test_a_flag_that_can_be_repeated_takes_one_value_per_line(project, monkeypat
     assert "`broken line` is not FIELD=VALUE" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", ["1", "true"])
-def test_the_exit_code_of_terraform_can_be_asked_for(project, monkeypatch, given):
-    monkeypatch.setenv("CLOUDSERVE_PLAN_DETAILED_EXITCODE", given)
+@pytest.mark.parametrize("value", ["1", "true"])
+def test_the_exit_code_of_terraform_can_be_asked_for(project, monkeypatch, value):
+    monkeypatch.setenv("CLOUDSERVE_PLAN_DETAILED_EXITCODE", value)
     assert run(["plan", "deploy", "half", "-t", "here"]) == 2
     assert run(["plan", "deploy", "half", "-t", "hare"]) == 1

@@ -15,8 +15,8 @@ def answer(**outputs):
 
 
 def test_rows_have_a_value_of_each_output():
-    found = answer(a=np.array([1.0, 2.0]), b=np.array([b"x", b"y"], object)).predictions
-    assert found == [{"a": 1.0, "b": b"x"}, {"a": 2.0, "b": b"y"}]
+    predictions = answer(a=np.array([1.0, 2.0]), b=np.array([b"x", b"y"], object)).predictions
+    assert predictions == [{"a": 1.0, "b": b"x"}, {"a": 2.0, "b": b"y"}]
 
 
 @pytest.mark.parametrize("other", [np.ones(2), np.ones(())])

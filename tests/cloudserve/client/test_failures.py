@@ -327,8 +327,8 @@ def test_requests_of_an_event_loop_take_no_threads(echo):
     async def many(address):
         async with AsyncClient(address) as client:
             before = threading.active_count()
-            asked = (client.predict([float(n)], signature="float32") for n in range(20))
-            answers = await asyncio.gather(*asked)
+            requests = (client.predict([float(n)], signature="float32") for n in range(20))
+            answers = await asyncio.gather(*requests)
             return [a.array[0] for a in answers], threading.active_count() - before
 
     for address in (echo.rest, echo.grpc):

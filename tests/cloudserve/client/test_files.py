@@ -23,8 +23,8 @@ def written(outputs):
 
 def test_an_output_may_have_the_name_of_a_parameter_of_savez():
     arrays = {"file": np.ones(2), "allow_pickle": np.zeros(1), "a/b": np.ones((1, 1))}
-    found = written(arrays)
-    assert {name: found[name].tolist() for name in found} == {
+    outputs = written(arrays)
+    assert {name: outputs[name].tolist() for name in outputs} == {
         name: array.tolist() for name, array in arrays.items()
     }
 

@@ -55,8 +55,8 @@ def test_values_are_read_from_the_field_of_their_dtype(dtype, number, values, re
     response.model_spec.version.value = 7
     tensor = response.outputs["y"]
     tensor.dtype = number
-    given = values[:1] if repeats else values
-    fields(tensor, dtype, given)
+    sent = values[:1] if repeats else values
+    fields(tensor, dtype, sent)
     tensor.tensor_shape.dim.add(size=2)
     reply = decode_predict(response.SerializeToString(), "here")
     expected = values[:1] * 2 if repeats else values

@@ -117,11 +117,11 @@ def test_differences_and_failures_are_reported_and_change_no_answer(echo):
 
 
 def test_a_copy_has_the_values_of_the_request_and_a_defect_ends_no_thread(echo):
-    seen, released = [], threading.Event()
+    copies, released = [], threading.Event()
 
     def other(inputs, signature=None):
         released.wait(10)
-        seen.append(inputs["x"].tolist())
+        copies.append(inputs["x"].tolist())
         raise ZeroDivisionError("odd")
 
     mirror = Mirror(Second(other))
@@ -133,7 +133,7 @@ def test_a_copy_has_the_values_of_the_request_and_a_defect_ends_no_thread(echo):
         released.set()
         report = mirror.close()
         client.predict({"x": buffer}, signature="float32")
-    assert seen == [[1.0], [2.0]]
+    assert copies == [[1.0], [2.0]]
     assert report.failed == 2
     assert report.findings == ("the copy failed: ZeroDivisionError: odd",) * 2
     assert mirror.close().dropped == 1
@@ -165,5 +165,5 @@ def test_a_share_beyond_the_whole_is_refused(share):
     ],
 )
 def test_outputs_are_compared_within_the_tolerance(one, other, finding):
-    found = compare({"y": np.array(one)}, {"y": np.array(other)}, Tolerance())
-    assert found.findings == finding
+    difference = compare({"y": np.array(one)}, {"y": np.array(other)}, Tolerance())
+    assert difference.findings == finding

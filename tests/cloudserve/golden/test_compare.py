@@ -14,15 +14,15 @@ from cloudserve.golden.labels import count_right
 EXACT = Tolerance()
 
 
-def compared(expected, found, tolerance=EXACT, outputs=None):
+def compared(expected, actual, tolerance=EXACT, outputs=None):
     golden = Golden(Header(tolerance=tolerance, outputs=outputs or {}), ())
     comparison = Comparison(golden)
-    is_equal = comparison.add(expected, found, "request 1")
+    is_equal = comparison.add(expected, actual, "request 1")
     return is_equal, comparison.deviations
 
 
-def first(expected, found, **options):
-    is_equal, deviations = compared(expected, found, **options)
+def first(expected, actual, **options):
+    is_equal, deviations = compared(expected, actual, **options)
     assert not is_equal
     return next(one.first for one in deviations.values() if one.outside)
 
@@ -63,7 +63,7 @@ def test_each_output_has_its_own_tolerance_and_deviation():
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "text"),
+    ("expected", "actual", "text"),
     [
         (rows(1), rows(2), "request 1, predictions[0]: 2 instead of 1"),
         (rows(2), rows(2.5), "request 1, predictions[0]: 2.5 instead of 2"),
@@ -85,8 +85,8 @@ def test_each_output_has_its_own_tolerance_and_deviation():
         (rows(1), {"outputs": [1]}, "request 1: the answer has no `predictions`"),
     ],
 )
-def test_anything_else_is_compared_exactly(expected, found, text):
-    assert first(expected, found, tolerance=Tolerance(9, 9, 9)) == text
+def test_anything_else_is_compared_exactly(expected, actual, text):
+    assert first(expected, actual, tolerance=Tolerance(9, 9, 9)) == text
 
 
 def test_columns_are_compared_like_rows():

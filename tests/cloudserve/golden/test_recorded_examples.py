@@ -73,13 +73,13 @@ def test_a_hashed_output_is_not_compared():
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"), [("0.334", 0), ("0.325", 0), ("0.336", 1), ("0.324", 1)]
+    ("actual", "expected"), [("0.334", 0), ("0.325", 0), ("0.336", 1), ("0.324", 1)]
 )
-def test_a_rounded_output_is_what_it_may_have_been_rounded_from(found, expected):
+def test_a_rounded_output_is_what_it_may_have_been_rounded_from(actual, expected):
     rounded = Example(ONE, {"predictions": [0.33]}, redacted={"": "round:2"})
-    assert differing(rounded, b'{"predictions": [%b]}' % found.encode()) == expected
+    assert differing(rounded, b'{"predictions": [%b]}' % actual.encode()) == expected
     wide = Tolerance(absolute=0.01)
-    assert differing(rounded, b'{"predictions": [%b]}' % found.encode(), tolerance=wide) == 0
+    assert differing(rounded, b'{"predictions": [%b]}' % actual.encode(), tolerance=wide) == 0
 
 
 def test_requests_without_an_answer_are_counted_and_never_pass_alone():
@@ -143,9 +143,9 @@ def test_two_rules_for_one_field_are_refused():
 
 def test_a_path_with_a_slash_is_a_folder_and_the_key_is_a_variable(tmp_path):
     environ = {"CLOUDSERVE_RECORD_KEY": "secret"}
-    found = recording(f"{tmp_path}/new/", environ=environ)
-    assert (found.is_folder, found.key) == (True, b"secret")
-    assert "secret" not in repr(found)
+    settings = recording(f"{tmp_path}/new/", environ=environ)
+    assert (settings.is_folder, settings.key) == (True, b"secret")
+    assert "secret" not in repr(settings)
     assert recording(str(tmp_path), environ={}).is_folder
     assert not recording(str(tmp_path / "file"), environ={}).is_folder
     assert recording(None) is None

@@ -90,14 +90,14 @@ class Terminal:
         is_dead = is_over = False
 
         def around(name, call):
-            def called(*given):
+            def called(*arguments_of_call):
                 nonlocal is_dead, is_over
                 is_counted = name in names
                 if is_dead or (is_counted and next(calls) == number and not after):
                     is_dead = True
                     raise Killed
-                result = call(*given)
-                if name == "delete" and given[0].endswith("lock.json"):
+                result = call(*arguments_of_call)
+                if name == "delete" and arguments_of_call[0].endswith("lock.json"):
                     is_over = True
                 if is_counted and after and next(after_calls) == number:
                     is_dead = True

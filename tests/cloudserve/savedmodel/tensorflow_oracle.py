@@ -23,11 +23,11 @@ def is_repeated(field):
     return field.label == field.LABEL_REPEATED if known is None else known
 
 
-def describe(descriptor, found):
+def describe(descriptor, messages):
     """Collect the fields of a message and of all it reaches, by the message's full name."""
-    if descriptor.full_name in found:
-        return found
-    found[descriptor.full_name] = {
+    if descriptor.full_name in messages:
+        return messages
+    messages[descriptor.full_name] = {
         field.number: [
             field.name,
             field.type,
@@ -38,8 +38,8 @@ def describe(descriptor, found):
     }
     for field in descriptor.fields:
         if field.message_type:
-            describe(field.message_type, found)
-    return found
+            describe(field.message_type, messages)
+    return messages
 
 
 def describe_shape(info):

@@ -22,18 +22,18 @@ ROOTS = {
 }
 
 
-def mismatches(ours, real_name: str, messages: dict, seen: set[str]) -> list[str]:
+def mismatches(ours, real_name: str, messages: dict, visited: set[str]) -> list[str]:
     """List the fields below one of our messages that TensorFlow's message of this name has not."""
-    if real_name in seen:
+    if real_name in visited:
         return []
-    seen.add(real_name)
+    visited.add(real_name)
     results = []
     for field in ours.fields:
         real = messages[real_name].get(str(field.number))
         if real is None or real[:3] != [field.name, field.type, is_repeated(field)]:
             results.append(f"{real_name}.{field.name} = {field.number}: {real}")
         elif field.message_type:
-            results += mismatches(field.message_type, real[3], messages, seen)
+            results += mismatches(field.message_type, real[3], messages, visited)
     return results
 
 

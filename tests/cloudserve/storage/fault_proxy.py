@@ -143,9 +143,9 @@ class FaultProxy:
             self.sent += len(data)
 
 
-async def _pump_back(there, writer, fault):
+async def _pump_back(reader, writer, fault):
     position = 0
-    while data := await there.read(BLOCK):
+    while data := await reader.read(BLOCK):
         data = _flipped(data, fault.flip_answer_at, position)
         if fault.stall_answer_at is not None and position > fault.stall_answer_at:
             await asyncio.sleep(3600)  # until it is cancelled

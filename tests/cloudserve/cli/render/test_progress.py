@@ -37,51 +37,51 @@ def time():
 
 
 @pytest.fixture
-def told():
+def printed():
     return []
 
 
-def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(time, told):
-    lines = Lines(told.append, time)
+def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(time, printed):
+    lines = Lines(printed.append, time)
     lines.event(Started(Direction.UPLOAD, 2, 100 * MB))
     for second in range(1, 26):
         time.now = 100 + second
         lines.event(Moved("big", 2 * MB))
-    assert told == [
+    assert printed == [
         "  upload: 20.0 MB of 100.0 MB (20 %), 2.0 MB/s, 40 s left",
         "  upload: 40.0 MB of 100.0 MB (40 %), 2.0 MB/s, 30 s left",
     ]
     lines.event(Skipped("small", 50 * MB))
     time.now = 150
     lines.event(Ended())
-    assert told[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
+    assert printed[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
 
 
-def test_existing_bytes_do_not_count_for_the_rate(time, told):
-    lines = Lines(told.append, time)
+def test_existing_bytes_do_not_count_for_the_rate(time, printed):
+    lines = Lines(printed.append, time)
     lines.event(Started(Direction.DOWNLOAD, 1, 100 * MB))
     lines.event(Skipped("big", 80 * MB))
     time.now = 110
     lines.event(Moved("big", 10 * MB))
-    assert told == ["  download: 90.0 MB of 100.0 MB (90 %), 1.0 MB/s, 10 s left"]
+    assert printed == ["  download: 90.0 MB of 100.0 MB (90 %), 1.0 MB/s, 10 s left"]
 
 
-def test_a_short_transfer_has_only_the_last_line(time, told):
-    lines = Lines(told.append, time)
+def test_a_short_transfer_has_only_the_last_line(time, printed):
+    lines = Lines(printed.append, time)
     for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), FileDone("a", 5), Ended()):
         lines.event(event)
-    assert told == ["  a: 5 bytes", "  upload: 1 file, 5 B moved in 0 s"]
+    assert printed == ["  a: 5 bytes", "  upload: 1 file, 5 B moved in 0 s"]
 
 
 @pytest.mark.parametrize(("files", "lines"), [(10, 11), (11, 1), (305, 1)])
-def test_only_the_files_of_a_small_transfer_have_lines(time, told, files, lines):
-    view = Lines(told.append, time)
+def test_only_the_files_of_a_small_transfer_have_lines(time, printed, files, lines):
+    view = Lines(printed.append, time)
     view.event(Started(Direction.UPLOAD, files, files))
     for number in range(files):
         view.event(FileDone(f"f{number}", 1, moved=number > 0))
     view.event(Ended())
-    assert len(told) == lines
-    assert told[0] == ("  f0: already exists" if lines > 1 else told[-1])
+    assert len(printed) == lines
+    assert printed[0] == ("  f0: already exists" if lines > 1 else printed[-1])
 
 
 def test_a_bar_never_runs_backwards_or_beyond_its_end():
@@ -101,17 +101,17 @@ def test_a_bar_never_runs_backwards_or_beyond_its_end():
     assert "a line [with brackets] above it" in out.getvalue()
 
 
-def test_lines_are_printed_without_a_terminal(told):
-    with transfer_view(told.append) as reporter:
+def test_lines_are_printed_without_a_terminal(printed):
+    with transfer_view(printed.append) as reporter:
         reporter.line("a line")
         reporter.event(Started(Direction.UPLOAD, 0, 0))
         reporter.event(Ended())
-    assert told == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
+    assert printed == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
 
 
-def test_a_retry_has_a_line(told):
+def test_a_retry_has_a_line(printed):
     events = []
-    reporter = Reporter(told.append, events.append)
+    reporter = Reporter(printed.append, events.append)
     for event in (
         Moved("a", 5),
         FileDone("a", 5000),
@@ -119,7 +119,7 @@ def test_a_retry_has_a_line(told):
         Retrying("c", "lost", 1.23),
     ):
         reporter.event(event)
-    assert told == ["c: lost; again in 1.2 s"]
+    assert printed == ["c: lost; again in 1.2 s"]
     assert len(events) == 4
 
 
@@ -136,10 +136,10 @@ def test_durations_are_in_minutes_and_seconds(seconds, text):
     assert format_duration(seconds) == text
 
 
-def test_a_reporter_of_changes_leaves_out_repeated_lines(told):
-    reporter = Reporter(told.append)
+def test_a_reporter_of_changes_leaves_out_repeated_lines(printed):
+    reporter = Reporter(printed.append)
     states = reporter.changes()
     for state in ("Creating", "Creating", "InService", "Creating"):
         states.line(state)
         reporter.line("between")
-    assert [line for line in told if line != "between"] == ["Creating", "InService", "Creating"]
+    assert [line for line in printed if line != "between"] == ["Creating", "InService", "Creating"]

@@ -31,7 +31,7 @@ class Monitored(MemoryPlatform):
         self.seconds = {}
         self.minutes = {}
         self.is_used = True
-        self.asked = []
+        self.ends = []
 
     def seconds_now(self):
         return self.now.timestamp()
@@ -55,24 +55,24 @@ class Monitored(MemoryPlatform):
 
     def count_traffic(self, model, revision_id, since, until, slow):
         assert since.second == until.second == 0
-        self.asked.append(until)
-        found = self.between(revision_id, since, until)
-        seconds = [second for took, _ in found for second in took]
-        errors = sum(errors for _, errors in found)
+        self.ends.append(until)
+        minutes = self.between(revision_id, since, until)
+        seconds = [second for took, _ in minutes for second in took]
+        errors = sum(errors for _, errors in minutes)
         slow_ones = sum(second > slow for second in seconds)
         return TrafficCounts(len(seconds), errors, len(seconds), slow_ones)
 
     def latency(self, model, revision_id, since, until, percentile):
-        found = self.between(revision_id, since, until)
-        seconds = sorted(second for took, _ in found for second in took)
+        minutes = self.between(revision_id, since, until)
+        seconds = sorted(second for took, _ in minutes for second in took)
         if not seconds:
             return 0.0, 0
         return seconds[int(len(seconds) * percentile / 100.0)], len(seconds)
 
     def between(self, revision, since, until):
         return [
-            found
-            for (minute, name), found in self.minutes.items()
+            minutes
+            for (minute, name), minutes in self.minutes.items()
             if name == revision and since <= minute < until
         ]
 
@@ -137,8 +137,8 @@ def test_a_good_version_passes_by_the_users_requests_alone(canary, platform, rel
 def test_only_minutes_that_ended_long_enough_ago_are_counted(canary, platform):
     canary(metrics_delay=180.0, hold=600.0).promote(0.0)
     # The step began at 12:00:30, so 12:01 is the first whole minute, complete at 12:05.
-    assert platform.asked[0] == BEGIN.replace(minute=2, second=0)
-    assert platform.now - platform.asked[-1] >= timedelta(seconds=180)
+    assert platform.ends[0] == BEGIN.replace(minute=2, second=0)
+    assert platform.now - platform.ends[-1] >= timedelta(seconds=180)
 
 
 @pytest.mark.parametrize(("worse", "event"), [("failing", "errors 1"), ("seconds", "slow 100.0%")])
@@ -172,7 +172,7 @@ def test_with_both_sources_the_users_are_counted_after_the_probes(canary, platfo
     assert [m.source for m in record.measures] == ["probes", "probes", "metrics", "metrics"]
     assert all(m.e_passed >= 20.0 for m in record.measures)
     counted = min(minute for minute, _ in platform.minutes)
-    assert max(sent) < platform.asked[0] > counted
+    assert max(sent) < platform.ends[0] > counted
 
 
 class TestPlainPlatform:

@@ -24,7 +24,7 @@ def classes(comparison):
 
 
 @pytest.mark.parametrize(
-    ("prediction", "found"),
+    ("prediction", "expected"),
     [
         ([0.1, 0.7, 0.2], "1"),
         ([[0.1, 0.7, 0.2]], "1"),
@@ -41,10 +41,10 @@ def classes(comparison):
         ([[1.0, 2.0], [3.0, 4.0]], "1"),
     ],
 )
-def test_the_class_of_a_prediction(prediction, found):
-    assert first_class(json.dumps({"predictions": [prediction]}).encode()) == found
+def test_the_class_of_a_prediction(prediction, expected):
+    assert first_class(json.dumps({"predictions": [prediction]}).encode()) == expected
     if not isinstance(prediction, list):
-        assert first_class(json.dumps({"outputs": prediction}).encode()) == found
+        assert first_class(json.dumps({"outputs": prediction}).encode()) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"no JSON", b"[]", b"{}", b'{"predictions": [NaN]}'])
@@ -82,8 +82,8 @@ def test_a_shift_in_either_direction_is_found(canary_share):
 
 
 def test_a_shift_within_the_margin_is_rarely_called_worse_though_every_answer_is_looked_at():
-    found = [compare(0.5, 0.6, most=400, seed=seed).evidence.worse for seed in range(40)]
-    assert sum(worse is not None for worse in found) <= 1
+    verdicts = [compare(0.5, 0.6, most=400, seed=seed).evidence.worse for seed in range(40)]
+    assert sum(worse is not None for worse in verdicts) <= 1
 
 
 def test_numbers_are_compared_by_the_quarters_of_the_live_revisions_first_ones():
@@ -123,13 +123,13 @@ def test_a_recorded_comparison_is_continued_with_its_classes(prediction):
 
 
 def test_many_classes_are_counted_together():
-    found = Classes(first=40)
+    classes = Classes(first=40)
     for number in range(40):
-        found.add_live(answer(number % 20).body)
-    assert len(found.names) == 11
-    found.add_canary(answer("never seen").body)
-    found.add_canary(b"no JSON")
-    assert found.canary[OTHERS] == 2
+        classes.add_live(answer(number % 20).body)
+    assert len(classes.names) == 11
+    classes.add_canary(answer("never seen").body)
+    classes.add_canary(b"no JSON")
+    assert classes.canary[OTHERS] == 2
 
 
 def test_a_margin_takes_more_evidence():

@@ -6,9 +6,9 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.canary.probe import Prober, read_requests
 
 
-def prober(asked, *, failing=()):
+def prober(requests, *, failing=()):
     def ask(body, revision):
-        asked.append((body, revision))
+        requests.append((body, revision))
         if revision in failing:
             raise RemoteError("500: no memory")
         return b"{}"

@@ -140,13 +140,13 @@ def test_a_canary_that_answers_labelled_requests_wrong_is_rolled_back(
     assert (wrong.live.events, wrong.canary.events > 10) == (0, True)
 
 
-@pytest.mark.parametrize("found", [0, 40])
-def test_too_few_labelled_requests_are_refused_before_any_traffic_moves(deployed, platform, found):
+@pytest.mark.parametrize("count", [0, 40])
+def test_too_few_labelled_requests_are_refused_before_any_traffic_moves(deployed, platform, count):
     verbs, live, _ = deployed
-    labels = Labels({b"%d" % number: [1] for number in range(found)})
-    with pytest.raises(UserError, match=rf"^{found} requests with labels cannot prove") as caught:
+    labels = Labels({b"%d" % number: [1] for number in range(count)})
+    with pytest.raises(UserError, match=rf"^{count} requests with labels cannot prove") as caught:
         promote_by_canary(
-            verbs, [BODY], rules=CanaryRules(more_wrong=0.05), labels=labels if found else None
+            verbs, [BODY], rules=CanaryRules(more_wrong=0.05), labels=labels if count else None
         )
     assert "`max_wrong`" in caught.value.hint
     assert platform.traffic == {live: 1.0}

@@ -25,10 +25,10 @@ class Splitting(MemoryPlatform):
         self.failing = 0.0
         self.names_failures = True
         self.name_of = lambda revision: revision
-        self.asked = 0
+        self.requests = 0
 
     def predict_by_split(self, model, body):
-        self.asked += 1
+        self.requests += 1
         names = sorted(self.traffic)
         chosen = self.rng.choices(names, [self.traffic[name] for name in names])[0]
         if chosen.startswith("v124") and self.rng.random() < self.failing:
@@ -57,7 +57,7 @@ def test_a_good_version_is_promoted_by_answers_that_name_their_revision(verbs, p
     outcome = promote_by_canary(verbs, [BODY], rules=RULES)
     errors, _ = outcome.steps[0].measures
     assert errors.live.requests > 6 * errors.canary.requests
-    assert errors.live.requests + errors.canary.requests + 1 == platform.asked
+    assert errors.live.requests + errors.canary.requests + 1 == platform.requests
     assert live(platform) == {"v124": 1.0}
     assert outcome.steps[0].requests <= requests_needed(RULES, percent=10)
 
@@ -79,7 +79,7 @@ def test_failures_that_name_no_revision_keep_a_version_from_passing(verbs, platf
 
 def test_an_answer_of_a_third_version_rolls_back(verbs, platform):
     def name_of(revision):
-        return revision if platform.asked < 20 else "v9-other"
+        return revision if platform.requests < 20 else "v9-other"
 
     platform.name_of = name_of
     with pytest.raises(CheckFailedError, match="was answered by v9-other, neither by v123-"):
@@ -126,4 +126,4 @@ def test_right_answers_are_not_compared_where_no_request_chooses_a_version(verbs
     with pytest.raises(UserError, match="no request chooses a version here") as caught:
         promote_by_canary(verbs, [BODY], rules=CanaryRules(more_wrong=0.05))
     assert "`golden` has `accuracy`" in caught.value.hint
-    assert platform.asked == 0
+    assert platform.requests == 0

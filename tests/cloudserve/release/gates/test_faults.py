@@ -73,11 +73,11 @@ class Faulty:
         is_broken = False
 
         def around(call):
-            def called(*given):
+            def called(*arguments_of_call):
                 nonlocal is_broken
                 is_due = next(calls) == number
                 is_broken |= is_due
-                result = None if is_due and not after else call(*given)
+                result = None if is_due and not after else call(*arguments_of_call)
                 if is_due:
                     raise BrokenError("the connection broke")
                 return result
@@ -178,14 +178,14 @@ SLOW = {"golden", "latency", "parity"}
     params=[pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in CASES]
 )
 def case(request, faulty, monkeypatch):
-    platform, found = faulty.platform, CASES[request.param]
+    platform, case = faulty.platform, CASES[request.param]
     clock = (lambda: platform.now[0],)
     monkeypatch.setattr(LatencyGate.__init__, "__defaults__", clock)
     monkeypatch.setattr(type(platform), "server_of", lambda *_: "image:1", raising=False)
     faulty.run("deploy", 1)
     faulty.run("deploy", 2)
     faulty.run("deploy", 3)
-    return found
+    return case
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

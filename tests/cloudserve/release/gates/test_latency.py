@@ -23,10 +23,10 @@ def two(releases, platform, monkeypatch):
     """Deploy 123, which is live, and 124; the platform takes the seconds of `platform.seconds`."""
     clock = itertools.count(0)
     now = [0.0]
-    asked = []
+    called_revisions = []
 
     def predict(model, body, revision_id=None):
-        asked.append(revision_id)
+        called_revisions.append(revision_id)
         seconds = platform.seconds[revision_id[:4]]
         now[0] += seconds(next(clock)) if callable(seconds) else seconds
         return json.dumps({"predictions": [1.0]}).encode()
@@ -36,7 +36,7 @@ def two(releases, platform, monkeypatch):
     monkeypatch.setattr(type(platform), "why_not_asked", why, raising=False)
     monkeypatch.setattr(LatencyGate.__init__, "__defaults__", (lambda: now[0],))
     platform.seconds = {"v123": 0.010, "v124": 0.012}
-    platform.asked = asked
+    platform.called_revisions = called_revisions
     releases(gates=OFF).deploy(123)
     releases(gates=OFF).deploy(124)
 
@@ -51,7 +51,7 @@ def test_a_bound_in_milliseconds_is_proven(releases, platform, two):
         "p50 is at most 20 ms: 12, and from 12 to 12 with a confidence of 95%; "
         "p99 is at most 40 ms: 12, and from 12 to 12 with a confidence of 95%"
     )
-    assert len(platform.asked) == 500 + WARM_UP
+    assert len(platform.called_revisions) == 500 + WARM_UP
     assert verdict.figures["bounds"][0]["high"] == pytest.approx(12)
 
 
@@ -76,8 +76,8 @@ def test_the_live_revision_is_asked_in_turns(releases, platform, two):
     verdict = latency(releases(gates=gates(times_live={"p50": 1.5}, requests=9)).promote("124"))
     assert verdict.sentence.startswith(f"p50 is at most 1.5 times that of {live}: 1.2")
     new = next(name for name in platform.deployed if name != live)
-    assert platform.asked[:4] == [new, live, live, new]
-    assert len(platform.asked) == 2 * (9 + WARM_UP)
+    assert platform.called_revisions[:4] == [new, live, live, new]
+    assert len(platform.called_revisions) == 2 * (9 + WARM_UP)
 
 
 def test_a_version_that_is_slower_than_the_live_one_gets_no_traffic(releases, platform, two):

@@ -19,14 +19,14 @@ RUNS = 400
 
 def test_the_median_of_six_values_is_between_the_extremes():
     """P(all six above or all below the median) is 2/64, less than 5 %; of the inner ones 14/64."""
-    found = quantile_interval([5, 1, 4, 2, 6, 3], 0.5, 0.95)
-    assert (found.low, found.value, found.high) == (1, 3, 6)
+    interval = quantile_interval([5, 1, 4, 2, 6, 3], 0.5, 0.95)
+    assert (interval.low, interval.value, interval.high) == (1, 3, 6)
 
 
 def test_too_few_values_have_no_upper_end():
-    found = quantile_interval(range(1, 101), 0.99, 0.95)
-    assert (found.value, found.high) == (99, inf)
-    assert found.low > 90
+    interval = quantile_interval(range(1, 101), 0.99, 0.95)
+    assert (interval.value, interval.high) == (99, inf)
+    assert interval.low > 90
 
 
 @pytest.mark.parametrize(("quantile", "fewest"), [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368)])
@@ -52,9 +52,9 @@ def test_simulated_intervals_contain_the_quantile_as_often_as_they_promise(quant
     covered = ratios = false_alarms = 0
     for _ in range(RUNS):
         first, second = ([chance.expovariate(1) for _ in range(500)] for _ in range(2))
-        found = quantile_interval(first, quantile, 0.95)
+        interval = quantile_interval(first, quantile, 0.95)
         ratio = ratio_interval(first, second, quantile, 0.95)
-        covered += found.low <= truth <= found.high
+        covered += interval.low <= truth <= interval.high
         ratios += ratio.low <= 1 <= ratio.high
         false_alarms += ratio.low > 1
     assert covered >= 0.94 * RUNS

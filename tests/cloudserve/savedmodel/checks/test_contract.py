@@ -27,7 +27,7 @@ def spec(alias="x", dtype="float32", shape=(None, 3), components=()):
 LIVE = signature()
 
 
-def told(live, new):
+def changes(live, new):
     """Return each difference's text, with `!` before those that break."""
     contract = compare([live], [new])
     return [f"{'!' * one.breaking}{one.text}" for one in contract.differences]
@@ -41,7 +41,7 @@ def test_the_same_signatures_differ_in_nothing():
 
 def test_tensor_names_are_not_part_of_the_contract():
     moved = TensorSpec("x", "elsewhere:7", "float32", (None, 3))
-    assert told(LIVE, signature(inputs=[moved])) == []
+    assert changes(LIVE, signature(inputs=[moved])) == []
 
 
 def test_a_missing_signature_breaks_and_an_added_one_does_not():
@@ -74,11 +74,11 @@ def test_the_loaders_own_signatures_are_omitted():
     ],
 )
 def test_every_method_answers_predict_and_no_other_call(before, after, expected):
-    assert told(signature(method=before), signature(method=after)) == [expected]
+    assert changes(signature(method=before), signature(method=after)) == [expected]
 
 
 def test_inputs_that_come_and_go_break():
-    assert told(LIVE, signature(inputs=[spec("z")])) == [
+    assert changes(LIVE, signature(inputs=[spec("z")])) == [
         "!input x is missing; requests that send it are refused",
         "!input z is added without a default; requests that leave it out are refused",
     ]
@@ -86,15 +86,15 @@ def test_inputs_that_come_and_go_break():
 
 def test_an_added_input_with_a_default_breaks_json_requests():
     new = signature(inputs=[X, spec("z")], defaults=["z"])
-    assert told(LIVE, new) == [
+    assert changes(LIVE, new) == [
         "!input z is added; it has a default, but JSON requests that leave it out are refused"
     ]
 
 
 def test_a_dropped_default_breaks_and_an_added_one_does_not():
     with_default = signature(defaults=["x"])
-    assert told(with_default, LIVE) == ["!input x no longer has a default"]
-    assert told(LIVE, with_default) == ["input x has a default now"]
+    assert changes(with_default, LIVE) == ["!input x no longer has a default"]
+    assert changes(LIVE, with_default) == ["input x has a default now"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_dropped_default_breaks_and_an_added_one_does_not():
 )
 def test_an_input_may_take_more_shapes_and_not_fewer(before, after, expected):
     live, new = (signature(inputs=[spec(shape=shape)]) for shape in (before, after))
-    assert told(live, new) == [expected]
+    assert changes(live, new) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -126,28 +126,30 @@ def test_an_input_may_take_more_shapes_and_not_fewer(before, after, expected):
 )
 def test_an_output_breaks_where_its_shapes_contradict(before, after, expected):
     live, new = (signature(outputs=[spec("y", shape=shape)]) for shape in (before, after))
-    assert told(live, new) == [expected]
+    assert changes(live, new) == [expected]
 
 
 @pytest.mark.parametrize("side", ["inputs", "outputs"])
 def test_another_dtype_breaks_on_either_side(side):
     live, new = (signature(**{side: [spec(dtype=dtype)]}) for dtype in ("float32", "float64"))
     noun = side.removesuffix("s")
-    assert told(live, new) == [f"!{noun} x: dtype changes from float32 to float64"]
+    assert changes(live, new) == [f"!{noun} x: dtype changes from float32 to float64"]
 
 
 def test_a_dense_input_that_becomes_sparse_breaks():
     sparse = signature(inputs=[spec(components=["v:0", "i:0", "s:0"])])
-    assert told(LIVE, sparse) == ["!input x changes from one dense tensor to 3 component tensors"]
+    assert changes(LIVE, sparse) == [
+        "!input x changes from one dense tensor to 3 component tensors"
+    ]
 
 
 def test_a_second_output_changes_the_form_of_json_predictions():
     two = signature(outputs=[Y, spec("z")])
-    assert told(LIVE, two) == [
+    assert changes(LIVE, two) == [
         "output z is added",
         "!JSON predictions change from values to objects: there are 2 outputs now",
     ]
-    assert told(two, LIVE) == [
+    assert changes(two, LIVE) == [
         "!output z is missing",
         "!JSON predictions change from objects to values: there is one output now",
     ]
@@ -155,7 +157,7 @@ def test_a_second_output_changes_the_form_of_json_predictions():
 
 def test_a_third_output_breaks_nothing():
     two, three = signature(outputs=[Y, spec("z")]), signature(outputs=[Y, spec("z"), spec("zz")])
-    assert told(two, three) == ["output zz is added"]
+    assert changes(two, three) == ["output zz is added"]
 
 
 def test_real_versions_of_one_model_are_compatible(shared_models):

@@ -183,14 +183,14 @@ def test_whatever_the_network_does_the_next_fetch_has_the_right_bytes(
 
 
 @pytest.mark.parametrize(
-    ("journal", "there"),
+    ("journal", "size"),
     [("", set()), ("1\n2\n", {1, 2}), ("1\n12", {1}), ("3\nnonsense\n99\n", {3}), ("ü", set())],
 )
-def test_a_journal_counts_as_far_as_its_lines_are_whole(tmp_path, journal, there):
+def test_a_journal_counts_as_far_as_its_lines_are_whole(tmp_path, journal, size):
     file = Incoming("data", Blob("key", 12, "1"), tmp_path / "data", "0" * 64)
     (tmp_path / "data.cloudserve-part").write_bytes(bytes(12))
     (tmp_path / "data.cloudserve-parts").write_text(journal, "utf-8")
-    assert PartialFile(file, part_ranges(12, part=1)).open() == there
+    assert PartialFile(file, part_ranges(12, part=1)).open() == size
 
 
 FETCHER = """

@@ -20,7 +20,7 @@ def run(*args):
     return CliRunner().invoke(cli, ["check", *map(str, args)])
 
 
-def found(*args):
+def findings(*args):
     """Return the findings of the rule `target`."""
     findings = json.loads(run(*args, "-o", "json").stdout)["findings"]
     return [one for one in findings if one["rule"] == "target"]
@@ -40,12 +40,12 @@ def test_strict_fails_for_a_warning(counter):
 
 def test_the_ops_of_an_older_tensorflow(counter, shared_models):
     assert run(counter, "--tensorflow", "2.15").exit_code == 0
-    (missing,) = found(shared_models / "tfx_taxi_estimator", "--tensorflow", "2.0")
+    (missing,) = findings(shared_models / "tfx_taxi_estimator", "--tensorflow", "2.0")
     assert missing["severity"] == "error"
     assert "no op `ParseExampleV2`" in missing["text"]
-    (gone,) = found(shared_models / "tfx_pusher", "--tensorflow", "2.9")
+    (gone,) = findings(shared_models / "tfx_pusher", "--tensorflow", "2.9")
     assert "no kernel for the op `BoostedTreesBucketize`" in gone["text"]
-    (unknown,) = found(counter, "--tensorflow", "9.9")
+    (unknown,) = findings(counter, "--tensorflow", "9.9")
     assert "is not checked" in unknown["text"]
 
 
