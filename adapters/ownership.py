@@ -34,7 +34,7 @@ Fold = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Resource:
     """A resource of the platform that may be the target's."""
 
     what: str
@@ -83,7 +83,7 @@ class Ownership:
         """Return the tags of all resources of a model."""
         return {MODEL: self.encode(model), **self.owner.tags}
 
-    def claims(self, model: str, resource: Found) -> bool:
+    def claims(self, model: str, resource: Resource) -> bool:
         """Return whether a resource has the owner's tags; False if they must be written first.
 
         Raises ConflictError for a resource of another owner or model, or not made by cloudserve.
@@ -98,7 +98,7 @@ class Ownership:
         self._check_inheritance(model, resource)
         return False
 
-    def is_own(self, model: str, resource: Found) -> bool:
+    def is_own(self, model: str, resource: Resource) -> bool:
         """Return whether a resource is the target's, written on it or inherited by its bucket."""
         try:
             self.claims(model, resource)
@@ -106,7 +106,7 @@ class Ownership:
             return False
         return True
 
-    def check_former(self, model: str, resource: Found) -> None:
+    def check_former(self, model: str, resource: Resource) -> None:
         """Raise ConflictError if the endpoint of the former name may be this target's."""
         owner = Owner.read(resource.tags)
         if resource.tags.get(MODEL) != self.encode(model):
@@ -115,7 +115,7 @@ class Ownership:
             others = () if owner else self.siblings
             raise left_behind(self.former(model), self.target, others, where=resource.where)
 
-    def check_beside(self, model: str, endpoints: Iterable[Found]) -> None:
+    def check_beside(self, model: str, endpoints: Iterable[Resource]) -> None:
         """Raise ConflictError if a new endpoint would leave one of these behind.
 
         Call it if the target's endpoint does not exist. An endpoint with the target's own tags
@@ -141,7 +141,7 @@ class Ownership:
         is_ours = (owner.project, owner.bucket) == (self.owner.project, self.owner.bucket)
         return is_ours and owner.target not in self.others
 
-    def _check_inheritance(self, model: str, resource: Found) -> None:
+    def _check_inheritance(self, model: str, resource: Resource) -> None:
         buckets = set(resource.buckets())
         if not self.owner.may_inherit(buckets):
             adopt = resource.adopt(self.tags(model))
@@ -149,7 +149,7 @@ class Ownership:
         if resource.is_endpoint and self.rivals:
             raise contested(resource.what, self.rivals, where=resource.where)
 
-    def _not_the_models(self, model: str, whose: str, resource: Found) -> ConflictError:
+    def _not_the_models(self, model: str, whose: str, resource: Resource) -> ConflictError:
         if not whose:
             adopt = resource.adopt(self.tags(model))
             return not_owned(resource.what, where=resource.where, adopt=adopt)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from cloudserve.errors import RemoteError
 from cloudserve.storage.events import Reporter
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 GROWTH = 1.6
 PATIENCE = 5
 """The number of retryable failures in a row that end a wait."""
@@ -33,8 +33,8 @@ class Poller:
     longest: float = 5.0
 
     def until(
-        self, probe: Callable[[], Found | None], *, what: str, where: str, reporter: Reporter
-    ) -> Found:
+        self, probe: Callable[[], Result | None], *, what: str, where: str, reporter: Reporter
+    ) -> Result:
         """Call `probe` until it returns something, and return that.
 
         Reports every ten seconds that the operation is not done. Raises what the probe raises,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cloudserve.adapters.google.labels import VALUE, bucket_label, label_value
-from cloudserve.adapters.ownership import Found, ownership
+from cloudserve.adapters.ownership import Resource, ownership
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def endpoint(tags, *buckets):
     def adopt(wanted):
         return "tag " + " ".join(f"{key}={value}" for key, value in wanted.items())
 
-    return Found("the endpoint half", "here", tags, lambda: buckets, adopt, is_endpoint=True)
+    return Resource("the endpoint half", "here", tags, lambda: buckets, adopt, is_endpoint=True)
 
 
 def refusal(own, existing):
@@ -78,7 +78,7 @@ class TestNames:
 
 
 class TestClaims:
-    def test_what_carries_the_owner_is_the_targets(self):
+    def test_an_endpoint_with_the_owners_tags_is_the_targets(self):
         assert owning().claims("half", endpoint(MINE))
 
     @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.owner import Owner
 from cloudserve.storage.events import Reporter
 
-from ...ownership import Found, Ownership
+from ...ownership import Ownership, Resource
 from ..errors import is_denied
 from .actions.steps import SetTags
 from .fields.tags import with_names
@@ -53,12 +53,12 @@ class Owned:
         endpoint = self._api.endpoint(self._names.endpoint(model))
         if endpoint is not None:
             endpoint = replace(endpoint, tags=self._api.tags(endpoint.arn))
-            self._names.claims(model, self._as_found(endpoint))
+            self._names.claims(model, self._as_resource(endpoint))
             return endpoint
         former = self._names.former(model)
         before = self._api.endpoint(former) if former else None
         if before is not None:
-            self._names.check_former(model, self._as_found(before))
+            self._names.check_former(model, self._as_resource(before))
         self._names.check_beside(model, self._beside())
         return None
 
@@ -77,7 +77,7 @@ class Owned:
             logger.info("it is not known whose endpoint answers: %s", error.message)
         self._read.add(model)
 
-    def _beside(self) -> Iterator[Found]:
+    def _beside(self) -> Iterator[Resource]:
         """Yield the endpoints of the region, without those that prove single revisions.
 
         Those of other projects are not read again.
@@ -91,7 +91,7 @@ class Owned:
             if owner is None or owner.project != self._names.owner.project:
                 self._others.add(arn)
                 continue
-            yield Found(
+            yield Resource(
                 f"the endpoint {name}",
                 self._api.where,
                 tags,
@@ -103,11 +103,11 @@ class Owned:
 
     def check(self, endpoint: Endpoint, model: str) -> None:
         """Raise ConflictError for an endpoint of another owner."""
-        self._names.claims(model, self._as_found(endpoint))
+        self._names.claims(model, self._as_resource(endpoint))
 
     def take(self, endpoint: Endpoint, model: str, reporter: Reporter) -> None:
         """Write the owner on an endpoint that has none; raises ConflictError for another's."""
-        if self._names.claims(model, self._as_found(endpoint)):
+        if self._names.claims(model, self._as_resource(endpoint)):
             return
         self._api.change(
             f"tag the endpoint {endpoint.name}",
@@ -123,14 +123,14 @@ class Owned:
 
     def is_marked(self, model: str, tags: Mapping[str, str]) -> bool:
         """Return whether a resource's tags name the target's owner and a model."""
-        resource = Found("", self._api.where, tags, tuple, str)
+        resource = Resource("", self._api.where, tags, tuple, str)
         return Owner.read(tags) is not None and self._names.is_own(model, resource)
 
     def owns_config(self, model: str, record: Mapping[str, Any]) -> bool:
         """Return whether an endpoint configuration is the target's."""
         arn = str(record["EndpointConfigArn"])
         variants = (*record["ProductionVariants"], *record.get("ShadowProductionVariants", ()))
-        resource = Found(
+        resource = Resource(
             f"the endpoint configuration {arn.rpartition('/')[2]}",
             self._api.where,
             self._api.tags(arn),
@@ -181,7 +181,7 @@ class Owned:
         """Write and remove a resource's tags; raises ConflictError for another owner's."""
         arn, existing = step.arn, self._api.tags(step.arn)
         what = arn.rpartition(":")[2]
-        resource = Found(what, self._api.where, existing, tuple, partial(_add_tags, arn))
+        resource = Resource(what, self._api.where, existing, tuple, partial(_add_tags, arn))
         self._names.claims(step.model, resource)
         if step.tags:
             self._api.change(f"tag {what}", "add_tags", ResourceArn=arn, Tags=tag_list(step.tags))
@@ -189,8 +189,8 @@ class Owned:
         if gone:
             self._api.change(f"untag {what}", "delete_tags", ResourceArn=arn, TagKeys=gone)
 
-    def _as_found(self, endpoint: Endpoint) -> Found:
-        return Found(
+    def _as_resource(self, endpoint: Endpoint) -> Resource:
+        return Resource(
             f"the endpoint {endpoint.name}",
             self._api.where,
             self._api.tags(endpoint.arn) if endpoint.tags is None else endpoint.tags,
@@ -200,9 +200,9 @@ class Owned:
             name=endpoint.name,
         )
 
-    def _as_model(self, record: Mapping[str, Any], tags: Mapping[str, str]) -> Found:
+    def _as_model(self, record: Mapping[str, Any], tags: Mapping[str, str]) -> Resource:
         arn = str(record["ModelArn"])
-        return Found(
+        return Resource(
             f"the SageMaker Model {arn.rpartition('/')[2]}",
             self._api.where,
             tags,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cloudserve.errors import UserError
 from cloudserve.release.owner import Owner
 
-from ...ownership import MODEL, Found, Ownership
+from ...ownership import MODEL, Ownership, Resource
 from ..labels import bucket_label
 from .records import is_own, short_name
 
@@ -52,24 +52,24 @@ class Names:
         name = self.model(model)
         record = ml.get_model(name)
         if record is not None:
-            self.own.claims(model, self._found(ml, name, record))
+            self.own.claims(model, self._resource(ml, name, record))
             return record
         former = self.own.former(model)
         before = ml.get_model(former) if former else None
         if before is not None:
-            self.own.check_former(model, self._found(ml, former, before))
+            self.own.check_former(model, self._resource(ml, former, before))
         labelled = ml.labelled_models(MODEL, self.own.tags(model)[MODEL])
         self.own.check_beside(
-            model, (self._found(ml, short_name(record), record) for record in labelled)
+            model, (self._resource(ml, short_name(record), record) for record in labelled)
         )
         return None
 
-    def _found(self, ml: MlClient, name: str, record: Record) -> Found:
+    def _resource(self, ml: MlClient, name: str, record: Record) -> Resource:
         labels = dict(record.get("labels", {}))
         versions = [v for v in _versions(ml, name, labels) if is_own(v)]
         for version in versions:
             labels |= _owner_tags(version)
-        return Found(
+        return Resource(
             f"the model {name}",
             ml.url(name),
             labels,

@@ -12,7 +12,7 @@ from cloudserve.project import Target
 from cloudserve.release.types import Revision
 
 from ...options import value_of
-from ...ownership import Found, Ownership, ownership
+from ...ownership import Ownership, Resource, ownership
 from ..labels import bucket_label, label_value, version_labels
 from .options import Options
 
@@ -74,9 +74,9 @@ class Names:
         for resource in labelled or every[:1]:
             self.own.claims(model, resource)
 
-    def _version(self, model: str, record: Record, where: str) -> Found:
+    def _version(self, model: str, record: Record, where: str) -> Resource:
         bucket = bucket_label(str(record.get("artifactUri", "")))
-        return Found(
+        return Resource(
             f"the model {self.model(model)}",
             where,
             record.get("labels", {}),
@@ -86,9 +86,9 @@ class Names:
 
     def found_endpoint(
         self, endpoint: str, record: Record, versions: Iterable[Record], where: str
-    ) -> Found:
+    ) -> Resource:
         """Return an endpoint with the buckets of what is deployed on it, or would be."""
-        return Found(
+        return Resource(
             f"the endpoint {endpoint}",
             where,
             record.get("labels", {}),

@@ -10,7 +10,7 @@ from cloudserve.release.owner import Owner
 from cloudserve.release.types import Reading
 
 from ...actions import out_of_date
-from ...ownership import MODEL, Found
+from ...ownership import MODEL, Resource
 from .names import Names, Record
 from .records import Endpoint, Version, endpoint_of, last_part, version_of
 
@@ -91,7 +91,7 @@ def _check_left(api: VertexApi, names: Names, model: str) -> None:
     names.own.check_beside(model, _beside(api, names, model))
 
 
-def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Found]:
+def _beside(api: VertexApi, names: Names, model: str) -> Iterator[Resource]:
     """Yield the endpoints of a model, of all owners."""
     for record in api.labelled_endpoints(MODEL, names.own.tags(model)[MODEL]):
         name = last_part(str(record["name"]))
