@@ -91,15 +91,15 @@ def missing(command, context, arguments):
     if rest and not command.allow_extra_args:
         return f"{command.name}: too many arguments: {rest}"
     for parameter in command.get_params(context):
-        given = isinstance(values.get(parameter.name), str | list | tuple)
-        if parameter.required and not given and not parameter.value_from_envvar(context):
+        is_given = isinstance(values.get(parameter.name), str | list | tuple)
+        if parameter.required and not is_given and not parameter.value_from_envvar(context):
             return f"{command.name}: {parameter.name} is missing"
     return ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_have_these_options_and_arguments(page):
-    wrong = [(shlex.join(found), text) for found in commands(page) if (text := problem(found))]
+    wrong = [(shlex.join(line), text) for line in commands(page) if (text := problem(line))]
     assert wrong == []
 
 

@@ -89,13 +89,13 @@ class Terminal:
             **options,
         )
 
-    def run(self, *arguments: str, given: str = "") -> tuple[int, str, str]:
+    def run(self, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
         with self.start(*arguments, stdin=subprocess.PIPE) as process:
-            out, err = process.communicate(given)
+            out, err = process.communicate(stdin)
         return process.returncode, out, err
 
-    def ok(self, *arguments: str, given: str = "") -> str:
-        code, out, err = self.run(*arguments, given=given)
+    def ok(self, *arguments: str, stdin: str = "") -> str:
+        code, out, err = self.run(*arguments, stdin=stdin)
         assert code == 0, err
         assert "Traceback" not in err
         return out

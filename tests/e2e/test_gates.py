@@ -184,5 +184,5 @@ def test_the_command_exits_with_6_writes_the_report_and_takes_an_override(termin
     assert "error: gate golden: 1 of 1 request has another answer: " in err
     assert "| golden | refused | " in (terminal.folder / "gates.md").read_text()
     terminal.ok("promote", *subject, "--override", "golden", "--reason", "clients expect it")
-    answer = terminal.ok("predict", *subject, given='{"instances": [1.0, 5.0]}')
+    answer = terminal.ok("predict", *subject, stdin='{"instances": [1.0, 5.0]}')
     assert json.loads(answer)["predictions"] == [3.5, 5.5]

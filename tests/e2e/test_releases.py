@@ -20,7 +20,7 @@ TARGETS = (pytest.param("gcp", marks=pytest.mark.slow), "aws")
 
 def ask(terminal, target, *arguments):
     out = terminal.ok(
-        "predict", terminal.model, "-t", target, *arguments, given='{"instances": [1.0, 5.0]}'
+        "predict", terminal.model, "-t", target, *arguments, stdin='{"instances": [1.0, 5.0]}'
     )
     return json.loads(out)["predictions"]
 

@@ -37,7 +37,7 @@ def terminal(terminal):
 
 def ask(terminal, target, *arguments):
     command = ("predict", terminal.model, "-t", target, *arguments)
-    return json.loads(terminal.ok(*command, given='{"instances": [1.0, 5.0]}'))["predictions"]
+    return json.loads(terminal.ok(*command, stdin='{"instances": [1.0, 5.0]}'))["predictions"]
 
 
 def approve(terminal, arn):

@@ -29,8 +29,8 @@ def terminal(terminal):
 def run(terminal):
     """Give what runs a command on the target and expects it to go well."""
 
-    def run(command, *arguments, given=""):
-        return terminal.ok(command, terminal.model, "-t", "vertex", *arguments, given=given)
+    def run(command, *arguments, stdin=""):
+        return terminal.ok(command, terminal.model, "-t", "vertex", *arguments, stdin=stdin)
 
     return run
 
@@ -60,7 +60,7 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     assert "has 10 % of the traffic" in run("promote", "--percent", "10", "--allow-breaking")
     assert shares(run) == {1: 0.9, 2: 0.1}
     requested = ("predict", terminal.model, "-t", "vertex", "--version", "2")
-    code, out, err = terminal.run(*requested, given='{"instances": [1.0]}')
+    code, out, err = terminal.run(*requested, stdin='{"instances": [1.0]}')
     assert (code, out) == (2, "")
     assert "Vertex AI cannot ask v2-" in err
     assert re.search(r"--target vertex --version v2-\w+ --percent 1, or all of it", err)
@@ -68,7 +68,7 @@ def test_a_release_from_first_deploy_through_a_canary_to_rollback(terminal, run,
     assert ask() == [2.5, 4.5]
     run("promote", "--allow-breaking")
     body = '{"instances": [1.0, 5.0]}'
-    assert json.loads(run("predict", "--version", "2", given=body))["predictions"] == [3.5, 5.5]
+    assert json.loads(run("predict", "--version", "2", stdin=body))["predictions"] == [3.5, 5.5]
     run("rollback")
     assert ask() == [2.5, 4.5]
     assert "promote 10 %" in run("history")
@@ -169,8 +169,8 @@ def test_a_canary_is_judged_by_answers_that_name_their_deployed_model(terminal, 
     run("deploy", "--version", "1")
     run("deploy", "--allow-breaking")
     options = ("--canary", "--requests", "requests.jsonl", "--steps", "50", "--rate", "10000")
-    found = json.loads(run("promote", *options, "--allow-breaking", "-o", "json"))
-    errors, _ = found["canary"]["steps"][0]["measures"]
+    outcome = json.loads(run("promote", *options, "--allow-breaking", "-o", "json"))
+    errors, _ = outcome["canary"]["steps"][0]["measures"]
     assert errors["canary"]["requests"] > 200
     assert errors["canary"]["requests"] != errors["live"]["requests"]  # the split is random
     assert shares(run) == {1: 0.0, 2: 1.0}

@@ -235,8 +235,8 @@ def answer_to(step: Callable[[Clouds], object], clouds: Clouds) -> str:
     try:
         step(clouds)
     except ClientError as error:
-        told = error.response["Error"]
-        return f"{told['Code']}: {told['Message']}"
+        details = error.response["Error"]
+        return f"{details['Code']}: {details['Message']}"
     except HttpError as error:
         return f"{error.status_code}: {error.reason}"
     except GoogleAPICallError as error:

@@ -50,7 +50,7 @@ def aws(run):
     return call
 
 
-def given(value) -> str:
+def shorthand(value) -> str:
     return json.dumps(value)
 
 
@@ -75,7 +75,7 @@ def test_from_a_folder_to_an_answer_and_away_again(aws, run, models, fresh, tmp_
     }
     created = aws(
         "sagemaker", "create-model", "--model-name", fresh, "--execution-role-arn", ROLE,
-        "--primary-container", given(container),
+        "--primary-container", shorthand(container),
     )  # fmt: skip
     assert created["ModelArn"] == f"arn:aws:sagemaker:us-east-1:000000000000:model/{fresh}"
     variant = f"VariantName=main,ModelName={fresh},InstanceType=ml.m5.large,InitialInstanceCount=1"
