@@ -53,7 +53,7 @@ def probe_of(*outcomes):
     return probe
 
 
-def test_what_is_done_is_not_waited_for(time):
+def test_a_finished_operation_is_not_polled_again(time):
     assert until(time.poller(10), probe_of("done")) == "done"
     assert time.slept == []
 

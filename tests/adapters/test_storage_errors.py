@@ -141,7 +141,7 @@ def test_gcs_hands_on_the_permission_that_google_names(scripted):
     assert "grant the account the permission" in error.hint
 
 
-def test_gcs_takes_a_bucket_that_one_may_not_look_at_for_there(scripted):
+def test_gcs_assumes_that_a_forbidden_bucket_exists(scripted):
     text = "ada does not have storage.buckets.get access to the Google Cloud Storage bucket."
     answer = json.dumps({"error": {"code": 403, "message": text}}).encode()
     server = scripted(lambda request: (403, {"Content-Type": "application/json"}, answer))

@@ -66,7 +66,7 @@ def test_a_new_folder_may_be_beside_a_model_and_not_in_it(tmp_path):
         check_outside_models(tmp_path / "1" / "variables" / "2", "the copy")
 
 
-def test_a_link_is_judged_by_what_it_names(tmp_path):
+def test_a_link_is_checked_by_its_target(tmp_path):
     (tmp_path / "notes").write_bytes(b"mine")
     (tmp_path / "out").symlink_to(tmp_path / "notes")
     with pytest.raises(ConflictError, match="out exists"):

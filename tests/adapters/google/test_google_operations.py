@@ -68,7 +68,7 @@ def test_ctrl_c_says_which_operation_continues(wait):
     assert error.value.__notes__ == [f"the operation continues in the cloud: {name}"]
 
 
-def test_a_broken_network_does_so_too(wait, lines):
+def test_a_broken_network_leaves_the_operation_running(wait, lines):
     name, perform = wait
     with pytest.raises(UnreachableError) as error:
         perform(Reporter(lines.append))

@@ -48,7 +48,7 @@ def test_fields_become_those_of_vertex(old_fields, becomes):
     assert moved(**old_fields).fields == {**common, **becomes}
 
 
-def test_what_is_omitted_is_reported_with_its_reason():
+def test_an_omitted_field_is_reported_with_its_reason():
     (gone,) = [m for m in moved(framework="TENSORFLOW").mapped if m.field == "framework"]
     assert (gone.to, gone.note) == ("", "the image is TensorFlow's")
     (unknown,) = [m for m in moved(machin="x").mapped if m.field == "machin"]

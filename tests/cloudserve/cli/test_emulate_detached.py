@@ -95,7 +95,7 @@ def test_two_data_folders_have_their_own_clouds(data, tmp_path):
         (["--detach", "--data", "/dev/null/d"], "the data directory cannot be used"),
     ],
 )
-def test_what_cannot_be_done_is_said(tmp_path, monkeypatch, arguments, sentence):
+def test_invalid_arguments_are_refused_without_a_file(tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     done = emulate(*arguments)
     assert done.returncode == Exit.USAGE

@@ -167,7 +167,7 @@ def test_a_lost_answer_is_asked_for_again_if_the_model_has_no_state(ask, misbeha
     assert (reply.array.tolist(), reply.attempts) == ([1.5], 2)
 
 
-def test_nobody_is_tried_as_often_as_allowed(ask, nobody):
+def test_an_unreachable_server_is_retried_as_often_as_allowed(ask, nobody):
     with pytest.raises(UnreachableError, match="no server answers") as caught:
         ask(url(nobody), retry=QUICK)
     assert not isinstance(caught.value, LostAnswerError)

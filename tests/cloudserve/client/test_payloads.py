@@ -141,7 +141,7 @@ def test_complex_numbers_need_grpc_or_this_process(echo):
         client.predict(inputs, signature="complex64")
 
 
-def test_what_the_server_does_not_read_from_json_is_its_refusal(echo):
+def test_a_dtype_without_a_json_form_is_refused_by_the_server(echo):
     inputs = np.array([1, 2], np.uint16)
     with Client(echo.grpc) as client:
         assert client.predict(inputs, signature="uint16").array.dtype == np.uint16

@@ -126,7 +126,7 @@ def test_a_private_file_stays_private_when_it_is_trimmed(tmp_path):
 @pytest.mark.parametrize(
     "text", ["x", "forget:x", "drop:", "hash:", "round:x", "round:x:", "round:x:-1", "round::2"]
 )
-def test_what_is_no_rule_is_refused(text):
+def test_an_invalid_rule_is_refused(text):
     with pytest.raises(UserError, match="is not a rule of redaction"):
         parse_rule(text)
 

@@ -16,13 +16,13 @@ READ = """
 import sys, json
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
-found = []
+requests = []
 for record in tf.data.TFRecordDataset(sys.argv[1]):
     log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
     request = log.predict_log.request
     arrays = {name: tf.make_ndarray(tensor).tolist() for name, tensor in request.inputs.items()}
-    found.append([request.model_spec.signature_name, arrays])
-print(json.dumps(found))
+    requests.append([request.model_spec.signature_name, arrays])
+print(json.dumps(requests))
 """
 
 

@@ -99,7 +99,7 @@ def test_a_release_that_is_not_finished(releases, platform, two):
     ]
 
 
-def test_an_adapter_without_settings_is_said(releases, platform, monkeypatch, two):
+def test_an_adapter_without_settings_has_a_note(releases, platform, monkeypatch, two):
     class Old:
         def __getattr__(self, name):
             if name == "settings":

@@ -292,7 +292,7 @@ def test_a_release_whose_lock_was_taken_over_stops_before_its_next_action(releas
         (RemoteError("quota exceeded"), False),
     ],
 )
-def test_who_stops_waiting_is_reported_that_the_platform_may_go_on(
+def test_an_abandoned_wait_reports_that_the_platform_may_continue(
     releases, platform, error, goes_on
 ):
     platform.before = stopping("create", error)

@@ -88,12 +88,12 @@ def test_undeploying_again_changes_nothing(releases, two):
         assert len(releases().history()) == count
 
 
-def test_what_never_was_there_is_an_unknown_version(releases, two):
+def test_a_version_that_never_existed_is_refused(releases, two):
     with pytest.raises(UserError, match="version `9` of half is not deployed"):
         releases().undeploy("9")
 
 
-def test_a_model_that_never_was_there_is_nothing_to_do(releases, platform):
+def test_undeploying_a_model_that_never_existed_changes_nothing(releases, platform):
     outcome = releases().undeploy(everything=True)
     assert not outcome.changed
     assert platform.blobs.objects == {}

@@ -112,7 +112,7 @@ def test_a_directory_without_files_has_a_digest_too(tmp_path):
     assert read_tree(tmp_path).digest == expected
 
 
-def test_links_inside_the_tree_count_as_what_they_point_to(tmp_path):
+def test_links_inside_the_tree_count_as_their_targets(tmp_path):
     linked, plain = tmp_path / "linked", tmp_path / "plain"
     for root in (linked, plain):
         (root / "data").mkdir(parents=True)
@@ -219,7 +219,7 @@ def without_privileges() -> Iterator[None]:
     ("closed", "mode", "name"),
     [("file", 0, "file"), ("folder", 0, "folder/"), ("folder", 0o444, "folder/inner")],
 )
-def test_what_may_not_be_read_is_refused_with_the_system_s_reason(closed, mode, name):
+def test_an_unreadable_file_is_refused_with_the_systems_reason(closed, mode, name):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)

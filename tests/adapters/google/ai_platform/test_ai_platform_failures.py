@@ -117,7 +117,7 @@ def test_a_missing_permission_is_reported_with_the_message_that_names_it(answeri
     assert error.value.where.endswith(MODEL)
 
 
-def test_nobody_at_the_endpoint_is_unreachable(nobody):
+def test_an_endpoint_without_a_server_is_unreachable(nobody):
     with pytest.raises(UnreachableError) as error:
         provider_at(nobody).read("half-plus")
     assert error.value.where.startswith(nobody)
@@ -161,7 +161,7 @@ def test_a_refusal_of_the_token_endpoint_is_one_sentence(tmp_path, scripted, clo
     )
 
 
-def test_making_a_provider_asks_nobody(scripted):
+def test_making_a_provider_sends_no_request(scripted):
     server = scripted(lambda request: None)
     fields = {"bucket": "gs://some-bucket", "project": "p", "endpoint": server.url}
     create(Target("gcp", "ai-platform", fields), {"STORAGE_EMULATOR_HOST": server.url})

@@ -67,7 +67,7 @@ def test_a_bucket_that_is_forbidden_says_so(scripted, tmp_path):
         assert error.value.hint.startswith("grant the account the permission")
 
 
-def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there_somewhere(scripted, clouds, lines):
+def test_a_forbidden_bucket_is_assumed_to_exist(scripted, clouds, lines):
     server = scripted(lambda request: answer(403, {"error": {"code": 403, "message": "no"}}))
     environ = {**clouds, "STORAGE_EMULATOR_HOST": server.url}
     fields = {"bucket": "gs://some-bucket", "project": "p"}

@@ -51,7 +51,7 @@ def test_what_is_deployed_is_read_asked_promoted_and_rolled_back(on, deployed):
     assert [d.revision for d in provider.read(MODEL).deployment.revisions] == deployed
 
 
-def test_what_runs_is_no_deployment_to_be_made_again(on, deployed):
+def test_a_running_deployment_has_an_empty_plan(on, deployed):
     assert plan(on(GONE), MODEL, deployed[0]) == ()
 
 

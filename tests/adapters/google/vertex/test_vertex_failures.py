@@ -84,7 +84,7 @@ def test_a_missing_permission_is_reported_with_its_name(answering):
     assert error.value.hint.startswith("grant the account the permission")
 
 
-def test_nobody_at_the_endpoint_is_unreachable(nobody):
+def test_an_endpoint_without_a_server_is_unreachable(nobody):
     provider = provider_at(nobody)
     for call in (lambda: provider.read("m").deployment, lambda: provider.predict("m", b"{}")):
         with pytest.raises(UnreachableError) as error:
@@ -92,7 +92,7 @@ def test_nobody_at_the_endpoint_is_unreachable(nobody):
         assert error.value.where.startswith(nobody)
 
 
-def test_making_a_provider_asks_nobody(scripted):
+def test_making_a_provider_sends_no_request(scripted):
     server = scripted(lambda request: None)
     fields = {"bucket": "gs://some-bucket", "project": "p", "endpoint": server.url}
     create(Target("gcp", "vertex", fields), {"STORAGE_EMULATOR_HOST": server.url})

@@ -87,7 +87,7 @@ def test_a_prediction_that_fails_says_why(answering, status, content, message):
     assert error.value.where.endswith(f"{ENDPOINT}:rawPredict")
 
 
-def test_one_that_nobody_answers_says_what_to_do_and_where_the_log_is(answering):
+def test_an_unready_endpoint_has_a_hint_with_its_log(answering):
     provider, _ = answering(503, b'{"error": {"code": 503, "message": "not ready"}}')
     with pytest.raises(RemoteError) as error:
         provider.predict("half-plus", b"{}")

@@ -200,7 +200,7 @@ def test_a_revision_that_was_undeployed_is_deployed_again_by_deploy(make, api, d
     assert kinds(plan(provider, MODEL, one)) == ["deploy-model"]
 
 
-def test_what_others_deployed_on_the_endpoint_keeps_its_traffic(make, api, deploy):
+def test_deployments_of_others_keep_their_traffic(make, api, deploy):
     provider = make(keep_idle=0)
     (one,) = deploy(provider, 1)
     theirs = {

@@ -68,7 +68,7 @@ def test_another_digest_under_the_same_version_is_not_approved(releases, platfor
         releases(gates=GateSettings(contract=False, approval=ApprovalSettings())).promote("124")
 
 
-def test_who_deployed_a_version_cannot_be_its_other_person(releases, two):
+def test_the_deployer_of_a_version_cannot_approve_it(releases, two):
     with pytest.raises(CheckFailedError) as caught:
         releases(gates=OTHER).approve("124")
     assert caught.value.message == f"ada cannot approve {two.id}: ada deployed it"
@@ -79,7 +79,7 @@ def test_who_deployed_a_version_cannot_be_its_other_person(releases, two):
     assert approval(releases(gates=OTHER).promote("124")).sentence.endswith("is approved by bob")
 
 
-def test_who_deploys_the_same_files_again_is_no_other_person_any_more(releases, two):
+def test_an_approver_who_deploys_the_version_again_no_longer_counts(releases, two):
     releases(who="bob").approve("124")
     releases().undeploy("124")
     releases(who="bob").deploy(124)

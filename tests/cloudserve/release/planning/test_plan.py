@@ -30,7 +30,7 @@ def test_a_plan_has_what_the_platform_warns_of(releases, platform):
     assert releases().plan_deploy(123).warnings == ()
 
 
-def test_each_verbs_plan_is_what_the_verb_does(releases):
+def test_each_verb_performs_its_plan(releases):
     for plan, verb in (
         (lambda: releases().plan_deploy(123), lambda: releases().deploy(123)),
         (lambda: releases().plan_deploy(), lambda: releases().deploy()),
@@ -172,7 +172,7 @@ def test_a_plan_that_was_applied_and_undone_says_so(releases):
     refused(releases, plan, "does not fit any more: it was applied by ada at .* UTC")
 
 
-def test_what_changes_between_the_look_and_the_lock_is_noticed(releases, platform):
+def test_a_change_before_the_lock_is_a_conflict(releases, platform):
     releases().deploy(123)
     second = releases().deploy(124).plan.revision.id
     plan = releases().plan_promote("124", percent=10)

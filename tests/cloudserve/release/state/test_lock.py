@@ -131,7 +131,7 @@ def test_a_lock_that_was_written_when_ctrl_c_came_is_not_left(platform):
     assert platform.blobs.read(KEY) is None
 
 
-def test_a_holder_that_ended_in_between_is_told_so(platform):
+def test_a_lock_released_during_the_attempt_has_an_error_of_its_own(platform):
     def lost(*arguments):
         raise ConflictError("is there")
 
@@ -205,7 +205,7 @@ def test_a_renewed_lease_outlives_its_first_term(platform, clock):
             pass
 
 
-def test_who_was_away_while_another_took_the_lock_may_not_act(platform, clock):
+def test_a_holder_that_lost_its_lock_may_not_act(platform, clock):
     with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as first:
         clock.pass_by(2 * LEASE)
         with lock(platform.blobs, KEY, release="r2", who="bob", clock=clock) as second:
@@ -224,7 +224,7 @@ def test_a_lock_that_is_taken_by_force_is_noticed_before_the_next_action(platfor
             ours.check()
 
 
-def test_who_was_away_while_nobody_took_the_lock_goes_on(platform, clock):
+def test_a_holder_with_an_expired_free_lock_renews_it(platform, clock):
     with lock(platform.blobs, KEY, release="r", who="ada", clock=clock) as held:
         clock.pass_by(2 * LEASE)
         held.check()

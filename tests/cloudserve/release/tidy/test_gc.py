@@ -124,7 +124,7 @@ def test_every_part_of_the_traffic_counts(five):
     assert kept(five().plan_gc(1))[2] == "it has 1% of the traffic"
 
 
-def test_what_the_platform_holds_stays(five, platform):
+def test_a_held_revision_is_kept(five, platform):
     two, three = (next(n for n in platform.deployed if n[:3] == v) for v in ("v2-", "v3-"))
     platform.held = {
         two: Hold("its version has the alias prod"),
@@ -148,7 +148,7 @@ def test_a_revision_that_is_being_changed_stays(five, platform):
     assert kept(five().plan_gc(1))[1] == "it is deleting"
 
 
-def test_what_an_unfinished_release_names_stays(five, platform):
+def test_revisions_of_an_unfinished_release_are_kept(five, platform):
     def stop(action):
         raise RemoteError("cut")
 

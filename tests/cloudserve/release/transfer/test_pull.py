@@ -44,7 +44,7 @@ def test_where_nothing_is_live_the_newest_is_pulled(releases, platform, tmp_path
 
 
 @pytest.mark.parametrize("name", ["9", "v9-000000000000", "zzzz", "1", ""])
-def test_what_was_not_uploaded_is_said_with_what_was(releases, tmp_path, name):
+def test_a_missing_revision_is_refused_with_the_uploaded_ones(releases, tmp_path, name):
     revision = releases().deploy(123).plan.revision
     with pytest.raises(UserError, match="was not uploaded") as error:
         releases().pull(tmp_path / "model", name)

@@ -128,7 +128,7 @@ def test_a_damaged_index_is_refused_with_the_reason(tmp_path, index, reason):
 
 
 @given(st.lists(st.dictionaries(st.binary(), st.binary(), min_size=1), min_size=1))
-def test_what_a_table_was_written_from_is_read(dictionaries):
+def test_a_written_table_is_read_back(dictionaries):
     blocks = [sorted(entries.items()) for entries in dictionaries]
     assert list(read_table(table(*blocks))) == [pair for entries in blocks for pair in entries]
 

@@ -52,12 +52,12 @@ def test_kernels_that_python_registers_do_not_count(op, version):
 
 
 @pytest.mark.parametrize("version", ["", "99.0", "1.14"])
-def test_nothing_is_said_about_an_unknown_version(version):
+def test_an_unknown_version_has_no_findings(version):
     assert read_kernel_table().lacking([GONE], version) == ()
     assert read_kernel_table().lacking([GONE], version, gpu=True) == ()
 
 
-def test_the_files_are_what_their_tables_are_written_to():
+def test_written_kernel_tables_equal_their_files():
     table = read_kernel_table()
     without = write_table(table.without, WITHOUT_KERNEL_TITLE)
     assert without == WITHOUT_KERNEL.read_text("utf-8")

@@ -56,7 +56,7 @@ def test_a_table_that_was_written_reads_the_same(ops):
     assert list(again.versions) == list(table.versions)  # 2.9 before 2.10
 
 
-def test_the_file_is_what_its_table_is_written_to():
+def test_a_written_op_table_equals_its_file():
     from cloudserve.savedmodel.checks.op_table import TABLE
 
     assert write_table(read_table()) == TABLE.read_text("utf-8")

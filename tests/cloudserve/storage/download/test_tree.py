@@ -82,7 +82,7 @@ def moved(events, kind=Moved):
     return sum(event.size for event in events if isinstance(event, kind))
 
 
-def test_a_model_comes_back_as_it_was(full, manifest, model, tmp_path):
+def test_a_downloaded_model_equals_the_uploaded_one(full, manifest, model, tmp_path):
     events = []
     into = tmp_path / "back" / "model"
     assert download_tree(full, "m/", manifest, into, reporter=Reporter(on_event=events.append))

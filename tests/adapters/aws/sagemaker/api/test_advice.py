@@ -55,11 +55,11 @@ def test_a_refusal_names_who_is_to_be_allowed_what_on_what(message, hint):
         ("One or more configured alarm(s) went into ALARM state: errors", ["metric"]),
     ],
 )
-def test_a_reason_comes_with_what_to_do(message, words):
+def test_a_known_reason_has_advice(message, words):
     advice = for_reason(message)
     assert advice
     assert all(word in advice for word in words)
 
 
-def test_a_reason_that_nobody_knows_has_no_advice():
+def test_an_unknown_reason_has_no_advice():
     assert for_reason("Something else went wrong.") is None

@@ -54,7 +54,7 @@ def test_throttling_is_worth_a_retry(sagemaker):
     assert len(server.requests) == 3
 
 
-def test_nobody_at_the_endpoint_is_unreachable(nobody):
+def test_an_endpoint_without_a_server_is_unreachable(nobody):
     provider = create(Target("aws", "sagemaker", FIELDS), {**KEYS, "AWS_ENDPOINT_URL": nobody})
     for call in (
         lambda: provider.read("half").deployment,
@@ -67,7 +67,7 @@ def test_nobody_at_the_endpoint_is_unreachable(nobody):
         assert "emulator" in error.value.hint
 
 
-def test_making_a_provider_asks_nobody(scripted):
+def test_making_a_provider_sends_no_request(scripted):
     server = scripted(lambda request: None)
     create(Target("aws", "sagemaker", FIELDS), {**KEYS, "AWS_ENDPOINT_URL": server.url})
     assert server.requests == []
@@ -248,7 +248,7 @@ def test_a_prediction_passes_bytes_through_to_the_variant(scripted):
     assert request.headers["Content-Type"] == "application/json"
 
 
-def test_whose_an_endpoint_is_is_asked_before_the_first_prediction_alone(scripted):
+def test_the_owner_is_read_before_the_first_prediction_only(scripted):
     content = b'{"predictions": [1.5]}'
     server = scripted(invoking_alone((200, {"Content-Type": "application/json"}, content)))
     provider = provider_at(server.url)

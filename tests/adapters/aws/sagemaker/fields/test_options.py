@@ -261,7 +261,7 @@ def test_what_sagemaker_would_refuse_is_refused_before(fields, sentence, hint):
     assert hint in error.value.hint
 
 
-def test_what_fits_passes_without_a_word():
+def test_valid_fields_have_no_warning():
     assert checked(update=Update.CANARY, alarms="slow", platform=Platform(alarms=["slow"])) == ()
     assert checked(platform=Platform(region=None)) == ()
 
@@ -289,7 +289,7 @@ def test_an_op_without_a_kernel_is_refused_unless_the_machine_has_a_gpu_that_has
     assert checked(artifact=model, instance_type="ml.g5.xlarge", image=own) == ()
 
 
-def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warned_of():
+def test_unrestored_variables_are_refused_for_awss_image_and_a_warning_for_another():
     broken = Artifact("2.20.0", 10_000, 4, unrestored=("a", "b", "c", "d"))
     with pytest.raises(ModelError, match="Could not find variable a"):
         checked(artifact=broken)
@@ -318,7 +318,7 @@ def test_what_awss_image_does_not_restore_is_refused_and_for_another_image_warne
         ),
     ],
 )
-def test_what_will_bite_later_is_a_warning(fields, words):
+def test_a_later_failure_is_a_warning(fields, words):
     (warning,) = checked(**fields)
     assert words in warning
 

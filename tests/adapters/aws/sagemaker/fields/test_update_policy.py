@@ -80,5 +80,5 @@ def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_ta
     assert waits(chosen) == read.bake_seconds + sum(step.seconds for step in read.steps)
 
 
-def test_without_a_policy_nothing_is_said_of_updates():
+def test_no_policy_sends_no_deployment_config():
     assert policy(options()) == {}

@@ -140,7 +140,7 @@ def test_a_script_is_read_and_never_run(tmp_path):
         (("inference.py", "lib/mine.py", "requirements.txt"), "is not installed: code/lib"),
     ],
 )
-def test_what_beside_the_script_is_worth_a_sentence(tmp_path, names, warning):
+def test_files_beside_the_script_may_have_a_warning(tmp_path, names, warning):
     for name in names:
         file = tmp_path / "code" / name
         file.parent.mkdir(parents=True, exist_ok=True)

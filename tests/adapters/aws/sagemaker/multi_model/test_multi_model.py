@@ -118,7 +118,7 @@ def test_a_promotion_and_a_way_back_move_nothing_on_the_endpoint(
     assert before == after
 
 
-def test_what_is_deployed_is_listed_with_where_it_lies(shared, half_plus_two, half_plus_three):
+def test_deployed_revisions_are_listed_with_their_location(shared, half_plus_two, half_plus_three):
     provider = shared()
     one, two = deploy(provider, 1, half_plus_two), deploy(provider, 2, half_plus_three)
     reading = provider.read("half")

@@ -25,7 +25,7 @@ def kinds(actions):
     return [action.kind for action in actions]
 
 
-def test_a_variant_leaves_the_endpoint_before_what_it_was_made_of(
+def test_a_variant_is_removed_before_its_config_and_its_model(
     target, client, half_plus_two, half_plus_three
 ):
     provider = target()
@@ -53,7 +53,7 @@ def test_of_a_split_the_shares_stay(target, half_plus_two):
     assert live(provider.read("half").deployment) == {one.id: 0.7, two.id: 0.3}
 
 
-def test_what_has_other_tags_or_none_stays(target, client, half_plus_two):
+def test_resources_with_other_tags_are_not_deleted(target, client, half_plus_two):
     provider, sagemaker = target(), client("sagemaker")
     one = deploy(provider, 1, half_plus_two)
     endpoint = sagemaker.describe_endpoint(EndpointName="half")
