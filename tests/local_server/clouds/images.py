@@ -49,10 +49,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(422, b"no such feature")
         if b"text" in body:
             return self.answer(200, b"no JSON")
-        seen = {"pid": os.getpid(), "argv": sys.argv[2:], "path": self.path, "files": model(),
+        state = {"pid": os.getpid(), "argv": sys.argv[2:], "path": self.path, "files": model(),
                 "body": body.decode(), "headers": dict(self.headers),
                 "environment": dict(os.environ)}
-        self.answer(200, json.dumps({"predictions": [seen]}).encode())
+        self.answer(200, json.dumps({"predictions": [state]}).encode())
 
     def answer(self, status, body):
         self.send_response(status)

@@ -48,7 +48,7 @@ def passes(text: str) -> bool:
         'display_name="Digits v2" AND labels.stage=test OR done=true',
     ],
 )
-def test_what_passes(text):
+def test_a_filter_matches(text):
     assert passes(text)
 
 
@@ -66,7 +66,7 @@ def test_what_passes(text):
         "labels.stage=prod AND done=false",
     ],
 )
-def test_what_does_not(text):
+def test_a_filter_rejects(text):
     assert not passes(text)
 
 
@@ -86,7 +86,7 @@ def test_what_does_not(text):
         ('"display_name"=1', "is not a field"),
     ],
 )
-def test_what_cannot_be_read_says_why(text, message):
+def test_an_invalid_filter_is_refused_with_its_reason(text, message):
     with pytest.raises(FilterError) as caught:
         compile_filter(text, FIELDS)
     assert message in str(caught.value)

@@ -16,7 +16,7 @@ def resources(tmp_path):
     opened.close()
 
 
-def test_what_was_put_is_read_back(resources):
+def test_a_document_is_read_back(resources):
     resources.put("model", "a", {"n": [1, {"deep": None}], "é": "ü"})
     assert resources.get("model", "a") == {"n": [1, {"deep": None}], "é": "ü"}
 
@@ -43,7 +43,7 @@ def test_replace_writes_only_over_what_was_expected(resources):
     assert resources.get("model", "a") == {"n": 2}
 
 
-def test_delete_says_whether_there_was_anything(resources):
+def test_delete_returns_whether_a_document_existed(resources):
     resources.put("model", "a", {})
     assert resources.delete("model", "a")
     assert not resources.delete("model", "a")
@@ -74,7 +74,7 @@ def test_a_transaction_that_fails_changes_nothing(resources):
     assert resources.list("model") == [("a", {"n": 1})]
 
 
-def test_what_a_killed_process_wrote_is_there(tmp_path):
+def test_documents_of_a_killed_process_are_kept(tmp_path):
     script = (
         "import os, signal, sys; from pathlib import Path;"
         "from cloudserve.local_server.clouds.resources import Resources;"

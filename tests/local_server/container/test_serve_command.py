@@ -128,15 +128,15 @@ def test_the_shells_variables_are_passed_by_name_alone(with_code):
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("variable", "message"),
     [
         ("CLOUDSERVE_NO_SUCH", "`CLOUDSERVE_NO_SUCH` is not set in this shell"),
         ("=x", "`=x` has no name"),
     ],
 )
-def test_a_variable_that_cannot_be_passed_is_refused(tmp_path, given, message):
+def test_a_variable_that_cannot_be_passed_is_refused(tmp_path, variable, message):
     result = CliRunner().invoke(
-        cli, ["serve", str(tmp_path), "--as", "sagemaker", "--container-env", given]
+        cli, ["serve", str(tmp_path), "--as", "sagemaker", "--container-env", variable]
     )
     assert result.exit_code == 2
     assert message in result.output

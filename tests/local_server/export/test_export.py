@@ -182,8 +182,8 @@ def test_no_output_of_a_keras_model_is_lost(tmp_path):
     outputs = [read_saved_model(each.path).signatures[0].outputs for each in (twice, named)]
     assert [len(each) for each in outputs] == [2, 2]
     values = {"a": Expression("[[1.0, 2.0]]"), "b": Expression("[[3.0, 4.0]]")}
-    found = answers(named.path, "serving_default", **values)
-    assert found == {"z": [[1.0, 2.0]], "y": [[3.0, 4.0]]}
+    outputs_by_name = answers(named.path, "serving_default", **values)
+    assert outputs_by_name == {"z": [[1.0, 2.0]], "y": [[3.0, 4.0]]}
     assert answers(swapped.path, "serving_default", **values) == [[1.0, 2.0]]
 
 

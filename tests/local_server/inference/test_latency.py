@@ -29,10 +29,10 @@ class Threads:
         names = ("serving_default", "other")
         self.signatures = self.all_signatures = {n: Signature(n, "", (X,), (X,)) for n in names}
         self.steady = frozenset(names)
-        self.seen = []
+        self.threads = []
 
     def run(self, signature, inputs, wanted=()):
-        self.seen.append(threading.current_thread())
+        self.threads.append(threading.current_thread())
         if inputs["x"][0] < 0:
             raise StatusError(Code.INVALID_ARGUMENT, "it is less than 0")
         return dict(inputs)
@@ -114,12 +114,12 @@ def ask(inference, body):
 def test_a_quick_request_is_answered_on_the_loop_and_any_other_in_a_thread(served):
     inference, model = served
     answers = {ask(inference, BODY)}
-    assert model.seen.pop() is not threading.current_thread()
+    assert model.threads.pop() is not threading.current_thread()
     latency(inference).record_threaded(len(BODY), *QUICK)
     answers.add(ask(inference, BODY))
-    assert model.seen.pop() is threading.current_thread()
+    assert model.threads.pop() is threading.current_thread()
     answers.add(ask(inference, BODY + b" "))
-    assert model.seen.pop() is not threading.current_thread()
+    assert model.threads.pop() is not threading.current_thread()
     assert answers == {b'{\n    "predictions": [1.0]\n}'}
 
 
@@ -127,14 +127,14 @@ def test_a_signature_of_which_nothing_is_known_is_run_in_a_thread_whatever_the_o
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
     ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
-    assert model.seen.pop() is not threading.current_thread()
+    assert model.threads.pop() is not threading.current_thread()
 
 
 def test_signatures_that_do_not_exist_are_not_kept(served):
     inference, model = served
     with pytest.raises(StatusError, match="not found in signature def"):
         ask(inference, b'{"signature_name": "none", "instances": [1.0]}')
-    assert not model.seen
+    assert not model.threads
     assert not inference.latencies._latencies
 
 
@@ -145,7 +145,7 @@ def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     monkeypatch.setattr(serving, "perf_counter", lambda: next(clock))
     with pytest.raises(StatusError, match="less than 0"):
         ask(inference, b'{"instances": [-1.0]}')
-    assert model.seen.pop() is threading.current_thread()
+    assert model.threads.pop() is threading.current_thread()
     assert not latency(inference).is_quick(0)
 
 
@@ -153,14 +153,14 @@ def test_what_takes_the_exact_parser_is_read_in_a_thread_whatever_the_latency(se
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'
-    assert model.seen.pop() is not threading.current_thread()
+    assert model.threads.pop() is not threading.current_thread()
 
 
 def test_large_requests_are_answered_in_a_thread_whatever_the_latency(served):
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
     ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))
-    assert model.seen.pop() is not threading.current_thread()
+    assert model.threads.pop() is not threading.current_thread()
 
 
 def test_a_signature_whose_time_may_hang_on_values_stays_in_threads():
@@ -173,6 +173,6 @@ def test_a_signature_whose_time_may_hang_on_values_stays_in_threads():
         for name in ("serving_default", "other"):
             latency(inference, name).record_threaded(100, *QUICK)
         ask(inference, BODY)
-        assert servable.model.seen.pop() is not threading.current_thread()
+        assert servable.model.threads.pop() is not threading.current_thread()
         ask(inference, b'{"signature_name": "other", "instances": [1.0]}')
-        assert servable.model.seen.pop() is threading.current_thread()
+        assert servable.model.threads.pop() is threading.current_thread()

@@ -304,8 +304,8 @@ def test_a_file_holds_no_more_records_than_a_warm_up_takes(start, tmp_path):
     assert [len(raw(path)) for path in sorted(tmp_path.iterdir())] == [1000, 1]
 
 
-@pytest.mark.parametrize(("answered", "asked"), [(("y", "z"), []), (("z",), ["z"])])
-def test_outputs_that_were_not_asked_for_are_not_asked_for_by_the_record(answered, asked):
+@pytest.mark.parametrize(("answered", "output_filter"), [(("y", "z"), []), (("z",), ["z"])])
+def test_outputs_that_were_not_asked_for_are_not_asked_for_by_the_record(answered, output_filter):
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     both = tuple(TensorSpec(alias, f"{alias}:0", "float32", None) for alias in "yz")
@@ -313,5 +313,5 @@ def test_outputs_that_were_not_asked_for_are_not_asked_for_by_the_record(answere
     prediction = Prediction(ModelSpec("m", 1), Signature("s", "", (), both), outputs)
     record = to_record(Entry("m", prediction, {}, (), (), 1.0))
     log = PredictionLog.FromString(record).predict_log
-    assert list(log.request.output_filter) == asked
+    assert list(log.request.output_filter) == output_filter
     assert set(log.response.outputs) == set(answered)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cloudserve.local_server.deferred import Deferred
 from cloudserve.local_server.inference.observation import Observation
-from cloudserve.local_server.inference.types import Method as Asked
+from cloudserve.local_server.inference.types import Method as RequestMethod
 from cloudserve.local_server.inference.types import ModelSpec
 from cloudserve.local_server.models import Servable, State, Version, VersionState
 from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
@@ -273,7 +273,7 @@ def test_a_call_whose_deadline_passes_counts_as_such(metrics, kind):
     assert 'status="DEADLINE_EXCEEDED"' in lines(metrics, ":tensorflow:serving:request_count")[0]
 
 
-def observation(metrics, method=Asked.PREDICT, *, servable=True, code=Code.OK, examples=()):
+def observation(metrics, method=RequestMethod.PREDICT, *, servable=True, code=Code.OK, examples=()):
     observed = Observation(method, ModelSpec("m"), metrics.observe)
     observed.servable = Servable("m", 3, None) if servable else None
     observed.signature = "serving_default"
@@ -300,7 +300,7 @@ def test_requests_count_by_version_and_signature(metrics):
 
 
 def test_examples_of_a_multi_inference_are_counted(metrics):
-    observation(metrics, Asked.MULTI_INFERENCE, examples=[b"", b"", b""])
+    observation(metrics, RequestMethod.MULTI_INFERENCE, examples=[b"", b"", b""])
     name = ":tensorflow:serving:request_example_count"
     assert lines(metrics, f"{name}_total") == [f'{name}_total{{model="m"}} 3']
     assert lines(metrics, f"{name}s_count") == [f'{name}s_count{{model="m"}} 1']

@@ -42,7 +42,7 @@ def names(words, gpus):
 
 
 @pytest.mark.parametrize(
-    ("words", "gpus", "found"),
+    ("words", "gpus", "expected"),
     [
         ((), 2, ""),
         (("cpu:0", "CPU:1"), 0, "cpu:0 cpu:1"),
@@ -54,8 +54,8 @@ def names(words, gpus):
         (("all",), 0, "cpu:0"),
     ],
 )
-def test_words_name_the_devices_that_exist(words, gpus, found):
-    assert names(words, gpus) == found
+def test_words_name_the_devices_that_exist(words, gpus, expected):
+    assert names(words, gpus) == expected
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,14 @@ def test_the_garbage_collector_does_not_look_at_what_was_imported():
 
 
 @pytest.mark.parametrize(
-    ("given", "used"), [({}, "1"), pytest.param({ALLOCATOR: "0"}, "0", marks=pytest.mark.slow)]
+    ("variables", "used"), [({}, "1"), pytest.param({ALLOCATOR: "0"}, "0", marks=pytest.mark.slow)]
 )
-def test_memory_comes_from_the_c_library_unless_the_user_says_otherwise(given, used):
+def test_memory_comes_from_the_c_library_unless_the_user_says_otherwise(variables, used):
     code = (
         "import os; from cloudserve.local_server.runtime.tensorflow import *; "
         f"import_tensorflow(); print(os.environ[{ALLOCATOR!r}])"
     )
-    environment = {k: v for k, v in os.environ.items() if k != ALLOCATOR} | given
+    environment = {k: v for k, v in os.environ.items() if k != ALLOCATOR} | variables
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True
     )

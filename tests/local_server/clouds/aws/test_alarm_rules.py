@@ -54,8 +54,8 @@ def test_missing_points_count_as_the_alarm_says(
         "breaching": breaching,
         "notBreaching": not_breaching,
     }
-    found = {way: decide(points(range_of_five), 3, to_alarm, way, state) for way in expected}
-    assert found == {way: state if each == KEEP else each for way, each in expected.items()}
+    decisions = {way: decide(points(range_of_five), 3, to_alarm, way, state) for way in expected}
+    assert decisions == {way: state if each == KEEP else each for way, each in expected.items()}
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def evaluate():
 
 
 def test_the_statistic_of_a_period_is_compared(evaluate):
-    found = evaluate({545: 1.0, 599: 1.5})
-    assert found.state is ALARM
-    assert found.reason == (
+    evaluation = evaluate({545: 1.0, 599: 1.5})
+    assert evaluation.state is ALARM
+    assert evaluation.reason == (
         "Threshold Crossed: 1 datapoint was greater than the threshold (2.0): "
         "[2.5 (01/01/70 00:09:00)]."
     )
@@ -98,8 +98,8 @@ def test_the_statistic_of_a_period_is_compared(evaluate):
 def test_each_operator_compares(evaluate, comparison, fires_at):
     fired = []
     for value in (1.0, 2.0, 3.0):
-        found = evaluate({599: value}, ComparisonOperator=comparison, MetricName=f"m{value}")
-        fired += [value] * (found.state is ALARM)
+        evaluation = evaluate({599: value}, ComparisonOperator=comparison, MetricName=f"m{value}")
+        fired += [value] * (evaluation.state is ALARM)
     assert fired == fires_at
 
 

@@ -46,11 +46,11 @@ def alarms(tmp_path, clock):
     """Give the alarms of which `a` was breached in the first minute, ten minutes ago."""
     resources = Resources(tmp_path / "clouds.db")
     store = MetricStore(lambda: clock.now().timestamp())
-    found = Alarms(resources, store, clock)
-    found.put(REGION, RULE)
+    alarms_of_region = Alarms(resources, store, clock)
+    alarms_of_region.put(REGION, RULE)
     store.sample(Metric(REGION, "own", "m")).add(3.0)
     clock.moment += timedelta(minutes=10)
-    yield found
+    yield alarms_of_region
     resources.close()
 
 

@@ -191,7 +191,7 @@ class TestFailedOperations:
         }
         create = ml.projects().models().versions().create(parent="projects/p/models/m", body=body)
         get = ml.projects().operations().get(name=create.execute()["name"])
-        ended = poll_until(get.execute, lambda found: found.get("done", False))
+        ended = poll_until(get.execute, lambda operation: operation.get("done", False))
         ml.close()
         assert ended["error"]["message"] == (
             'Create Version failed. Bad model detected with error: "no machines"'
@@ -232,7 +232,7 @@ class TestFailedOperations:
         sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
         ended = poll_until(
             lambda: sm.describe_endpoint(EndpointName=name),
-            lambda found: found["EndpointStatus"] != "Creating",
+            lambda endpoint: endpoint["EndpointStatus"] != "Creating",
         )
         assert ended["EndpointStatus"] == "Failed"
         assert ended["FailureReason"] == reason

@@ -78,7 +78,7 @@ def test_missing_settings_get_defaults(send, ready):
         {**N1, "manualScaling": {"nodes": 3}},
     ],
 )
-def test_settings_that_there_were_are_taken(create, settings):
+def test_settings_of_ai_platform_are_accepted(create, settings):
     status, answer = create(**settings)
     assert status == 200, answer
     shown = answer["metadata"]["version"]

@@ -46,7 +46,7 @@ class Vertex:
     def finish(self, operation: dict) -> dict:
         """Poll an operation until it is done; return it."""
         name = operation["name"]
-        return self._poll(lambda: self.operation(name), lambda found: found.get("done", False))
+        return self._poll(lambda: self.operation(name), lambda state: state.get("done", False))
 
     def done(self, request) -> dict:
         """Execute a request, wait for its operation, and return the response it must have."""

@@ -176,14 +176,14 @@ class TestEndpointUpdates:
         assert result["clientConnectionConfig"] == value
 
     @pytest.mark.parametrize(
-        ("given", "why"),
+        ("fields", "why"),
         [
             ({"displayName": "x"}, ", not `display_name`."),
             ({}, "; it is required."),
         ],
     )
-    def test_no_other_field_is(self, vertex, refused, given, why):
+    def test_no_other_field_is(self, vertex, refused, fields, why):
         endpoint = vertex.create_endpoint()
-        request = vertex.endpoints.update(name=endpoint, body={"endpoint": given})
+        request = vertex.endpoints.update(name=endpoint, body={"endpoint": fields})
         message = f"Only the field `client_connection_config` of an endpoint can be updated so{why}"
         assert refused(request) == (400, "INVALID_ARGUMENT", message)

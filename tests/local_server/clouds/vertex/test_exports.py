@@ -82,7 +82,7 @@ def test_a_model_says_how_it_is_exported(vertex):
         ),
     ],
 )
-def test_what_cannot_be_exported_so_is_refused(vertex, refused, body, code, message):
+def test_an_unsupported_export_is_refused(vertex, refused, body, code, message):
     name = vertex.upload()["name"]
     _, *refusal = refused(vertex.models.export(name=name, body=body))
     assert refusal == [code, message.format(name=name)]

@@ -98,7 +98,7 @@ class TestUploads:
     def test_a_model_that_breaks_a_rule_is_refused_at_once(self, vertex, refused, model, message):
         assert refused(upload_request(vertex, model)) == (400, "INVALID_ARGUMENT", message)
 
-    def test_a_parent_has_to_be_there(self, vertex, refused):
+    def test_a_missing_parent_is_not_found(self, vertex, refused):
         name = f"{vertex.parent}/models/none"
         request = upload_request(
             vertex, {"displayName": "m", "containerSpec": CONTAINER}, parentModel=name

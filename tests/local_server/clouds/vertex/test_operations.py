@@ -163,7 +163,7 @@ class TestCancelling:
         job = vertex.jobs.create(parent=vertex.parent, body=body).execute()
         vertex.jobs.cancel(name=job["name"], body={}).execute()
         get = vertex.jobs.get(name=job["name"])
-        ended = poll_until(get.execute, lambda found: "endTime" in found)
+        ended = poll_until(get.execute, lambda state: "endTime" in state)
         assert ended["state"] == "JOB_STATE_CANCELLED"
         assert ended["error"]["code"] == 1
 

@@ -37,7 +37,7 @@ class TestTraffic:
     def test_the_new_deployment_takes_the_place_of_zero(self):
         assert with_new({"0": 10, "7": 90}, "8") == {"8": 10, "7": 90}
 
-    def test_what_has_no_share_is_never_drawn(self):
+    def test_a_share_of_zero_is_never_drawn(self):
         chance = random.Random(1)
         drawn = Counter(choose({"a": 0, "b": 25, "c": 75}, chance) for _ in range(2000))
         assert drawn["a"] == 0

@@ -71,7 +71,7 @@ def test_deployed_models_serve_again_after_a_kill(
 
     after = connect(start_emulator(tmp_path).url)
     # Until they are loaded, the deployments say that no replica is available.
-    poll_until(after.endpoints.get(name=endpoint).execute, lambda found: found == shown)
+    poll_until(after.endpoints.get(name=endpoint).execute, lambda record: record == shown)
     assert after.models.listVersions(name=model).execute() == listed
     predict = after.endpoints.predict(endpoint=endpoint, body={"instances": [1.0]})
     assert predict.execute()["predictions"] == [2.0]
@@ -132,7 +132,7 @@ def test_operations_and_jobs_that_a_kill_interrupted_are_performed(
     assert predict.execute()["predictions"] == [2.0]
     for name, state in ((job, "JOB_STATE_SUCCEEDED"), (cancelled, "JOB_STATE_CANCELLED")):
         get = after.jobs.get(name=name["name"])
-        ended = poll_until(get.execute, lambda found: "endTime" in found)
+        ended = poll_until(get.execute, lambda record: "endTime" in record)
         assert ended["state"] == state
 
 

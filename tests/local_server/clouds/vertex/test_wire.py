@@ -43,7 +43,7 @@ class Gapic:
         """Poll below /ui/ as gapic's operations client does."""
         url = f"{self.url}/ui/{operation['name']}?{GAPIC}"
         return self._poll(
-            lambda: requests.get(url, timeout=60).json(), lambda found: found.get("done", False)
+            lambda: requests.get(url, timeout=60).json(), lambda state: state.get("done", False)
         )
 
 

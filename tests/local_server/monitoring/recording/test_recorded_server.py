@@ -95,8 +95,8 @@ def test_what_users_ask_is_recorded_and_answered_alike_again(half, file):
 
     page = serving(serve_options(half, command), work)
     golden = read_golden(file)
-    asked = sorted(one.request["instances"] for one in golden.examples)
-    assert asked == [*([float(number)] for number in range(100)), [1000.0, 1001.5], [2000.0]]
+    instances = sorted(one.request["instances"] for one in golden.examples)
+    assert instances == [*([float(number)] for number in range(100)), [1000.0, 1001.5], [2000.0]]
     assert {one.version for one in golden.examples} == {123}
     (count,) = [
         sample.value

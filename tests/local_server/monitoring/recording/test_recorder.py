@@ -141,16 +141,16 @@ def test_other_methods_and_errors_are_counted_and_said_once(begin, file, results
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 2
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_refusal_is_recorded_if_asked(begin, file, asked):
-    recorder, inference = begin(errors=asked)
+@pytest.mark.parametrize("errors", [True, False])
+def test_a_refusal_is_recorded_if_asked(begin, file, errors):
+    recorder, inference = begin(errors=errors)
     wrong = predict(ModelSpec(NAME), lambda _: {"x": np.array([1], np.float64)})
     with pytest.raises(StatusError):
         inference.run(wrong)
     ask(inference, 1.0)
     recorder.close(20)
     refusals = [one.error for one in read_golden(file).examples if one.error]
-    assert [(one.status, one.code) for one in refusals] == [(400, "INVALID_ARGUMENT")] * asked
+    assert [(one.status, one.code) for one in refusals] == [(400, "INVALID_ARGUMENT")] * errors
 
 
 def test_a_file_is_for_one_model(begin, file, results):

@@ -119,13 +119,13 @@ class Subclassed(keras.Model):
         self.many = [layers.Dense(3), layers.Dense(3)]
         self.named = {"a": layers.Dense(2), "b": layers.Dense(2, use_bias=False)}
         self.scale = self.add_weight(shape=(2,), initializer="ones", name="scale")
-        self.seen = tf.Variable(4.0, trainable=False)
+        self.calls = tf.Variable(4.0, trainable=False)
 
     def call(self, x):
         for layer in self.many:
             x = layer(x)
-        self.seen.assign_add(1.0)
-        return (self.named["a"](x) - self.named["b"](x)) * self.scale * self.seen
+        self.calls.assign_add(1.0)
+        return (self.named["a"](x) - self.named["b"](x)) * self.scale * self.calls
 
 
 def subclassed():

@@ -87,7 +87,7 @@ class RawCalls:
         headers = self.headers[number]
         return int(headers["grpc-status"]), headers.get("grpc-message", "")
 
-    async def seen(self):
+    async def synchronize(self):
         """Wait until the server has handled all frames sent so far."""
         before = len(self.others)
         self.writer.write(frames.ping(b"handled?"))

@@ -104,7 +104,7 @@ async def test_a_late_response_is_discarded_after_the_deadline():
         app.settle()
         again = client.begin("Say")
         client.send(again, message_of("again"), end=True)
-        await client.seen()
+        await client.synchronize()
         app.settle()
         assert (await client.status(again))[0] == Code.OK
         assert client.data.keys() == {again}
@@ -117,7 +117,7 @@ async def test_a_reset_call_cancels_its_handler():
     async with serving(app) as server, raw_calls(server) as client:
         client.send(client.begin("Say"), message_of("x" * 9000), end=True)
         client.write(frames.rst_stream(1, frames.ErrorCode.CANCEL))
-        await client.seen()
+        await client.synchronize()
         deferred, _ = app.pending[0]
         assert isinstance(deferred.outcome, asyncio.CancelledError)
         assert server._state.memory.used == 0

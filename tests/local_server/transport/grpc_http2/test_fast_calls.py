@@ -150,8 +150,8 @@ async def test_calls_with_new_heads_or_bodies_in_parts_join_the_others():
             client.send(number, b"", end=True)
             numbers.append(number)
         numbers += send(client, "a: Two")
-        found = await answers(client, numbers)
-        assert found == ["ONE", "X" * 9_000, "none", "shy: four", "TWO"]
+        texts = await answers(client, numbers)
+        assert texts == ["ONE", "X" * 9_000, "none", "shy: four", "TWO"]
         assert server._state.memory.used == 0
     assert sorted(map(len, app.groups)) in ([4], [2, 3])  # the first may be alone in its turn
 
@@ -165,7 +165,7 @@ async def test_a_call_in_parts_that_is_reset_is_dropped():
         number = client.begin("Say", (b"trace", b"1"))
         client.send(number, message_of(f"a: {'x' * 9_000}"), end=True)
         client.write(frames.rst_stream(number, frames.ErrorCode.CANCEL))
-        await client.seen()
+        await client.synchronize()
         assert server._state.memory.used == 0
     assert ("a", "Other") in app.groups
     assert "X" * 9_000 not in str(app.groups)
@@ -255,7 +255,7 @@ async def test_responses_wait_for_the_clients_window():
         client.write(frames.window_update(1, 100))
         await client.status(1)
         numbers = send(client, "a: One", "a: Two")
-        await client.seen()
+        await client.synchronize()
         assert [client.data.get(number) for number in numbers] == [None, None]
         for number in reversed(numbers):
             client.write(frames.window_update(number, 100))

@@ -59,16 +59,16 @@ async def test_incomplete_messages_of_all_connections_are_bounded():
         clients = [await stack.enter_async_context(raw_calls(server)) for _ in range(4)]
         for client in clients[:3]:
             client.send(client.begin("Say"), HALF)
-            await client.seen()
+            await client.synchronize()
         clients[3].send(clients[3].begin("Say"), HALF)
         assert await clients[3].status(1) == FULL
         # A lost connection makes room.
         clients[0].writer.transport.abort()
         while server.connections > 3:
-            await clients[1].seen()
+            await clients[1].synchronize()
         clients[3].send(clients[3].begin("Say"), WHOLE[:1], end=False)
         clients[3].send(3, WHOLE[1:30_000])
-        await clients[3].seen()
+        await clients[3].synchronize()
         assert 3 not in clients[3].ended
 
 
@@ -79,7 +79,7 @@ async def test_a_refused_call_ignores_the_rest_of_its_message():
         client.send(number, b"\0" + (200_000).to_bytes(4, "big") + b"x" * 150_000)
         assert await client.status(number) == FULL
         client.send(number, b"x" * 50_000)
-        await client.seen()
+        await client.synchronize()
         assert server._state.memory.used == 0
 
 
@@ -94,7 +94,7 @@ async def test_a_cancelled_call_releases_its_message():
         assert server._state.memory.used >= len(WHOLE)
         for number in (waiting, partial):
             client.write(frames.rst_stream(number, frames.ErrorCode.CANCEL))
-        await client.seen()
+        await client.synchronize()
         await app.cancelled.wait()
         assert server._state.memory.used == 0
 
@@ -103,14 +103,14 @@ async def test_a_cancelled_call_releases_its_message():
 async def test_responses_that_are_not_read_are_bounded():
     async with serving(Echo()) as server, raw_calls(server, ZERO_WINDOW) as client:
         client.send(client.begin("Say"), WHOLE, end=True)
-        await client.seen()
+        await client.synchronize()
         while 1 not in client.headers:
             await client.receive()
         client.send(client.begin("Say"), WHOLE, end=True)
         assert await client.status(3) == FULL
         client.write(frames.window_update(1, 100_000))
         assert await client.status(1) == (0, "")
-        await client.seen()
+        await client.synchronize()
         assert server._state.memory.used == 0
 
 
@@ -138,7 +138,7 @@ async def test_queued_requests_of_a_stream_are_bounded():
         number = client.begin("/grpc.health.v1.Health/Watch")
         client.send(number, b"\0\0\0\0\0" * 2000)  # empty messages
         assert await client.status(number) == FULL
-        await client.seen()
+        await client.synchronize()
         assert server._state.memory.used == 0
 
 

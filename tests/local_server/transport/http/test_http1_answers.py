@@ -122,11 +122,11 @@ def test_a_slow_reader_of_a_file_does_not_fill_the_memory(serve, tmp_path):
 
 
 def test_a_client_that_reads_nothing_gets_nothing_more_asked(serve):
-    asked = 0
+    count = 0
 
     def answer(_request):
-        nonlocal asked
-        asked += 1
+        nonlocal count
+        count += 1
         return Response(200, bytes(MIB))
 
     running = serve(answer)
@@ -135,11 +135,11 @@ def test_a_client_that_reads_nothing_gets_nothing_more_asked(serve):
     # Until the server stops sending for a while: kernel buffers and one answer are full.
     while select.select([wire.socket], [], [], 0.3)[0] and not running.run(paused(running)):
         pass
-    assert asked < 50
+    assert count < 50
     assert running.run(buffered(running)) < 2 * MIB
     for _ in range(1000):
         assert len(wire.read_response()) > MIB
-    assert asked == 1000
+    assert count == 1000
 
 
 async def buffered(running) -> int:

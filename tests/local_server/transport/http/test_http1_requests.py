@@ -13,9 +13,9 @@ from ..conftest import CLOSE, App, echo, echo_later, ok
 HOST = b"Host: h\r\n"
 
 
-def heads(seen):
+def heads(received):
     def answer(request):
-        seen.append(request.head)
+        received.append(request.head)
         return Response(200, b"")
 
     return answer

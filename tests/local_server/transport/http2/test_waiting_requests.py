@@ -34,7 +34,7 @@ def client(served):
     return client
 
 
-def seen(client):
+def synchronize(client):
     """Wait until the server has handled all that was sent."""
     client.send(frames.ping(b"handled?"))
     client.until(frames.PING)
@@ -49,7 +49,7 @@ def test_heads_and_then_bodies_of_one_read_begin_together(served, client):
 
 def test_a_request_waits_for_its_body_until_another_read(served, client):
     client.send(head(5))
-    seen(client)
+    synchronize(client)
     assert 5 not in served.app.requests
     client.send(body(5))
     assert client.until(DATA, number=5) == b"abc"
@@ -57,7 +57,7 @@ def test_a_request_waits_for_its_body_until_another_read(served, client):
 
 def test_a_body_in_parts_begins_the_request_with_the_first(served, client):
     client.send(head(5) + body(5, b"ab", end=False))
-    seen(client)
+    synchronize(client)
     assert served.app.requests[5].parts == [b"ab"]
     client.send(body(5, b"c"))
     assert client.until(DATA, number=5) == b"abc"
@@ -78,7 +78,7 @@ def test_a_request_that_is_reset_first_never_begins(served, client):
 def test_a_request_that_is_reset_behind_its_body_has_begun(served, client):
     served.app.holds = True
     client.send(head(5) + body(5) + frames.rst_stream(5, frames.ErrorCode.CANCEL))
-    seen(client)
+    synchronize(client)
     assert served.app.aborted == [5]
 
 
@@ -114,7 +114,7 @@ def test_a_request_whose_body_does_not_come_is_reset(serve):
     client.send(head(1) + body(1))
     client.until(HEADERS, 2, number=1)
     client.send(head(3))
-    seen(client)
+    synchronize(client)
     served.sweep(1.0)  # notes the progress so far
     served.sweep(7.0)
     assert client.reset(3) == "CANCEL"

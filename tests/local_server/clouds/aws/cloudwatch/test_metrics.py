@@ -29,8 +29,8 @@ def query(endpoint, name, stat, variant="main", query_id="q"):
 
 def value(cloudwatch, *about, **more):
     """Return the one value of a metric; None if there is none."""
-    asked = cloudwatch.get_metric_data(MetricDataQueries=[query(*about, **more)], **RECENT)
-    (result,) = asked["MetricDataResults"]
+    response = cloudwatch.get_metric_data(MetricDataQueries=[query(*about, **more)], **RECENT)
+    (result,) = response["MetricDataResults"]
     assert result["StatusCode"] == "Complete"
     return result["Values"][0] if result["Values"] else None
 
@@ -41,12 +41,12 @@ class TestInvocations:
         aws.invoke(doubling)
         with pytest.raises(ClientError, match="ModelError"):
             aws.invoke(doubling, BROKEN)
-        found = {
+        values = {
             (name, stat): value(cloudwatch, doubling, name, stat)
             for name in ("Invocations", "InvocationModelErrors", "Invocation4XXErrors")
             for stat in ("Sum", "SampleCount")
         }
-        assert list(found.values()) == [3.0, 3.0, 1.0, 3.0, 1.0, 3.0]
+        assert list(values.values()) == [3.0, 3.0, 1.0, 3.0, 1.0, 3.0]
         assert value(cloudwatch, doubling, "Invocation5XXErrors", "Average") == 0.0
         assert value(cloudwatch, doubling, "InvocationsPerInstance", "Sum") == 3.0
         assert value(cloudwatch, doubling, "Invocations", "Sum", variant="other") is None
@@ -168,19 +168,19 @@ class TestOwnMetrics:
             {"Id": "counts", "MetricStat": metric | {"Stat": "SampleCount"}, "Label": "how many"},
         ]
         until = HOUR_AGO + timedelta(minutes=5)
-        asked = {"MetricDataQueries": queries, "StartTime": HOUR_AGO, "EndTime": until}
-        whole = cloudwatch.get_metric_data(**asked)["MetricDataResults"]
+        request = {"MetricDataQueries": queries, "StartTime": HOUR_AGO, "EndTime": until}
+        whole = cloudwatch.get_metric_data(**request)["MetricDataResults"]
         assert [result["Label"] for result in whole] == [fresh, "how many"]
         assert whole[0]["Values"] == [4.0, 3.0, 2.0, 1.0, 0.0]  # newest first by default
         pages = cloudwatch.get_paginator("get_metric_data").paginate(
-            **asked, ScanBy="TimestampAscending", PaginationConfig={"PageSize": 3}
+            **request, ScanBy="TimestampAscending", PaginationConfig={"PageSize": 3}
         )
-        found, states = {}, []
+        values, states = {}, []
         for page in pages:
             for result in page["MetricDataResults"]:
-                found.setdefault(result["Id"], []).extend(result["Values"])
+                values.setdefault(result["Id"], []).extend(result["Values"])
                 states.append((result["Id"], result["StatusCode"]))
-        assert found == {"sums": [0.0, 1.0, 2.0, 3.0, 4.0], "counts": [1.0] * 5}
+        assert values == {"sums": [0.0, 1.0, 2.0, 3.0, 4.0], "counts": [1.0] * 5}
         assert states == [
             ("sums", "PartialData"),
             ("counts", "PartialData"),
@@ -192,13 +192,13 @@ class TestOwnMetrics:
 
 
 def data(**more):
-    asked = {"MetricDataQueries": [query("e", "Invocations", "Sum")], **RECENT}
-    return asked | more
+    arguments = {"MetricDataQueries": [query("e", "Invocations", "Sum")], **RECENT}
+    return arguments | more
 
 
 def stats(**more):
-    asked = {"Namespace": "Shop", "MetricName": "x", "Period": 60, **RECENT}
-    return asked | {"Statistics": ["Sum"]} | more
+    arguments = {"Namespace": "Shop", "MetricName": "x", "Period": 60, **RECENT}
+    return arguments | {"Statistics": ["Sum"]} | more
 
 
 def datum(**more):
@@ -206,12 +206,12 @@ def datum(**more):
 
 
 def changed(**more):
-    asked = query("e", "Invocations", "Sum")
-    return data(MetricDataQueries=[asked | more])
+    arguments = query("e", "Invocations", "Sum")
+    return data(MetricDataQueries=[arguments | more])
 
 
 @pytest.mark.parametrize(
-    ("operation", "asked", "kind", "message"),
+    ("operation", "arguments", "kind", "message"),
     [
         (
             "get_metric_statistics",
@@ -294,8 +294,8 @@ def changed(**more):
         ("list_metrics", {"OwningAccount": "1"}, "UnsupportedOperationException", "OwningAccount"),
     ],
 )
-def test_wrong_requests_have_the_service_s_errors(cloudwatch, operation, asked, kind, message):
-    response = refused(getattr(cloudwatch, operation), **asked)
+def test_wrong_requests_have_the_service_s_errors(cloudwatch, operation, arguments, kind, message):
+    response = refused(getattr(cloudwatch, operation), **arguments)
     assert response["Error"]["Code"] == kind
     assert message in response["Error"]["Message"]
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400

@@ -48,7 +48,9 @@ def head_of(request: AWSRequest) -> Head:
     return Head(prepared.method, parts.path, parts.query, {"host": parts.netloc} | headers)
 
 
-def asked(path: str = "/", pairs: dict | None = None, body: bytes = b"", **headers) -> AWSRequest:
+def unsigned(
+    path: str = "/", pairs: dict | None = None, body: bytes = b"", **headers
+) -> AWSRequest:
     # As botocore's clients encode a key and a query into a URL.
     query = urlencode(pairs or {}, quote_via=quote, safe="-_.~")
     url = f"http://127.0.0.1:8900{quote(path, safe='/~')}{'?' if query else ''}{query}"
@@ -57,34 +59,36 @@ def asked(path: str = "/", pairs: dict | None = None, body: bytes = b"", **heade
 
 class TestTheOracle:
     @given(PATHS, PAIRS, st.binary(max_size=50))
-    def test_what_botocore_signs_is_verified(self, path, pairs, body):
-        request = asked(path, pairs, body, **{"Content-Type": "application/json", "X-A": " a  b "})
+    def test_a_signature_of_botocore_is_verified(self, path, pairs, body):
+        request = unsigned(
+            path, pairs, body, **{"Content-Type": "application/json", "X-A": " a  b "}
+        )
         SigV4Auth(CREDENTIALS, "sagemaker", "us-east-1").add_auth(request)
         # botocore normalizes slashes and dots away before it signs; so do its clients' URLs.
         if "//" not in path and path.isascii():
             verifier().verify(head_of(request), "sagemaker", body)
 
     @given(PATHS, PAIRS, st.binary(max_size=50))
-    def test_so_is_what_it_signs_for_s3(self, path, pairs, body):
-        request = asked(path, pairs, body)
+    def test_an_s3_signature_of_botocore_is_verified(self, path, pairs, body):
+        request = unsigned(path, pairs, body)
         S3SigV4Auth(CREDENTIALS, "s3", "eu-west-1").add_auth(request)
         verifier().verify(head_of(request), "s3", None)
 
     @given(PATHS, PAIRS)
-    def test_so_is_what_it_presigns(self, path, pairs):
-        request = asked(path, pairs)
+    def test_a_presigned_url_of_botocore_is_verified(self, path, pairs):
+        request = unsigned(path, pairs)
         S3SigV4QueryAuth(CREDENTIALS, "s3", "us-east-1", expires=60).add_auth(request)
         verifier().verify(head_of(request), "s3", None)
 
     @given(PATHS, st.sampled_from([{}, {"uploadId": "a b"}, {"response-content-type": "a/b; c"}]))
-    def test_so_is_what_it_presigns_the_older_way(self, path, pairs):
-        request = asked(path, pairs)
+    def test_a_presigned_url_of_version_two_is_verified(self, path, pairs):
+        request = unsigned(path, pairs)
         HmacV1QueryAuth(CREDENTIALS, expires=60).add_auth(request)
         verifier().verify(head_of(request), "s3", None)
 
     @given(st.data())
-    def test_no_change_of_what_was_signed_is_taken(self, data):
-        request = asked("/a", {"q": "1"}, b"body", **{"X-Amz-Target": "SageMaker.X"})
+    def test_a_change_of_a_signed_request_is_refused(self, data):
+        request = unsigned("/a", {"q": "1"}, b"body", **{"X-Amz-Target": "SageMaker.X"})
         SigV4Auth(CREDENTIALS, "sagemaker", "us-east-1").add_auth(request)
         head = head_of(request)
         changed, body = data.draw(
@@ -109,7 +113,7 @@ class TestTheOracle:
 
 class TestWhatIsWrong:
     def signed(self, service: str = "sagemaker") -> Head:
-        request = asked("/", {}, b"{}")
+        request = unsigned("/", {}, b"{}")
         SigV4Auth(CREDENTIALS, service, "us-east-1").add_auth(request)
         return head_of(request)
 
@@ -141,7 +145,7 @@ class TestWhatIsWrong:
         assert caught.value.reason is Reason.UNKNOWN_KEY
 
     def test_a_presigned_request_after_its_time(self):
-        request = asked("/b/k")
+        request = unsigned("/b/k")
         SigV4QueryAuth(CREDENTIALS, "s3", "us-east-1", expires=60).add_auth(request)
         later = self.wrong(head_of(request), lambda: now() + timedelta(seconds=62), "s3")
         assert (later.reason, later.message) == (Reason.EXPIRED, "Request has expired")

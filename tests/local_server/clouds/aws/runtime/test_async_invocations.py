@@ -66,17 +66,17 @@ class TestLater:
         assert self.get(aws, poll_until, accepted["OutputLocation"]) == DOUBLED
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "text"),
         [
             ({"Body": b"x", "ContentType": "application/x-image"}, b'"error"'),
             ({"InputLocation": "s3://no-such-bucket/x"}, b"Failed to download input data(bucket:"),
         ],
     )
     def test_a_failure_is_written_to_the_bucket(
-        self, aws, async_endpoint, poll_until, arguments, told
+        self, aws, async_endpoint, poll_until, arguments, text
     ):
         accepted = self.call(aws, async_endpoint, **arguments)
-        assert told in self.get(aws, poll_until, accepted["FailureLocation"])
+        assert text in self.get(aws, poll_until, accepted["FailureLocation"])
 
     def test_a_models_failure_is_its_answer_as_the_sdk_reads_it(
         self, aws, async_endpoint, poll_until
@@ -129,7 +129,7 @@ class TestLater:
         response = refused(self.call, aws=aws, name=doubling, Body=b"[1]")
         assert "is not configured for asynchronous inference" in response["Error"]["Message"]
 
-    def test_what_was_accepted_is_answered_after_a_restart(
+    def test_accepted_invocations_are_answered_after_a_restart(
         self, start_emulator, models, tmp_path, poll_until
     ):
         from cloudserve.local_server.clouds.resources import Resources

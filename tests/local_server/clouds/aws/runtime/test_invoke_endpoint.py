@@ -29,7 +29,7 @@ class TestInvocations:
         answer, _ = invoke(runtime, two_variants, b'{"inputs": [1.0]}')
         assert b'"outputs"' in answer
 
-    def test_accept_json_takes_the_newlines_out(self, runtime, two_variants):
+    def test_accept_json_removes_the_newlines(self, runtime, two_variants):
         answer, _ = invoke(runtime, two_variants, b'{"instances": [1]}', Accept=JSON)
         assert answer == b'{    "predictions": [2.0]}'
 
@@ -61,13 +61,13 @@ class TestInvocations:
         assert caught.value.response["OriginalStatusCode"] == 404
 
     @pytest.mark.parametrize(
-        "asked", ["TargetContainerHostname", "InferenceComponentName", "SessionId"]
+        "member", ["TargetContainerHostname", "InferenceComponentName", "SessionId"]
     )
     def test_members_that_would_change_which_container_answers_are_rejected(
-        self, runtime, two_variants, asked
+        self, runtime, two_variants, member
     ):
         with pytest.raises(ClientError, match="is not available offline") as caught:
-            invoke(runtime, two_variants, b"[1]", **{asked: "other"})
+            invoke(runtime, two_variants, b"[1]", **{member: "other"})
         assert caught.value.response["Error"]["Code"] == "ValidationError"
 
     def test_a_missing_variant(self, runtime, two_variants):

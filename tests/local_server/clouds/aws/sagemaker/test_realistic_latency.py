@@ -30,7 +30,7 @@ def test_an_endpoint_is_made_in_five_minutes_and_gone_in_twenty_seconds(slow, cl
     clock.until_someone_waits(20)
     assert slow.describe("e")["EndpointStatus"] == "Deleting"
     clock.advance(20)
-    poll_until(slow.sm.list_endpoints, lambda found: not found["Endpoints"])
+    poll_until(slow.sm.list_endpoints, lambda listed: not listed["Endpoints"])
 
 
 def test_a_batch_job_waits_for_its_machines_and_stops_while_it_does(

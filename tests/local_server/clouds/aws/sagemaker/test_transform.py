@@ -90,7 +90,7 @@ def run(aws, fresh, archived, poll_until):
             },
             "ContentType": kind,
             "SplitType": "Line",
-        } | more.pop("given", {})
+        } | more.pop("input", {})
         output = {"S3OutputPath": f"s3://{fresh}/out", "AssembleWith": "Line"}
         aws.sm.create_transform_job(
             TransformJobName=fresh,
@@ -129,7 +129,7 @@ class TestJobs:
             "out/b/c.out": b'{    "predictions": [6.0]}\n',
         }
 
-    def test_single_records_are_joined_to_what_they_were(self, aws, fresh, run):
+    def test_single_records_are_joined_in_their_order(self, aws, fresh, run):
         put(aws, fresh, a=b'{"x": 1}\n{"x": 2}\n')
         job = run(
             "application/jsonlines",
@@ -153,7 +153,7 @@ class TestJobs:
 
     def test_a_compressed_object(self, aws, fresh, run):
         put(aws, fresh, a=gzip.compress(b"1\n"))
-        job = run(given={"CompressionType": "Gzip"})
+        job = run(input={"CompressionType": "Gzip"})
         assert job["TransformJobStatus"] == "Completed", job
 
     def test_jobs_are_listed_and_cannot_be_stopped_twice(self, aws, fresh, run):
@@ -175,7 +175,7 @@ class TestJobs:
     @pytest.mark.parametrize(
         ("more", "message"),
         [
-            ({"given": {"SplitType": "RecordIO"}}, "SplitType RecordIO is not available offline"),
+            ({"input": {"SplitType": "RecordIO"}}, "SplitType RecordIO is not available offline"),
             ({"output": {"S3OutputPath": "s3://nobody/x"}}, "The bucket of s3://nobody/x does not"),
             ({"DataProcessing": {"InputFilter": "$[1:]"}}, "InputFilter other than"),
             ({"MaxPayloadInMB": 101}, "must not exceed 100"),

@@ -23,11 +23,11 @@ def of(values):
 
 @given(VALUES)
 def test_the_moments_are_those_of_the_values(values):
-    found = of(values)
-    assert found.count == len(values) == sum(found.buckets)
-    assert math.isclose(found.mean, statistics.fmean(values))
+    distribution = of(values)
+    assert distribution.count == len(values) == sum(distribution.buckets)
+    assert math.isclose(distribution.mean, statistics.fmean(values))
     squares = statistics.pvariance(values) * len(values)
-    assert math.isclose(found.squares, squares, rel_tol=1e-6, abs_tol=1e-3)
+    assert math.isclose(distribution.squares, squares, rel_tol=1e-6, abs_tol=1e-3)
 
 
 @given(VALUES, VALUES)
@@ -41,8 +41,8 @@ def test_merged_distributions_are_that_of_all_values(one, other):
 @given(VALUES, st.floats(1, 100))
 def test_a_percentile_is_within_the_bucket_of_the_value(values, percent):
     exact = sorted(values)[max(0, math.ceil(percent / 100 * len(values)) - 1)]
-    found = of(values).percentile(percent)
-    assert exact / GROWTH * (1 - 1e-9) <= found <= exact * GROWTH * (1 + 1e-9)
+    percentile = of(values).percentile(percent)
+    assert exact / GROWTH * (1 - 1e-9) <= percentile <= exact * GROWTH * (1 + 1e-9)
 
 
 def test_trailing_empty_buckets_are_left_out():

@@ -128,8 +128,8 @@ def test_every_parameter_is_heeded_or_refused(method):
 
 
 def test_a_new_bucket_takes_the_acls_that_let_no_other_project_in(call):
-    given = "&".join(f"{name}={acl}" for name, acl in ACLS.items())
-    assert call("buckets.insert", {"name": "with-acls"}, given) == (200, "")
+    query = "&".join(f"{name}={acl}" for name, acl in ACLS.items())
+    assert call("buckets.insert", {"name": "with-acls"}, query) == (200, "")
 
 
 @pytest.mark.parametrize("name", ACLS)

@@ -94,7 +94,7 @@ def client(s3, served) -> Iterator:
 
 
 @pytest.fixture
-def given(client):
+def valid(client):
     """Give what each operation has to be given, apart from what a test is about."""
     upload = client.create_multipart_upload(Bucket="bkt", Key="u")["UploadId"]
     bucket, key = {"Bucket": "bkt"}, {"Bucket": "bkt", "Key": "k"}
@@ -146,28 +146,28 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("operation", "name"), REFUSED)
-def test_unsupported_fields_are_not_implemented(client, given, operation, name):
+def test_unsupported_fields_are_not_implemented(client, valid, operation, name):
     value = (NOT_IMPLEMENTED | NOT_LISTED_SO)[name]
-    status, code = refusal(client, operation, **given[operation], **{name: value})
+    status, code = refusal(client, operation, **valid[operation], **{name: value})
     assert (status, code) in {(501, "NotImplemented"), (501, "501")}  # a HEAD has no body
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_acls_are_refused_as_new_buckets_refuse_them(client, given, operation):
+def test_acls_are_refused_as_new_buckets_refuse_them(client, valid, operation):
     names = [name for name in members(operation) if name in GRANTS or name == "ACL"]
     of_bucket = (400, "InvalidBucketAclWithObjectOwnership")
     expected = of_bucket if operation == "CreateBucket" else (400, "AccessControlListNotSupported")
     for name in names:
         value = {"ACL": "public-read"} | GRANTS
-        assert refusal(client, operation, **given[operation], **{name: value[name]}) == expected
+        assert refusal(client, operation, **valid[operation], **{name: value[name]}) == expected
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_bucket_of_another_account_is_denied(client, given, operation):
+def test_a_bucket_of_another_account_is_denied(client, valid, operation):
     for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
         if name in members(operation):
             wrong = {name: OTHER}
-            status, code = refusal(client, operation, **given[operation], **wrong)
+            status, code = refusal(client, operation, **valid[operation], **wrong)
             assert (status, code) in {(403, "AccessDenied"), (403, "403")}
 
 
@@ -304,8 +304,8 @@ def test_a_deletion_on_a_condition_that_is_not_implemented_deletes_nothing(clien
     client.head_object(Bucket="bkt", Key="stays")
 
 
-def test_a_completion_with_a_checksum_of_another_kind_is_refused(client, given):
-    arguments = given["CompleteMultipartUpload"]
+def test_a_completion_with_a_checksum_of_another_kind_is_refused(client, valid):
+    arguments = valid["CompleteMultipartUpload"]
     part = {name: arguments[name] for name in ("Bucket", "Key", "UploadId")}
     etag = client.upload_part(**part, PartNumber=1, Body=b"x")["ETag"]
     parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}

@@ -75,7 +75,7 @@ def test_parts_that_two_objects_share_are_stored_once_and_stay_for_the_other(sto
     assert store.path(store.get("bkt", "second")).read_bytes() == b"same2"
 
 
-def test_the_pieces_of_what_was_deleted_unread_go_after_their_grace(store, clock):
+def test_pieces_of_an_unread_deleted_object_are_removed_after_their_grace(store, clock):
     complete(store, "k", b"one", b"two")
     store.delete("bkt", "k")
     assert contents_of(store) == [b"one", b"two"]
@@ -84,7 +84,7 @@ def test_the_pieces_of_what_was_deleted_unread_go_after_their_grace(store, clock
     assert [each for each in contents_of(store) if each] == []
 
 
-def test_who_looked_an_object_up_reads_it_after_it_was_deleted(store, clock):
+def test_a_reader_keeps_an_object_that_is_deleted(store, clock):
     info = complete(store, "k", b"one", b"two")
     store.delete("bkt", "k")
     assert store.path(info).read_bytes() == b"onetwo"

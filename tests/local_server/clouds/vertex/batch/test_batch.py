@@ -73,7 +73,7 @@ def run(vertex, poll_until):
         job = vertex.jobs.create(parent=vertex.parent, body=body).execute()
         assert job["state"] == "JOB_STATE_PENDING"
         get = vertex.jobs.get(name=job["name"])
-        return poll_until(get.execute, lambda found: "endTime" in found)
+        return poll_until(get.execute, lambda ended: "endTime" in ended)
 
     return create
 

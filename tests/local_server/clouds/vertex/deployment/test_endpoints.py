@@ -267,7 +267,7 @@ class TestMutations:
     @pytest.mark.parametrize(
         "mask", ["model", "dedicatedResources", "dedicatedResources.machineSpec", "serviceAccount"]
     )
-    def test_what_cannot_be_mutated_is_refused(self, vertex, refused, endpoint, mask):
+    def test_an_immutable_field_is_refused(self, vertex, refused, endpoint, mask):
         body = {"deployedModel": {"id": "1"}, "updateMask": mask}
         request = vertex.endpoints.mutateDeployedModel(endpoint=endpoint, body=body)
         assert refused(request)[:2] == (400, "INVALID_ARGUMENT")

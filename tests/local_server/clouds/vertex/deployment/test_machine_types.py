@@ -28,7 +28,7 @@ from cloudserve.local_server.status import Code
         *BUILT_IN,
     ],
 )
-def test_machine_types_that_there_are_pass(machine):
+def test_existing_machine_types_pass(machine):
     check_machine_type(machine)
 
 
@@ -48,7 +48,7 @@ def test_an_unknown_machine_type_is_refused(machine):
     + [(machine, *has) for machine, has in BUILT_IN.items()]
     + [("g4-standard-48", "NVIDIA_RTX_PRO_6000", 1)],
 )
-def test_pairs_that_there_are_pass(machine, accelerator, count):
+def test_existing_pairs_of_machine_and_accelerator_pass(machine, accelerator, count):
     check_pair(machine, accelerator, count)
 
 

@@ -31,7 +31,7 @@ def monitoring(clouds):
 
 
 @pytest.fixture(scope="module")
-def asked(vertex_service):
+def shop(vertex_service):
     """Give an endpoint that answered three requests of two instances, and refused one."""
     vertex_service.parent = "projects/metrics/locations/us-central1"
     endpoint = vertex_service.create_endpoint(displayName="shop")
@@ -51,29 +51,29 @@ def words(endpoint, name, more=""):
 
 
 @pytest.fixture
-def series(monitoring, asked):
+def series(monitoring, shop):
     """Give what lists the series of one of the endpoint's metrics."""
 
     def read(name, more="", **query):
         request = monitoring.timeSeries().list(
-            name="projects/metrics", filter=words(asked[0], name, more), **RECENT | query
+            name="projects/metrics", filter=words(shop[0], name, more), **RECENT | query
         )
         return request.execute().get("timeSeries", [])
 
     return read
 
 
-def total(found):
-    return [sum(int(point["value"]["int64Value"]) for point in one["points"]) for one in found]
+def total(lines):
+    return [sum(int(point["value"]["int64Value"]) for point in one["points"]) for one in lines]
 
 
-def test_requests_are_counted_by_their_status_and_deployed_model(series, asked):
+def test_requests_are_counted_by_their_status_and_deployed_model(series, shop):
     ok, refused = series("response_count")
     assert total([ok, refused]) == [3, 1]
     assert ok["metric"] == {
         "type": f"{PREFIX}response_count",
         "labels": {
-            "deployed_model_id": asked[1],
+            "deployed_model_id": shop[1],
             "spot": "False",
             "model_display_name": "fraud",
             "endpoint_display_name": "shop",
@@ -85,7 +85,7 @@ def test_requests_are_counted_by_their_status_and_deployed_model(series, asked):
         "labels": {
             "resource_container": "metrics",
             "location": "us-central1",
-            "endpoint_id": asked[0].rpartition("/")[2],
+            "endpoint_id": shop[0].rpartition("/")[2],
         },
     }
     assert (ok["metricKind"], ok["valueType"]) == ("DELTA", "INT64")
@@ -98,8 +98,8 @@ def test_instances_and_errors_are_counted(series):
 
 
 def test_latencies_are_distributions_of_milliseconds(series):
-    found = series("prediction_latencies")
-    kinds = {one["metric"]["labels"]["latency_type"]: one for one in found}
+    lines = series("prediction_latencies")
+    kinds = {one["metric"]["labels"]["latency_type"]: one for one in lines}
     assert set(kinds) == {"total", "model", "overhead"}
     values = [point["value"]["distributionValue"] for point in kinds["total"]["points"]]
     assert sum(int(value["count"]) for value in values) == 4
@@ -135,7 +135,7 @@ def test_counts_are_aligned(series, aligner, value):
     assert ok["metricKind"] == ("GAUGE" if aligner == "ALIGN_RATE" else "DELTA")
 
 
-def test_series_are_reduced_by_group(series, asked):
+def test_series_are_reduced_by_group(series, shop):
     query = {"aggregation_perSeriesAligner": "ALIGN_SUM", **WHOLE}
     (one,) = series(
         "response_count",
@@ -144,7 +144,7 @@ def test_series_are_reduced_by_group(series, asked):
         **query,
     )
     assert total([one]) == [4]
-    assert one["metric"]["labels"] == {"deployed_model_id": asked[1]}
+    assert one["metric"]["labels"] == {"deployed_model_id": shop[1]}
     assert one["resource"]["labels"] == {"location": "us-central1"}
 
 
@@ -159,36 +159,42 @@ def test_percentiles_of_latencies(series):
     assert 0 <= low <= high < 60_000
 
 
-def test_points_are_listed_in_pages(monitoring, asked):
+def test_points_are_listed_in_pages(monitoring, shop):
     calls = monitoring.timeSeries()
     request = calls.list(
-        name="projects/metrics", filter=words(asked[0], "response_count"), pageSize=1, **RECENT
+        name="projects/metrics",
+        filter=words(shop[0], "response_count"),
+        pageSize=1,
+        **RECENT,
     )
-    found = []
+    lines = []
     while request is not None:
         answer = request.execute()
-        found += answer["timeSeries"]
+        lines += answer["timeSeries"]
         request = calls.list_next(request, answer)
-    assert len(found) == 2
+    assert len(lines) == 2
     headers = calls.list(
-        name="projects/metrics", filter=words(asked[0], "error_count"), view="HEADERS", **RECENT
+        name="projects/metrics",
+        filter=words(shop[0], "error_count"),
+        view="HEADERS",
+        **RECENT,
     ).execute()
     assert "points" not in headers["timeSeries"][0]
 
 
-def test_another_project_has_its_own_metrics(monitoring, asked):
+def test_another_project_has_its_own_metrics(monitoring, shop):
     request = monitoring.timeSeries().list(
-        name="projects/other", filter=words(asked[0], "response_count"), **RECENT
+        name="projects/other", filter=words(shop[0], "response_count"), **RECENT
     )
     assert "timeSeries" not in request.execute()
 
 
 def test_metrics_are_described(monitoring):
-    found = monitoring.metricDescriptors().list(name="projects/p", pageSize=3).execute()
-    assert len(found["metricDescriptors"]) == 3
+    first_page = monitoring.metricDescriptors().list(name="projects/p", pageSize=3).execute()
+    assert len(first_page["metricDescriptors"]) == 3
     rest = (
         monitoring.metricDescriptors()
-        .list(name="projects/p", pageSize=3, pageToken=found["nextPageToken"])
+        .list(name="projects/p", pageSize=3, pageToken=first_page["nextPageToken"])
         .execute()
     )
     (last,) = rest["metricDescriptors"]
@@ -225,13 +231,13 @@ COUNTS = f'metric.type = "{PREFIX}error_count"'
         ),
     ],
 )
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("shop")
 def test_wrong_queries_are_refused(monitoring, refused, query, status, text):
     request = monitoring.timeSeries().list(
         name="projects/metrics", **{"filter": COUNTS, **RECENT, **query}
     )
-    _, found, message = refused(request)
-    assert (found, text in message) == (status, True), message
+    _, code, message = refused(request)
+    assert (code, text in message) == (status, True), message
 
 
 @pytest.mark.parametrize(

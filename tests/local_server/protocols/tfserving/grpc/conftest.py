@@ -125,10 +125,10 @@ class Examples:
         self.signatures["two_inputs"] = Signature("two_inputs", "", inputs, outputs)
         self.all_signatures = self.signatures
         self.definitions = definitions(self.signatures)
-        self.seen = []
+        self.examples = []
 
     def run(self, signature, inputs, wanted=()):
-        self.seen += inputs["inputs"].tolist()
+        self.examples += inputs["inputs"].tolist()
         return OUTPUTS[signature]
 
     def close(self):

@@ -134,11 +134,11 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "answer"), REFUSALS)
+@pytest.mark.parametrize(("fields", "answer"), REFUSALS)
 def test_what_cannot_be_predicted_is_refused_with_tensorflow_servings_text(
-    predictions, ask, asked, answer
+    predictions, ask, fields, answer
 ):
-    assert refusal(predictions.Predict, ask(**asked)) == answer
+    assert refusal(predictions.Predict, ask(**fields)) == answer
 
 
 def float_proto(**fields):

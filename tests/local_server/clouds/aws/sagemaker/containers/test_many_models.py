@@ -74,7 +74,7 @@ class TestTheUsersCode:
         aws.add_endpoint(fresh)
         return fresh
 
-    def test_what_it_raises_is_the_original_message(self, aws, raising):
+    def test_an_exception_of_the_container_is_the_original_message(self, aws, raising):
         response = refused(aws.invoke, name=raising, body=b"oh no")
         assert response["Error"]["Code"] == "ModelError"
         assert response["ResponseMetadata"]["HTTPStatusCode"] == 424

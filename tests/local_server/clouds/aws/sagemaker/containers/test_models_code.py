@@ -19,10 +19,10 @@ import boto3
 def handler(data, context):
     data = data.read().decode()
     boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="written", Body=data)
-    seen = {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "GOOGLE_", "SAGEMAKER_"))}
-    seen["region"] = boto3.Session().region_name
-    seen["words"] = open("/opt/ml/model/code/words.txt").read()
-    return json.dumps(seen), "application/json"
+    state = {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "GOOGLE_", "SAGEMAKER_"))}
+    state["region"] = boto3.Session().region_name
+    state["words"] = open("/opt/ml/model/code/words.txt").read()
+    return json.dumps(state), "application/json"
 """
 
 
@@ -42,7 +42,7 @@ def put_code(aws: Aws, bucket: str, models: Path) -> None:
     aws.s3.put_object(Bucket=bucket, Key="m/code/words.txt", Body=b"found")
 
 
-def seen_by(
+def environment_of(
     aws: Aws, name: str, models: Path, image: str = IMAGE, **environment: str
 ) -> dict[str, str]:
     put_code(aws, name, models)
@@ -69,7 +69,7 @@ def expected(url: str, region: str) -> dict[str, str]:
 
 
 def test_boto3_reaches_the_offline_s3_and_nothing_else(aws, fresh, models, shell):
-    observed = seen_by(aws, fresh, models, AWS_ENDPOINT_URL_S3="https://s3.amazonaws.com")
+    observed = environment_of(aws, fresh, models, AWS_ENDPOINT_URL_S3="https://s3.amazonaws.com")
     assert observed == expected(aws.running.url, "us-east-1")
 
 
@@ -81,7 +81,9 @@ def test_the_region_is_the_endpoints(aws, fresh, models, poll_until):
     elsewhere.s3 = boto3.client("s3", endpoint_url=aws.running.url, **keys)
     place = {"LocationConstraint": "eu-west-1"}
     elsewhere.s3.create_bucket(Bucket=fresh, CreateBucketConfiguration=place)
-    observed = seen_by(elsewhere, fresh, models, image=IMAGE.replace("us-east-1", "eu-west-1"))
+    observed = environment_of(
+        elsewhere, fresh, models, image=IMAGE.replace("us-east-1", "eu-west-1")
+    )
     assert observed == expected(aws.running.url, "eu-west-1")
 
 
@@ -121,7 +123,7 @@ def test_it_runs_from_a_data_folder_that_is_named_by_a_relative_path(
 ):
     monkeypatch.chdir(tmp_path)
     aws = Aws(start_emulator(Path("rehearsal")), poll_until)
-    assert seen_by(aws, fresh, models)["words"] == "found"
+    assert environment_of(aws, fresh, models)["words"] == "found"
     assert (tmp_path / "rehearsal" / "credentials" / "aws-config").is_file()
 
 

@@ -57,7 +57,7 @@ def invoke(aws, name, body=b"{}", **more):
     return aws.runtime.invoke_endpoint(EndpointName=name, Body=body, **more)
 
 
-def seen_by(aws, name):
+def environment_of(aws, name):
     (observed,) = json.loads(invoke(aws, name)["Body"].read())["predictions"]
     return observed
 
@@ -96,7 +96,7 @@ def test_the_command_gets_a_containers_environment(aws, deploy, fresh, monkeypat
     monkeypatch.setenv("CANARY", "of the shell")
     monkeypatch.setenv("AWS_PROFILE", "of the shell")
     deploy("serves")
-    environment = seen_by(aws, fresh)["environment"]
+    environment = environment_of(aws, fresh)["environment"]
     assert environment["STAGE"] == "test"
     assert environment["AWS_ENDPOINT_URL"] == aws.running.url
     assert environment["AWS_REGION"] == "us-east-1"
@@ -106,7 +106,7 @@ def test_the_command_gets_a_containers_environment(aws, deploy, fresh, monkeypat
 
 def test_variables_in_the_command_are_expanded(aws, deploy, fresh):
     deploy("expands")
-    observed = seen_by(aws, fresh)
+    observed = environment_of(aws, fresh)
     port = observed["environment"]["SAGEMAKER_BIND_TO_PORT"]
     assert observed["argv"] == [port, "$(NONE)", "serve"]
 
@@ -143,7 +143,7 @@ def test_the_containers_errors_are_the_models(aws, deploy, fresh):
 
 def test_a_container_that_dies_is_an_error_and_starts_again(aws, deploy, fresh, poll_until):
     deploy("serves")
-    first = seen_by(aws, fresh)["pid"]
+    first = environment_of(aws, fresh)["pid"]
     with pytest.raises(aws.runtime.exceptions.ModelError) as caught:
         invoke(aws, fresh, b"die")
     answer = caught.value.response
@@ -152,16 +152,16 @@ def test_a_container_that_dies_is_an_error_and_starts_again(aws, deploy, fresh, 
 
     def ask() -> dict:
         try:
-            return seen_by(aws, fresh)
+            return environment_of(aws, fresh)
         except aws.runtime.exceptions.ModelError:
             return {}
 
-    assert poll_until(ask, lambda seen: "pid" in seen)["pid"] != first
+    assert poll_until(ask, lambda environment: "pid" in environment)["pid"] != first
 
 
 def test_the_process_and_its_children_end_with_the_endpoint(aws, deploy, fresh, poll_until):
     deploy("child")
-    pid = seen_by(aws, fresh)["pid"]
+    pid = environment_of(aws, fresh)["pid"]
     group = os.getpgid(pid)
     aws.sm.delete_endpoint(EndpointName=fresh)
 
@@ -172,7 +172,7 @@ def test_the_process_and_its_children_end_with_the_endpoint(aws, deploy, fresh, 
             return {"gone": True}
         return {}
 
-    poll_until(group_is_there, lambda found: "gone" in found)
+    poll_until(group_is_there, lambda state: "gone" in state)
     assert not is_alive(pid)
 
 

@@ -161,7 +161,7 @@ class TestModelData:
         assert b"2.0" in aws.invoke(fresh)
 
     @pytest.mark.parametrize("field", ["ManifestS3Uri", "ETag"])
-    def test_what_would_choose_other_bytes_is_refused(self, aws, fresh, field):
+    def test_fields_that_choose_other_bytes_are_refused(self, aws, fresh, field):
         source = {"S3Uri": "s3://models/", "S3DataType": "S3Prefix", "CompressionType": "None"}
         more = {"ModelDataSource": {"S3DataSource": source | {field: "s3://models/x"}}}
         with pytest.raises(ClientError, match=f"{field} of an S3DataSource is not available"):

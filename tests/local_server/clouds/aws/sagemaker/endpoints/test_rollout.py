@@ -80,9 +80,9 @@ def split(timed, name: str) -> Counter:
         return Counter(pool.map(lambda _: timed.invoke(name), range(CALLS)))
 
 
-def is_about(found: int, share: float) -> bool:
+def is_about(count: int, share: float) -> bool:
     """Return whether a count of CALLS is within four standard deviations of its share."""
-    return abs(found - CALLS * share) <= 4 * (CALLS * share * (1 - share)) ** 0.5
+    return abs(count - CALLS * share) <= 4 * (CALLS * share * (1 - share)) ** 0.5
 
 
 class TestForward:
@@ -307,8 +307,8 @@ def by_errors(timed, clock, name, fresh):
 
 
 def state_of(timed, alarm: str) -> tuple[str, str]:
-    (found,) = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
-    return found["StateValue"], found["StateReason"]
+    (description,) = timed.cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    return description["StateValue"], description["StateReason"]
 
 
 def fail_once(timed, name: str) -> None:

@@ -96,7 +96,7 @@ def test_linear_shares_rise_to_the_whole(size, wait, instances):
         ),
     ],
 )
-def test_what_contradicts_itself_is_refused(config, message):
+def test_a_contradictory_policy_is_refused(config, message):
     with pytest.raises(AwsError) as caught:
         read_policy(config, 4)
     assert caught.value.kind == "ValidationException"
