@@ -84,5 +84,4 @@ def _has_config(path: Path) -> bool:
 
 def _keras(path: Path) -> str:
     name = path.stem if path.stem.isidentifier() else "NAME"
-    code = f"import keras; keras.models.load_model({str(path)!r}).export('models/{name}/1')"
-    return f"export it: python -c {shlex.quote(code)}"
+    return f"export it: cloudserve export {shlex.quote(str(path))} models/{name}"

@@ -113,7 +113,14 @@ def pattern(phrase):
 
 def uses(source, texts):
     """Yield line, phrase and replacement of each use; most sources are not tokenized."""
-    suspects = {phrase: regex for phrase in PHRASES if (regex := pattern(phrase)).search(source)}
+    words = source.lower()
+    suspects = {
+        phrase: regex
+        for phrase in PHRASES
+        # Looking for its words takes a tenth of the time of looking for the phrase.
+        if all(word in words for word in phrase.split())
+        and (regex := pattern(phrase)).search(source)
+    }
     for line, text in texts(source) if suspects else ():
         for phrase, regex in suspects.items():
             for match in regex.finditer(text):

@@ -32,16 +32,18 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
     with pytest.raises(ModelError) as caught:
         resolve(path)
     assert caught.value.message.endswith(": digits.keras is a Keras model")
-    assert caught.value.hint == (
-        f"""export it: python -c 'import keras; keras.models.load_model('"'"'{path}'"'"')"""
-        """.export('"'"'models/digits/1'"'"')'"""
-    )
+    assert caught.value.hint == f"export it: cloudserve export {path} models/digits"
 
 
 @pytest.mark.parametrize(
     ("name", "data", "kind", "hint"),
     [
-        ("m.h5", b"\x89HDF\r\n\x1a\n...", "m.h5 is a Keras model in HDF5", "export it: python -c "),
+        (
+            "m.h5",
+            b"\x89HDF\r\n\x1a\n...",
+            "m.h5 is a Keras model in HDF5",
+            "export it: cloudserve ",
+        ),
         ("m.bin", b"\x1c\0\0\0TFL3", "m.bin is a TensorFlow Lite model", EXPORT),
         ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", EXPORT),
         ("frozen.pb", b"\n\x10", "frozen.pb is a graph without signatures", EXPORT),
@@ -80,6 +82,7 @@ def test_a_path_that_does_not_exist_is_not_recognized(tmp_path):
     assert recognize(tmp_path / "none") == ("", "")
 
 
+@pytest.mark.slow  # tests/local_server/export has the command itself
 def test_the_line_exports_a_real_keras_model(tmp_path):
     make = (
         "import keras; m = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); "
@@ -87,6 +90,7 @@ def test_the_line_exports_a_real_keras_model(tmp_path):
     )
     subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True, capture_output=True)
     _, hint = recognize(tmp_path / "digits.keras")
-    line = hint.removeprefix("export it: ").replace("python", sys.executable, 1)
+    program = f"{sys.executable} -m cloudserve"
+    line = hint.removeprefix("export it: ").replace("cloudserve", program, 1)
     subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, capture_output=True)
     assert resolve(tmp_path / "models" / "digits")[0] == 1

@@ -37,6 +37,7 @@ def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, ca
     assert err.splitlines()[-1].startswith("wrote ")
 
 
+@pytest.mark.slow  # the choice itself is tested without a server
 def test_an_objective_that_cannot_be_met_exits_with_6_and_the_best_figure(half, capsys):
     assert run(["tune", half, "--p99", "1us", "--rate", "100", *QUICK, "-o", "json"]) == 6
     out, err = capsys.readouterr()
