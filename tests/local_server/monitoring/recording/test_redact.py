@@ -66,7 +66,8 @@ def test_without_a_key_each_recording_makes_one_up():
 )
 def test_a_rounded_number_is_within_half_a_step(values, digits):
     rounded = redaction(f"round:age:{digits}").apply({"age": values}).tensors["age"]
-    assert np.all(np.abs(rounded - values) <= 0.5 * 10.0**-digits * (1 + 1e-9))
+    half = 0.5 * 10.0**-digits + np.spacing(np.abs(values, dtype=np.float64))
+    assert np.all(np.abs(rounded - values) <= half)
     assert np.allclose(rounded, np.round(rounded, digits))
 
 
