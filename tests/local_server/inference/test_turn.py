@@ -79,7 +79,7 @@ class Served:
             bodies = [body(n, n) for n in (1, 3)]
             await asyncio.gather(*(predict_json(self.inference, SPEC, one) for one in bodies))
 
-        for number in range(500):
+        for number in range(100):
             asyncio.run(ask())
             if number > 10 and self.ask(1) != [None]:
                 break
