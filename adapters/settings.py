@@ -17,7 +17,7 @@ def compare(
 ) -> Iterator[Setting]:
     """Yield the fields that differ, of both sides and nested ones too.
 
-    A field that is empty, 0 or false has its default, as one that is missing has.
+    An empty field, 0 and false mean the default, like a missing field.
     """
     for name in dict.fromkeys((*expected, *existing)):
         wants, has = expected.get(name), existing.get(name)

@@ -81,7 +81,7 @@ class Metadata:
         self._folder = folder
 
     def read(self, key: str, token: str) -> dict[str, str]:
-        """Return an object's metadata; {} if there is none for this token."""
+        """Return an object's metadata, empty if it has none or the token is of another state."""
         try:
             entry = msgspec.json.decode(self._path(key).read_bytes(), type=_Entry)
         except (FileNotFoundError, msgspec.DecodeError):

@@ -36,7 +36,7 @@ class NoParts:
 
     def parts(self, key: str, upload: str) -> tuple[Part, ...]:
         """Raise UploadGoneError."""
-        raise UploadGoneError(f"there is no upload {upload}", where=key)
+        raise UploadGoneError(f"the upload `{upload}` does not exist", where=key)
 
     def reuse_part(self, part: Part, body: FileSlice) -> None:
         """Return None."""
@@ -45,12 +45,12 @@ class NoParts:
     def send_part(self, key: str, upload: str, number: int, body: FileSlice) -> Part:
         """Raise UploadGoneError."""
         del number, body
-        raise UploadGoneError(f"there is no upload {upload}", where=key)
+        raise UploadGoneError(f"the upload `{upload}` does not exist", where=key)
 
     def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         """Raise UploadGoneError."""
         del parts
-        raise UploadGoneError(f"there is no upload {upload}", where=key)
+        raise UploadGoneError(f"the upload `{upload}` does not exist", where=key)
 
     def abort(self, key: str, upload: str) -> None:
         """Do nothing: there are no uploads."""

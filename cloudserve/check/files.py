@@ -97,7 +97,7 @@ def _count_records(file: BinaryIO, end: int) -> int | None:
 
 
 def checksum(subject: Subject) -> Iterator[Finding]:
-    """Find variables whose bytes are not those that were written."""
+    """Find variables whose bytes do not match their checksums."""
     if subject.extend is None or not subject.model.has_variables:
         return
     if names := damaged_tensors(subject.model.path, subject.extend):

@@ -52,9 +52,10 @@ class DeployedModelMetrics(GoogleApi):
         until: datetime,
         slow: float,
     ) -> TrafficCounts:
-        """Return the responses of whole minutes, and those that failed or took over `slow` s.
+        """Return how many responses whole minutes have, and how many failed or were slow.
 
-        `deployed` has the ids of the DeployedModels that are counted together.
+        `slow` is the bound in seconds; `deployed` has the ids of the DeployedModels that are
+        counted together.
         """
         requests = errors = 0
         for labels, value in self._points(_RESPONSES, "", endpoint, deployed, since, until):

@@ -31,7 +31,10 @@ class VariantMetrics:
     def counts(
         self, endpoint: str, variant: str, since: datetime, until: datetime, slow: float
     ) -> TrafficCounts:
-        """Return the invocations of whole minutes, and those that failed or took over `slow` s."""
+        """Return how many invocations whole minutes have, and how many failed or were slow.
+
+        `slow` is the bound in seconds.
+        """
         rank = f"PR(:{slow * _MICROSECONDS:.0f})"
         statistics = {
             "requests": ("InvocationModelErrors", "SampleCount"),

@@ -1,4 +1,4 @@
-"""The container image of a target: AWS's for its region and machine, or the one that it names."""
+"""The container image of a target: its field `image`, or AWS's for its region and machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .options import Options
 
 
 def image_of(options: Options, where: Where) -> str:
-    """Return the image that serves; raises ProjectError for one that SageMaker does not pull."""
+    """Return the URI of the image; raises ProjectError if SageMaker cannot pull it."""
     if options.image:
         return _own_image(options, where)
     kind, version = options.instance_type, options.tensorflow_version

@@ -123,7 +123,7 @@ def plan_leftovers(reading: Reading, going: Sequence[str]) -> tuple[Action, ...]
 
 
 def _reason(version: Version, snapshot: Snapshot) -> str:
-    """Return why a version stays, as a clause; the alias of its own revision is no reason."""
+    """Return the reason to keep a version, as a clause; "" if only its own alias names it."""
     aliases = sorted(version.aliases - {version.revision.id})
     if aliases:
         return f"its version has the alias {' and '.join(aliases)}"
