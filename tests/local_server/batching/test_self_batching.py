@@ -92,6 +92,9 @@ def prove(monkeypatch):
         for _ in range(12):
             gather(wrapped, x(1), x(3))
         (route,) = (one for one in wrapped._routes.values() if one)
+        scheduler = wrapped._scheduler
+        with scheduler._lock:  # a thread answers before it takes note that its run has ended
+            assert scheduler._idle.wait_for(lambda: route.queues[0].idle, 10)
         costs = route.queues[0]._costs
         costs._per_row[:], costs._trials[:] = [seconds, seconds / 2], [3, 3]
         monkeypatch.setattr(RunCosts, "record", lambda *_: None)
