@@ -25,9 +25,10 @@ _NO_EXPONENT = "Miss exponent in number."
 # At most what takes a fraction of a millisecond.
 _SPACE = re.compile(rb"[ \t\n\r]{0,65536}+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A valid part of a string, including escapes.
+# A valid part of a string, including escapes. Possessive repetition of a group that is not atomic
+# keeps a part of a failed attempt until CPython 3.11.4 (cpython#106052).
 _RIGHT_TEXT = re.compile(
-    rb'(?:[^"\\\x00-\x1f]++'
+    rb'(?>[^"\\\x00-\x1f]++'
     rb'|\\(?:["\\/bfnrt]|u(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[dD](?:[0-7][0-9A-Fa-f]{2}'
     rb"|[89ABab][0-9A-Fa-f]{2}\\u[dD][C-Fc-f][0-9A-Fa-f]{2}))))*+"
 )

@@ -26,7 +26,7 @@ from .document import Document, Node, Run
 RUN_BYTES = 2**17
 _MOST_LEVELS = 12
 """The maximum nesting of containers larger than a run. Tensors have fewer dimensions."""
-_NAME = re.compile(rb'("(?:[^"\\\x00-\x1f]++|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+')
+_NAME = re.compile(rb'("(?>[^"\\\x00-\x1f]++|\\.)*+")[ \t\n\r]*+:[ \t\n\r]*+')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OPENINGS = b"[{"
 _CLOSING = {ord("["): ord("]"), ord("{"): ord("}")}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .js import SPACE, WHITE, split_lines
 
-_DIGITS = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_DIGITS = r"-?(?:0|[1-9][0-9]*+)(?>\.[0-9]++)?+(?>[eE][+-]?[0-9]++)?+"
 _NUMBER = re.compile(_DIGITS)
 _LOOKS_READY = re.compile(rf'{SPACE}*(?:"|[0-9.Ee+\-]+)')
 _FIELD = re.compile(r'"(?:[^"]|"")*"?|[^",]+')
@@ -20,27 +20,27 @@ _FIELD = re.compile(r'"(?:[^"]|"")*"?|[^",]+')
 _BLOCK_CHARACTERS = 2**16
 """How much text is converted at a time: a pattern holds the GIL until it has matched."""
 _FREE = rf'",\\{WHITE}'
-_WORDS = rf"[^{_FREE}]++(?: ++[^{_FREE}]++)*+"
+_WORDS = rf"[^{_FREE}]++(?> ++[^{_FREE}]++)*+"
 
 
 def _lines_of(field: str) -> re.Pattern[str]:
     """Return the pattern of lines with several fields of one kind."""
-    line = f"(?:{field})(?:,(?:{field}))++"
-    return re.compile(rf"{line}(?:\n{line})*+")
+    line = f"(?:{field})(?>,(?:{field}))++"
+    return re.compile(rf"{line}(?>\n{line})*+")
 
 
 def _column_of(field: str) -> re.Pattern[str]:
     """Return the pattern of lines with a single field of one kind."""
-    return re.compile(rf"(?:{field})(?:\n(?:{field}))*+")
+    return re.compile(rf"(?:{field})(?>\n(?:{field}))*+")
 
 
 _NUMBER_LINES, _NUMBER_COLUMN = _lines_of(f" *+{_DIGITS} *+"), _column_of(f" *+{_DIGITS} *+")
 _TEXT_LINES, _TEXT_COLUMN = (
-    _lines_of(f"(?:(?![-0-9]){_WORDS})?+"),
+    _lines_of(f"(?>(?![-0-9]){_WORDS})?+"),
     _column_of(f"(?![-0-9]){_WORDS}"),
 )
 # Fields whose quotes can be dropped.
-_QUOTED_LINES = _lines_of(f'(?:"(?:{_WORDS})?+"|{_WORDS})?+')
+_QUOTED_LINES = _lines_of(f'(?>"(?>{_WORDS})?+"|{_WORDS})?+')
 
 
 def csv_rows_2_20(text: str) -> str:
