@@ -43,14 +43,14 @@ if TYPE_CHECKING:
         Weights,
         example,
     )
-    from cloudserve.comparison import Comparison, diff
     from cloudserve.errors import CloudserveError
     from cloudserve.local.model_export import ExportReport, ImageInput
-    from cloudserve.offline import OfflineClouds, offline_clouds
+    from cloudserve.local.offline import OfflineClouds, offline_clouds
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.canary.rules import CanaryRules
     from cloudserve.release.canary.run import CanaryOutcome, Decided
+    from cloudserve.release.diff import Comparison, diff
     from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.state.ledger import Release
@@ -78,7 +78,7 @@ _NAMES = {
     "CanaryRules": "cloudserve.release.canary.rules:CanaryRules",
     "Client": "cloudserve.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
-    "Comparison": "cloudserve.comparison:Comparison",
+    "Comparison": "cloudserve.release.diff:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
     "Decided": "cloudserve.release.canary.run:Decided",
     "Deployed": "cloudserve.release.types:Deployed",
@@ -92,7 +92,7 @@ _NAMES = {
     "Mirror": "cloudserve.client:Mirror",
     "MirrorReport": "cloudserve.client:MirrorReport",
     "Model": "cloudserve.project:Model",
-    "OfflineClouds": "cloudserve.offline:OfflineClouds",
+    "OfflineClouds": "cloudserve.local.offline:OfflineClouds",
     "Outcome": "cloudserve.release.types:Outcome",
     "Plan": "cloudserve.release.types:Plan",
     "Project": "cloudserve.project:Project",
@@ -107,7 +107,7 @@ _NAMES = {
     "apply": "cloudserve.api:apply",
     "approve": "cloudserve.api:approve",
     "deploy": "cloudserve.api:deploy",
-    "diff": "cloudserve.comparison:diff",
+    "diff": "cloudserve.release.diff:diff",
     "drift": "cloudserve.api:drift",
     "example": "cloudserve.client:example",
     "export": "cloudserve.api:export",
@@ -115,7 +115,7 @@ _NAMES = {
     "history": "cloudserve.api:history",
     "inspect": "cloudserve.savedmodel:read_saved_model",
     "load_project": "cloudserve.project:load_project",
-    "offline_clouds": "cloudserve.offline:offline_clouds",
+    "offline_clouds": "cloudserve.local.offline:offline_clouds",
     "plan": "cloudserve.api:plan",
     "promote": "cloudserve.api:promote",
     "promote_by_canary": "cloudserve.api:promote_by_canary",

@@ -28,7 +28,7 @@ from mlflow.tracking import MlflowClient
 from cloudserve import api
 from cloudserve.client.client import Client
 from cloudserve.errors import CloudserveError, UserError
-from cloudserve.offline import offline_clouds
+from cloudserve.local.offline import offline_clouds
 from cloudserve.project import Model, Project, find_project_file, load_project
 from cloudserve.release.types import Deployment
 from cloudserve.savedmodel import is_saved_model, read_tree

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from cloudserve.offline import OfflineClouds
+    from cloudserve.local.offline import OfflineClouds
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def cloudserve_session_clouds() -> Iterator[OfflineClouds]:
 @contextmanager
 def pointed_clouds() -> Iterator[OfflineClouds]:
     """Start offline clouds, and point this process's SDKs at them until the end of the block."""
-    from cloudserve.offline import offline_clouds
+    from cloudserve.local.offline import offline_clouds
 
     with offline_clouds() as clouds, pytest.MonkeyPatch.context() as patch:
         for name in clouds.unset:

@@ -9,7 +9,7 @@ from cloudserve.migration import Mapped, Migration
 from cloudserve.project import Field, Target
 
 from .ai_platform.options import LEGACY
-from .vertex.images import ENDS, NEWEST
+from .vertex.fields.images import ENDS, NEWEST
 
 REASON = "By `cloudserve migrate`: Google shut AI Platform Prediction down on 31 January 2025."
 DEFAULT_MACHINE, DEFAULT_REGION = "n1-standard-2", "us-central1"

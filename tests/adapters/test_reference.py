@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cloudserve.adapters.aws.sagemaker.fields import options as sagemaker
 from cloudserve.adapters.google.ai_platform import options as ai_platform
-from cloudserve.adapters.google.vertex import options as vertex
+from cloudserve.adapters.google.vertex.fields import options as vertex
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "project-file.md"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudserve.offline import offline_clouds
+from cloudserve.local.offline import offline_clouds
 
 PROJECT = """\
 models:

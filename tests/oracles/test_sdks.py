@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudserve.offline import offline_clouds
+from cloudserve.local.offline import offline_clouds
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "sdks"
 RUNNER = Path(__file__).parent / "sdks" / "run_page.py"

@@ -15,9 +15,9 @@ from cloudserve.storage.events import Reporter
 from ...polling import Poller
 from ...urls import check_scheme
 from ..errors import container_reason
-from .machines import machine_spec
+from .fields.machines import machine_spec
+from .fields.options import Options
 from .names import Names
-from .options import Options
 from .planning.private_endpoint import encryption
 
 if TYPE_CHECKING:

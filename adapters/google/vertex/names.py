@@ -14,7 +14,7 @@ from cloudserve.release.types import Revision
 from ...options import value_of
 from ...ownership import Ownership, Resource, ownership
 from ..labels import bucket_label, label_value, version_labels
-from .options import Options
+from .fields.options import Options
 
 ENDPOINT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[0-9]+")
 """Source: aiplatform v1, `endpoints.create`, endpointId; the service's own are numbers."""

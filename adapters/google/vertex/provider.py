@@ -47,17 +47,17 @@ from ..call_example import call_example
 from ..labels import check_labels
 from .actions.executor import Performer
 from .batch import Batches, check_urls
-from .extra_fields import check_extra
-from .images import Availability, Clock, check_image, utc_now
-from .machines import check_replicas, with_accelerator
+from .fields.extra import check_extra
+from .fields.images import Availability, Clock, check_image, utc_now
+from .fields.machines import check_replicas, with_accelerator
+from .fields.options import Options
+from .fields.regions import check_region, known_regions
 from .names import Names, names_of
-from .options import Options
 from .planning.checks import check
 from .planning.planner import Planner
 from .planning.private_endpoint import check_private
 from .planning.undeploy import holds, plan_leftovers, plan_removal
 from .records import deployed, last_part
-from .regions import check_region, known_regions
 from .snapshot import check_endpoint, read_snapshot, snapshot_of
 
 if TYPE_CHECKING:

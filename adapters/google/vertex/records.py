@@ -19,7 +19,7 @@ from typing import Any
 from cloudserve.release.types import DIGITS_IN_ID, Deployed, Revision, State
 
 from ..labels import DIGEST, HALF, NUMBER
-from .read_back import shown_fields
+from .fields.read_back import shown_fields
 
 REVISION_ID = re.compile(rf"v(\d+)-[0-9a-f]{{{DIGITS_IN_ID}}}")
 DESCRIPTION = re.compile(

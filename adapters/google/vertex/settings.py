@@ -15,17 +15,17 @@ from cloudserve.release.types import Reading
 
 from ...extra_fields import digest_of
 from ...settings import compare, compare_environment, compare_given
-from .extra_fields import DEPLOYED, ENDPOINT, LABEL, MODEL
-from .images import container_fingerprint
-from .options import Options
-from .planning.deployed_models import mark
-from .planning.private_endpoint import network_fields
-from .read_back import (
+from .fields.extra import DEPLOYED, ENDPOINT, LABEL, MODEL
+from .fields.images import container_fingerprint
+from .fields.options import Options
+from .fields.read_back import (
     environment_of,
     fields_of_deployed,
     fields_of_endpoint,
     fields_of_version,
 )
+from .planning.deployed_models import mark
+from .planning.private_endpoint import network_fields
 from .records import Endpoint, Placed, Version
 from .snapshot import snapshot_of
 

@@ -6,7 +6,7 @@ import warnings
 from datetime import UTC, date, datetime
 
 import pytest
-from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.fields.options import Options
 from cloudserve.adapters.google.vertex.provider import create
 
 from cloudserve.errors import UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.cli.canary import CanaryFlags
-from cloudserve.cli.render.canary_rules import canary_document, canary_table
+from cloudserve.cli.render.release.canary_rules import canary_document, canary_table
 from cloudserve.errors import UserError
 from cloudserve.project import load_project
 from cloudserve.release.canary.rules import CanaryRules, Source

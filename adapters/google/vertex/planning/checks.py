@@ -13,8 +13,8 @@ from cloudserve.plural import counted
 from cloudserve.release.planning.fitness import check_own_image, check_prebuilt
 from cloudserve.release.types import Artifact
 
-from ..images import image_warnings, multi_region, served_version
-from ..options import Options
+from ..fields.images import image_warnings, multi_region, served_version
+from ..fields.options import Options
 
 LARGEST = 10 * 10**9
 CONTINENTS = {"us": ("US", "NAM"), "europe": ("EU",), "asia": ("ASIA",)}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..machines import holds
+from ..fields.machines import holds
 from ..records import Endpoint, Placed, Version
 from ..snapshot import Snapshot
 

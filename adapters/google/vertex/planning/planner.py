@@ -22,11 +22,11 @@ from ..actions.steps import (
     UndeployModel,
     UploadVersion,
 )
-from ..extra_fields import DEPLOYED, ENDPOINT, MODEL
-from ..images import Availability, artifact_uri, container_fingerprint, container_spec
-from ..machines import holds, machine_spec, scaling
+from ..fields.extra import DEPLOYED, ENDPOINT, MODEL
+from ..fields.images import Availability, artifact_uri, container_fingerprint, container_spec
+from ..fields.machines import holds, machine_spec, scaling
+from ..fields.options import Options
 from ..names import Names
-from ..options import Options
 from ..records import DEFAULT, LIVE, PREVIOUS, Endpoint, Placed, Version
 from ..settings import Expected, find_settings
 from ..snapshot import Snapshot, snapshot_of

@@ -14,8 +14,8 @@ from cloudserve.errors import ConflictError, ProjectError, UserError
 from cloudserve.project import Where
 
 from ....extra_fields import digest_of, merged
-from ..extra_fields import ENDPOINT, LABEL
-from ..options import Options
+from ..fields.extra import ENDPOINT, LABEL
+from ..fields.options import Options
 from ..records import Endpoint
 
 DECIDED = {

@@ -66,7 +66,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     requests or platforms are refused.
     """
     from cloudserve.check.check import check_model
-    from cloudserve.cli.render.check import check_report, counts
+    from cloudserve.cli.render.models.check import check_report, counts
     from cloudserve.outputs import REPORT, check_output
     from cloudserve.storage.model_source import ModelSource
 

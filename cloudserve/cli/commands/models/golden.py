@@ -75,7 +75,7 @@ def record_command(  # noqa: PLR0913 - one parameter per option
 @output_option
 def show_command(file: Path, *, output: str) -> None:
     """Show the header and the examples of a golden file."""
-    from cloudserve.cli.render.golden import golden_report
+    from cloudserve.cli.render.models.golden import golden_report
     from cloudserve.golden.file import read_golden
 
     print_report(golden_report(str(file), read_golden(file)), output)

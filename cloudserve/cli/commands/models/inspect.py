@@ -42,7 +42,7 @@ def command(
     project. For a model that TensorFlow Serving cannot serve the command exits with 3 after it has
     shown the model.
     """
-    from cloudserve.cli.render.model import model_report
+    from cloudserve.cli.render.models.model import model_report
     from cloudserve.savedmodel import read_saved_model, read_tree
     from cloudserve.savedmodel.checks.servable import check_is_restored
     from cloudserve.storage.model_source import ModelSource
@@ -58,7 +58,7 @@ def command(
 
 
 def _requests(located: Model, folder: Path, model: SavedModel) -> Report:
-    from cloudserve.cli.render.samples import samples_report
+    from cloudserve.cli.render.models.samples import samples_report
     from cloudserve.golden.samples import sample_requests
 
     name = located.name if not Path(located.name).exists() else folder.parent.name

@@ -18,7 +18,7 @@ from cloudserve.cli.options import (
     subjects_of,
     target_option,
 )
-from cloudserve.cli.render.predictions import print_answer, print_response
+from cloudserve.cli.render.models.predictions import print_answer, print_response
 from cloudserve.errors import UserError
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def command(file: Path, *, against: str, project_file: Path, output: str) -> Non
     A directory is served in this process, which needs `cloudserve[server]`. The command exits with
     6 if an answer differs by more than the file's tolerance. Labels are counted and decide nothing.
     """
-    from cloudserve.cli.render.golden import replay_report
+    from cloudserve.cli.render.models.golden import replay_report
     from cloudserve.golden.file import read_golden
     from cloudserve.golden.replay import replay
     from cloudserve.golden.subject import asking

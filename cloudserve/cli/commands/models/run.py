@@ -107,7 +107,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     --input_examples, --outdir, --overwrite. With `-o json` the response is printed that TensorFlow
     Serving would send.
     """
-    from cloudserve.cli.render.run import run_report
+    from cloudserve.cli.render.models.run import run_report
     from cloudserve.registry import local_server
     from cloudserve.storage.model_source import ModelSource
 

@@ -34,7 +34,7 @@ def command(
     the target's fields or the model's files have changed since. Apply an interrupted plan again to
     continue it.
     """
-    from cloudserve.cli.render.deployment import outcome_report
+    from cloudserve.cli.render.release.deployment import outcome_report
     from cloudserve.release.planning.plan_file import read_plan
 
     plan = read_plan(file)

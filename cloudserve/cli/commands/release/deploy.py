@@ -44,9 +44,9 @@ def command(
     Targets with `provider: ai-platform` only work offline and for migration: Google shut the
     service down on 31 January 2025. See `cloudserve migrate`.
     """
-    from cloudserve.cli.render.calling import show_calls
-    from cloudserve.cli.render.deployment import outcome_report
-    from cloudserve.cli.render.plan import plan_report
+    from cloudserve.cli.render.release.calling import show_calls
+    from cloudserve.cli.render.release.deployment import outcome_report
+    from cloudserve.cli.render.release.plan import plan_report
     from cloudserve.release.calling import call_example
 
     if dry_run:

@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 
 def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
-    from cloudserve.cli.render.difference import drift_report
+    from cloudserve.cli.render.release.difference import drift_report
 
     reports = [subject.releases().drift() for subject in subjects]
     print_report(drift_report(reports), output)
@@ -76,8 +76,8 @@ def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
 
 
 def _compare_models(live: str, new: str, tags: str | None, project_file: Path, output: str) -> None:
-    from cloudserve.cli.render.difference import difference_report
-    from cloudserve.comparison import diff
+    from cloudserve.cli.render.release.difference import difference_report
+    from cloudserve.release.diff import diff
 
     unknown = [name for name in (live, new) if not Path(name).exists()]
     if unknown and not project_file.exists():

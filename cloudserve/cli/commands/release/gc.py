@@ -31,7 +31,7 @@ def command(
     traffic, was live or deployed last, is what a rollback goes back to, or has an alias or label.
     Objects that cloudserve did not write are listed, never deleted.
     """
-    from cloudserve.cli.render.collection import collection_report
+    from cloudserve.cli.render.release.collection import collection_report
 
     results = []
     for subject in subjects:

@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     OPERATION is deploy, promote, rollback or undeploy. With --out the plan is written to a file
     for review; `cloudserve apply` then carries it out, or refuses it if something has changed.
     """
-    from cloudserve.cli.render.plan import plan_report
+    from cloudserve.cli.render.release.plan import plan_report
     from cloudserve.release.planning.plan_file import write_plan
 
     if exit_code and detailed_exitcode:

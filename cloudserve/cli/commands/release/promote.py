@@ -67,8 +67,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     step of its traffic, until they prove that it does not fail or slow down more often (SageMaker
     and Vertex AI).
     """
-    from cloudserve.cli.render.deployment import outcome_report
-    from cloudserve.cli.render.plan import plan_report
+    from cloudserve.cli.render.release.deployment import outcome_report
+    from cloudserve.cli.render.release.plan import plan_report
 
     if canary and percent != ALL:
         raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
@@ -94,7 +94,7 @@ def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:
 def _by_canary(
     verbs: Releases, version: str | None, options: CanaryOptions, gates: GateFlags
 ) -> Report:
-    from cloudserve.cli.render.deployment import canary_report
+    from cloudserve.cli.render.release.deployment import canary_report
     from cloudserve.release.canary.run import Decided, promote_by_canary
 
     decided: list[Decided] = []

@@ -31,8 +31,8 @@ def command(
     The previous version is the one that was live before the current one, according to the ledger.
     Nothing is uploaded again.
     """
-    from cloudserve.cli.render.deployment import outcome_report
-    from cloudserve.cli.render.plan import plan_report
+    from cloudserve.cli.render.release.deployment import outcome_report
+    from cloudserve.cli.render.release.plan import plan_report
 
     verbs = subject.releases(yes=yes)
     if dry_run:

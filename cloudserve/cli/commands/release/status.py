@@ -18,7 +18,7 @@ def command(*, subject: Subject, output: str) -> None:
 
     Exits with 4 if the endpoint has failed.
     """
-    from cloudserve.cli.render.deployment import deployment_report
+    from cloudserve.cli.render.release.deployment import deployment_report
     from cloudserve.release.canary.journal import open_canary
     from cloudserve.release.types import State
 

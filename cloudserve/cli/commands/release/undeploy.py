@@ -42,8 +42,8 @@ def command(
     manifests and the ledger stay in the bucket, so `cloudserve rollback` and `deploy` can restore a
     version; `cloudserve gc` removes old ones.
     """
-    from cloudserve.cli.render.deployment import outcome_report
-    from cloudserve.cli.render.plan import plan_report
+    from cloudserve.cli.render.release.deployment import outcome_report
+    from cloudserve.cli.render.release.plan import plan_report
 
     if version is not None and everything:
         raise click.UsageError("--version and --all are mutually exclusive")

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from cloudserve.cli.recording import take_recording
-from cloudserve.cli.server_loop import run_until_stopped
+from cloudserve.cli.servers.loop import run_until_stopped
 from cloudserve.local.servers import ContainerCommand
 
 _PORT = 8080

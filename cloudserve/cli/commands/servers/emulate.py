@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudserve.cli.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, WithVerbs, data_option
 from cloudserve.cli.flag_variables import LINE
-from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
 from cloudserve.cli.recording import record_options, take_recording
-from cloudserve.cli.server_loop import run_until_stopped
-from cloudserve.cli.variables import container_env_option, forget_accounts, shell_lines
+from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
+from cloudserve.cli.servers.logs import FORMS, log_to_stderr
+from cloudserve.cli.servers.loop import run_until_stopped
+from cloudserve.cli.servers.variables import container_env_option, forget_accounts, shell_lines
 from cloudserve.local.servers import EmulateCommand
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _check_usage(
 
 
 def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
-    from cloudserve.cli.detached import LOG, start_detached
+    from cloudserve.cli.servers.detached import LOG, start_detached
     from cloudserve.local.running import read_running
 
     context = click.get_current_context()

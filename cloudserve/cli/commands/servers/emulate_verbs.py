@@ -10,7 +10,7 @@ import click
 
 from cloudserve.cli.options import print_progress
 from cloudserve.cli.render.report import Report, Table, output_option, print_report, print_result
-from cloudserve.cli.variables import shell_lines
+from cloudserve.cli.servers.variables import shell_lines
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _STOP_SECONDS = 60.0

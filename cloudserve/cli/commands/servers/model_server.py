@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.logs import log_to_stderr
-from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
+from cloudserve.cli.servers.logs import log_to_stderr
+from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.errors import CloudserveError
 from cloudserve.local.servers import ModelServer
 

@@ -12,11 +12,11 @@ from cloudserve.cli.commands.servers.contracts import (
     tfserving_options,
     vertex_options,
 )
-from cloudserve.cli.logs import FORMS, log_to_stderr
 from cloudserve.cli.options import deny_ops_option
 from cloudserve.cli.recording import record_options, take_recording
-from cloudserve.cli.server_loop import exit_cleanly_on_sigterm, run_model_server
-from cloudserve.cli.variables import container_env_option
+from cloudserve.cli.servers.logs import FORMS, log_to_stderr
+from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
+from cloudserve.cli.servers.variables import container_env_option
 from cloudserve.local.servers import ServeCommand
 
 _PORT = click.IntRange(0, 65535)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.labels import version_labels
 from cloudserve.adapters.google.vertex.api import VertexApi
-from cloudserve.adapters.google.vertex.images import Availability
-from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.fields.images import Availability
+from cloudserve.adapters.google.vertex.fields.options import Options
 from cloudserve.adapters.google.vertex.provider import Vertex
 from cloudserve.adapters.google.vertex.records import description
 from cloudserve.adapters.polling import Poller

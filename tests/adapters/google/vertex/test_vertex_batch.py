@@ -182,7 +182,7 @@ def test_an_abandoned_wait_names_the_job_that_continues(scripted, lines):
     from cloudserve.adapters.google.credentials import Access
     from cloudserve.adapters.google.vertex.api import VertexApi
     from cloudserve.adapters.google.vertex.batch import Batches
-    from cloudserve.adapters.google.vertex.options import Options
+    from cloudserve.adapters.google.vertex.fields.options import Options
     from cloudserve.adapters.polling import Poller
 
     name = "projects/p/locations/us-central1/batchPredictionJobs/7"

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 from cloudserve.adapters.google.ai_platform.provider import create as create_ai_platform
-from cloudserve.adapters.google.vertex.machines import (
+from cloudserve.adapters.google.vertex.fields.machines import (
     N1_COUNTS,
     check_replicas,
     machine_spec,

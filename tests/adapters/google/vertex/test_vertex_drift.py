@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
-from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.fields.options import Options
 
 from cloudserve.project import Target
 from cloudserve.release.drift import Setting

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from cloudserve.comparison import diff
 from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Model, load_project
+from cloudserve.release.diff import diff
 from cloudserve.storage.model_source import ModelSource
 
 MODELS = "models: {{m: {{path: '{url}'}}}}\n"

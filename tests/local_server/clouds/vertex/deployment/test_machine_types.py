@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # What the adapter's own table has is known here too: a plan that passes there is taken here.
-from cloudserve.adapters.google.vertex.machines import BUILT_IN, N1_COUNTS
+from cloudserve.adapters.google.vertex.fields.machines import BUILT_IN, N1_COUNTS
 from cloudserve.local_server.clouds.google.common.errors import ApiError
 from cloudserve.local_server.clouds.vertex.deployment.machines import (
     check_machine_type,

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cloudserve.cli.child import kept_stderr, run_beside
+from cloudserve.cli.servers.child import kept_stderr, run_beside
 
 COMMAND = [sys.executable, "-c", "import sys; sys.exit('error: told')"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudserve.cli.render.canary_rules import canary_document, canary_table
+from cloudserve.cli.render.release.canary_rules import canary_document, canary_table
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
 from cloudserve.release.canary.rules import CanaryRules

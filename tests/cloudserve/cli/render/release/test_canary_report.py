@@ -1,6 +1,6 @@
 """The report of a promotion by canary."""
 
-from cloudserve.cli.render.deployment import canary_report
+from cloudserve.cli.render.release.deployment import canary_report
 from cloudserve.cli.render.report import print_report
 from cloudserve.release.canary.comparison import Measure
 from cloudserve.release.canary.evidence import Counts

@@ -10,7 +10,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from cloudserve.cli.server_loop import received_signals, start_unless
+from cloudserve.cli.servers.loop import received_signals, start_unless
 from cloudserve.errors import UserError
 from cloudserve.local.servers import Server
 

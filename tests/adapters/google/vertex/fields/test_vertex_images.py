@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from cloudserve.adapters.google.vertex.images import (
+from cloudserve.adapters.google.vertex.fields.images import (
     Availability,
     artifact_uri,
     check_image,
@@ -14,7 +14,7 @@ from cloudserve.adapters.google.vertex.images import (
     multi_region,
     prebuilt_image,
 )
-from cloudserve.adapters.google.vertex.machines import with_accelerator
+from cloudserve.adapters.google.vertex.fields.machines import with_accelerator
 from cloudserve.adapters.google.vertex.planning.checks import check
 
 from cloudserve.errors import ModelError, UserError

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ...options import from_environment
+from ....options import from_environment
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]

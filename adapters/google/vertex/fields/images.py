@@ -19,7 +19,7 @@ import msgspec
 from cloudserve.errors import UserError
 from cloudserve.release.types import Location
 
-from ...own_image import not_rehearsed
+from ....own_image import not_rehearsed
 from .options import Options
 
 NEWEST = "2.15"

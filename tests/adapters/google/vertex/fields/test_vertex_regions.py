@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cloudserve.adapters.google.vertex.options import Options
+from cloudserve.adapters.google.vertex.fields.options import Options
+from cloudserve.adapters.google.vertex.fields.regions import check_region, known_regions
 from cloudserve.adapters.google.vertex.planning.checks import check
 from cloudserve.adapters.google.vertex.provider import create
-from cloudserve.adapters.google.vertex.regions import check_region, known_regions
 
 from cloudserve.errors import UserError
 from cloudserve.project import Target

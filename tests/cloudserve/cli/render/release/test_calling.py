@@ -1,6 +1,6 @@
 """How an application calls an endpoint, as a terminal shows it."""
 
-from cloudserve.cli.render.calling import call_lines, show_calls
+from cloudserve.cli.render.release.calling import call_lines, show_calls
 from cloudserve.errors import RemoteError
 from cloudserve.release.calling import CallExample
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cloudserve.cli.render.plan import sign
+from cloudserve.cli.render.release.plan import sign
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
 from cloudserve.release.collection import Collectable, Collection

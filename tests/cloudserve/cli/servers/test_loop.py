@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import gc
-from cloudserve.cli.server_loop import spare_old_objects
+from cloudserve.cli.servers.loop import spare_old_objects
 spare_old_objects()
 print(gc.get_freeze_count() > 1000, gc.isenabled())
 """

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.comparison import Compared, Comparison
 from cloudserve.plural import counted
+from cloudserve.release.diff import Compared, Comparison
 from cloudserve.release.drift import DriftReport
 from cloudserve.savedmodel import Effect
 

@@ -24,7 +24,7 @@ from cloudserve.errors import ProjectError
 from cloudserve.hints import did_you_mean
 from cloudserve.project import Where
 
-from ...extra_fields import Extra, Ours, check_fields
+from ....extra_fields import Extra, Ours, check_fields
 
 LABEL = "cloudserve-extra"
 MODEL, ENDPOINT, DEPLOYED = "upload_model", "create_endpoint", "deploy_model"

@@ -1,0 +1,1 @@
+"""The fields of a target with `provider: vertex`: read, checked, and read back."""

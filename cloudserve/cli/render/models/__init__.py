@@ -1,0 +1,1 @@
+"""Renderers of the commands in `commands/models`: overviews, checks, predictions, golden files."""

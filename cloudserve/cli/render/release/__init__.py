@@ -1,0 +1,1 @@
+"""Renderers of the commands in `commands/release`: plans, deployments, differences, collections."""

@@ -1,0 +1,1 @@
+"""How a command runs a server: its loop, logs and variables, a child beside it, a detached one."""
