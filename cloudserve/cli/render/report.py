@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from cloudserve.cli.render.columns import row_lines, terminal_width
 from cloudserve.errors import UserError
 
 GITHUB, JUNIT = "github", "junit"
@@ -99,12 +100,12 @@ def _lines(table: Table) -> list[str]:
         return [table.title]
     # A name may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-    head, *rows = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
-    lines = [*([table.title] if table.title else []), head]
+    head, *rows = row_lines(cells, terminal_width())
+    lines = [*([table.title] if table.title else []), *head]
     for number, row in enumerate(rows):
         colour = table.colours[number] if number < len(table.colours) else ""
-        lines += [_coloured(row.rstrip(), colour), *_wrapped(table.notes.get(number, ""))]
+        lines += [_coloured(line, colour) for line in row]
+        lines += _wrapped(table.notes.get(number, ""))
     return [line.rstrip() for line in lines]
 
 

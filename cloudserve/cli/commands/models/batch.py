@@ -9,7 +9,7 @@ from cloudserve.cli.options import Number, Subject, print_progress, project_opti
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 
 FORMATS = ("jsonl", "csv", "tf-record", "tf-record-gzip")
-COLUMNS = ("REVISION", "SUCCEEDED", "FAILED", "OUTPUT")
+COLUMNS = ("REVISION", "SUCCEEDED", "FAILED")
 
 
 @click.command("batch")
@@ -74,6 +74,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         notify=print_progress,
         begin=job_confirmation(f"a batch job of {subject}", yes=yes),
     )
-    row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}", result.output)
-    table = Table(COLUMNS, [row], f"{subject}: {result.job}")
+    row = (result.revision, f"{result.succeeded:,}", f"{result.failed:,}")
+    notes = {0: result.output}  # below the row, as a URL is copied and hence not broken
+    table = Table(COLUMNS, [row], f"{subject}: {result.job}", notes)
     print_report(Report(result, (table,)), output)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
@@ -51,3 +52,63 @@ def test_status_exits_with_4_if_the_endpoint_failed(failed, platform, monkeypatc
 def test_a_line_break_in_a_cell_does_not_break_the_row(capsys):
     print_report(Report(None, (Table(("A", "B"), [("1\n2", "3")]),)), "table")
     assert capsys.readouterr().out == "A    B\n1 2  3\n"
+
+
+TIMES = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME")
+RELEASE = (
+    "2026-11-30 09:16:58",
+    "root@vm",
+    "rollback",
+    "v1-0190639e36e8",
+    "v2-170753a09a0d",
+    "done",
+)
+TAGS = (
+    ("WHAT", "PROJECT", "LEDGER", "PLATFORM"),
+    [("tags", "cost-centre=1234, team=vision, stage=production", "-", "team=speech, stage=test")],
+)
+URL = "s3://my-bucket/cloudserve/project.demo/line/revisions/v1-0190639e36e8/line/1/"
+STEPS = (("STEP", "", "WHAT IT DOES"), [("   1", "+", f"upload models/line/1 to {URL}")])
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Make stdout a terminal of a width, and print a table on it."""
+
+    def printed(table: Table, width: int) -> list[str]:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setattr(
+            shutil, "get_terminal_size", lambda default: os.terminal_size((width, 24))
+        )
+        print_report(Report(None, (table,)), "table")
+        return capsys.readouterr().out.splitlines()
+
+    return printed
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize(("columns", "rows"), [(TIMES, [RELEASE]), TAGS, STEPS])
+def test_a_table_is_not_wider_than_the_terminal(terminal, columns, rows, width):
+    lines = terminal(Table(columns, rows), width)
+    assert max(map(len, lines)) <= width
+    for word in " ".join(rows[0]).split():
+        assert len(word) > 60 - 10 or word[:10] in " ".join(lines)
+
+
+def test_words_stay_whole_where_they_fit(terminal):
+    assert terminal(Table(*TAGS), 60) == [
+        "WHAT PROJECT                  LEDGER PLATFORM",
+        "tags cost-centre=1234,        -      team=speech, stage=test",
+        "     team=vision,",
+        "     stage=production",
+    ]
+
+
+def test_the_gaps_give_way_first(terminal):
+    head, row = terminal(Table(TIMES, [RELEASE]), 80)
+    assert (len(head), row) == (76, " ".join(RELEASE))
+
+
+def test_rows_of_a_pipe_stay_on_a_line(capsys):
+    print_report(Report(None, (Table(*STEPS),)), "table")
+    assert capsys.readouterr().out.splitlines()[1].endswith(URL)
