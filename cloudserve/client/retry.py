@@ -21,6 +21,8 @@ _MAYBE_PROCESSED = frozenset(
 """Statuses that do not tell whether a model ran."""
 
 
+_STRICT = ("Key Identifier", "does not include key usage", "not marked critical")
+"""Of OpenSSL's errors of VERIFY_X509_STRICT, which Python sets by default since 3.13."""
 _WEEK = 7 * 24 * 3600
 """The longest deadline: the system's calls overflow for one of a month."""
 
@@ -64,11 +66,17 @@ def not_connected(what: str, reason: str, where: str) -> UnreachableError:
     return UnreachableError(
         f"no {what} answers: {reason}",
         where=where,
-        hint="trust its authority: `access=Access(ca_file=…)`, or --ca-file"
+        hint=_untrusted_hint(reason)
         if untrusted
         else "check that the server runs, its address and its port",
         retryable=not untrusted,
     )
+
+
+def _untrusted_hint(reason: str) -> str:
+    if any(words in reason for words in _STRICT):
+        return "issue the certificate with this extension (RFC 5280): Python 3.13 verifies strictly"
+    return "trust its authority: `access=Access(ca_file=…)`, or --ca-file"
 
 
 class Deadline:

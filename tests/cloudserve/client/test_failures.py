@@ -12,6 +12,7 @@ import pytest
 
 import cloudserve
 from cloudserve import AsyncClient, Client, Retry
+from cloudserve.client.retry import not_connected
 from cloudserve.errors import LostAnswerError, RemoteError, UnreachableError, UserError
 
 METADATA = {
@@ -341,3 +342,18 @@ def test_requests_of_an_event_loop_take_no_threads(echo):
 def test_a_timeout_without_time_is_refused(echo, seconds):
     with Client(echo.rest) as client, pytest.raises(UserError, match="leaves no time"):
         client.predict([1.0], timeout=seconds)
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("certificate verify failed: Missing Authority Key Identifier", "RFC 5280"),
+        ("certificate verify failed: CA cert does not include key usage extension", "RFC 5280"),
+        ("certificate verify failed: self-signed certificate", "ca_file"),
+        ("Connection refused", "its port"),
+    ],
+)
+def test_a_certificate_that_only_newer_pythons_refuse_is_told_from_an_unknown_authority(
+    reason, hint
+):
+    assert hint in not_connected("server", reason, "https://localhost").hint

@@ -66,6 +66,20 @@ def test_an_archive_of_plain_files_is_extracted(tmp_path):
     assert (into / "m/1/saved_model.pb").read_bytes() == b"x"
 
 
+def test_a_file_of_an_archive_stays_executable_and_nothing_else(tmp_path):
+    info, into = member("m/1/tool"), tmp_path / "into"
+    info.mode, info.mtime = 0o6777, 1
+    unpack(packed(tmp_path, info), into)
+    status = (into / "m/1/tool").stat()
+    assert (status.st_mode & 0o7777, status.st_mtime > 1) == (0o755, True)
+
+
+def test_a_directory_in_the_place_of_a_file_is_an_error(tmp_path):
+    archive = packed(tmp_path, member("m"), member("m/1/saved_model.pb"))
+    with pytest.raises(ModelError, match="the model archive cannot be extracted"):
+        unpack(archive, tmp_path / "into")
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -25,6 +25,9 @@ class Signed:
             .not_valid_after(start + dt.timedelta(days=1))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
             .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
+            .add_extension(_usage(is_authority=by is None), critical=True)
+            .add_extension(_identifier(self), critical=False)
+            .add_extension(_authority(signer), critical=False)
             .sign(signer._key, hashes.SHA256())
         )
         self.certificate = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
@@ -33,6 +36,25 @@ class Signed:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         ).decode()
+
+
+# Python 3.13 verifies strictly (VERIFY_X509_STRICT): RFC 5280 asks for these extensions.
+
+
+def _usage(*, is_authority):
+    of_requests = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
+    )
+    of_lists = {"crl_sign": is_authority, "encipher_only": False, "decipher_only": False}
+    return x509.KeyUsage(True, key_cert_sign=is_authority, **of_requests, **of_lists)
+
+
+def _identifier(signed):
+    return x509.SubjectKeyIdentifier.from_public_key(signed._key.public_key())
+
+
+def _authority(signer):
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(signer._key.public_key())
 
 
 def config_text(**fields):

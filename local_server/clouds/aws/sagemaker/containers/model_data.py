@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import stat
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -66,9 +68,24 @@ def unpack(archive: Path, into: Path) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 _check(member)
-                tar.extract(member, into, filter="data")
+                _extract(tar, member, into / member.name)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ModelError(f"the model archive cannot be extracted: {error}") from error
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write a file or a directory, without the archive's owners and times.
+
+    Python 3.11.2, which Debian 12 has, does not know `filter="data"` for `TarFile.extract`.
+    """
+    file = tar.extractfile(member)
+    if file is None:
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with file, path.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
+    path.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
 
 
 def _check(member: tarfile.TarInfo) -> None:
