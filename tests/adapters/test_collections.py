@@ -113,7 +113,9 @@ def aws(clouds):
     return client
 
 
-def test_what_another_endpoint_uses_stays_and_other_unused_configurations_go(make, aws):
+def test_configurations_of_other_endpoints_and_names_stay_and_our_unused_ones_are_deleted(
+    make, aws
+):
     releases, fields = make("sagemaker", 1, 2, 3)
     client = aws(fields["region"])
     used = client.describe_endpoint(EndpointName="half")["EndpointConfigName"]

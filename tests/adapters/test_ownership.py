@@ -70,7 +70,7 @@ class TestNames:
         assert owning(endpoint_name="{model}-eu").endpoint("half") == "half-eu"
 
     @pytest.mark.parametrize("name", ["a b", "{target}", "-half", "{model", "a/b"])
-    def test_what_makes_no_name_is_refused_with_its_place(self, name):
+    def test_an_invalid_endpoint_name_is_refused_with_its_place(self, name):
         with pytest.raises(ProjectError, match="is not an endpoint's name") as error:
             owning(endpoint_name=name)
         assert error.value.where == "cloudserve.yaml:5: targets.prod.endpoint_name"
@@ -99,7 +99,7 @@ class TestClaims:
         assert error.message == "the endpoint half belongs to the model `other`"
 
     @pytest.mark.parametrize("tags", [{}, {"team": "x"}])
-    def test_what_cloudserve_did_not_make_is_refused_with_the_command_that_adopts_it(self, tags):
+    def test_an_endpoint_without_our_tags_is_refused_with_the_tags_that_adopt_it(self, tags):
         error = refusal(owning(), endpoint(tags, "models"))
         assert "nothing says that it is this target's" in error.message
         assert error.hint.endswith(
@@ -109,7 +109,7 @@ class TestClaims:
         assert owning().claims("half", endpoint(tags | MINE))
 
 
-class TestWhatIsOlderThanOwners:
+class TestEndpointsOlderThanOwners:
     def test_it_belongs_to_the_bucket_that_its_files_are_in(self):
         assert not owning().claims("half", endpoint(BEFORE, "models"))
 
@@ -122,7 +122,7 @@ class TestWhatIsOlderThanOwners:
         named = owning(target=replace(PROD, project="shop"))
         assert "nothing says" in refusal(named, endpoint(BEFORE, "models")).message
 
-    def test_one_that_two_targets_name_is_refused(self):
+    def test_a_former_endpoint_that_two_targets_name_is_refused(self):
         rival = replace(STAGING, fields={"region": "r", "endpoint_name": "half"})
         error = refusal(owning(rival, endpoint_name="half"), endpoint(BEFORE, "models"))
         assert "staging names it too" in error.message
@@ -141,7 +141,7 @@ class TestWhatIsOlderThanOwners:
         [(MINE | {"cloudserve-target": "staging"}, "models"), (BEFORE, "other"), ({}, "models")],
         ids=["of the other target", "of another bucket", "of nobody"],
     )
-    def test_one_that_cannot_be_the_targets_is_no_concern(self, tags, bucket):
+    def test_the_former_endpoint_of_another_owner_passes(self, tags, bucket):
         owning(STAGING).check_former("half", endpoint(tags, bucket))
 
     def test_a_target_with_a_name_of_its_own_has_no_former_endpoint(self):
@@ -149,7 +149,7 @@ class TestWhatIsOlderThanOwners:
         assert owning().former("half") == ""
 
 
-class TestWhatWouldBeLeftBehind:
+class TestEndpointsLeftBehind:
     """Endpoints that are there while the target's own is not."""
 
     STAGING_TOO = MINE | {"cloudserve-target": "staging"}
@@ -162,7 +162,7 @@ class TestWhatWouldBeLeftBehind:
             self.check(owning(), self.STAGING_TOO, MINE)
         assert "`endpoint_name: old`" in error.value.hint
 
-    def test_one_of_a_target_that_the_project_does_not_have_is_refused(self):
+    def test_the_endpoint_of_a_target_that_the_project_does_not_have_is_refused(self):
         with pytest.raises(ConflictError, match="which the project file does not have") as error:
             self.check(owning(), self.STAGING_TOO)
         assert "name this project" in error.value.hint
@@ -188,7 +188,7 @@ class TestWhatWouldBeLeftBehind:
             "of nobody",
         ],
     )
-    def test_what_cannot_be_the_targets_is_no_concern(self, own, tags):
+    def test_endpoints_of_siblings_other_projects_and_nobody_pass(self, own, tags):
         self.check(own, tags)
 
 

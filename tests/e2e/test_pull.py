@@ -8,7 +8,7 @@ TARGETS = ("gcp", "aws")
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_deployed_comes_back(terminal, target):
+def test_a_deployed_model_is_pulled_unchanged(terminal, target):
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     out = terminal.ok("pull", terminal.model, "-t", target, "--into", f"back/{target}")
     assert f"{terminal.model} v1-" in out
@@ -19,7 +19,7 @@ def test_what_was_deployed_comes_back(terminal, target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_not_deployed_is_a_usage_error_that_names_what_was(terminal, target):
+def test_a_pull_of_an_unknown_version_is_a_usage_error_that_names_the_known_ones(terminal, target):
     terminal.ok("deploy", terminal.model, "-t", target, "--version", "1")
     code, out, err = terminal.run(
         "pull", terminal.model, "-t", target, "--version", "7", "--into", "back"

@@ -75,7 +75,7 @@ def test_a_guarded_release_waits_for_its_approval_and_rolls_back(terminal):
     assert ask(terminal, "guarded") == [2.5, 4.5]
 
 
-def test_what_cannot_be_is_refused_before_anything_is_sent(terminal):
+def test_invalid_serverless_fields_are_refused_before_anything_is_sent(terminal):
     command = ("deploy", terminal.model, "-t", "serverless")
     for field, sentence in (
         ("serverless_memory_mb=1000", "1024, 2048, 3072"),

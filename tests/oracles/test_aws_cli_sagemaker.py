@@ -54,7 +54,7 @@ def shorthand(value) -> str:
     return json.dumps(value)
 
 
-def test_who_one_is(aws):
+def test_the_caller_identity_is_that_of_the_offline_account(aws):
     assert aws("sts", "get-caller-identity")["Account"] == "000000000000"
 
 
@@ -106,7 +106,7 @@ def test_from_a_folder_to_an_answer_and_away_again(aws, run, models, fresh, tmp_
     assert f'Could not find endpoint "{shown["EndpointArn"]}"' in err
 
 
-def test_what_the_service_refuses_is_reported_in_its_words(run):
+def test_the_aws_cli_prints_the_services_refusals(run):
     code, _, err = run(
         "sagemaker", "create-endpoint", "--endpoint-name", "a_b", "--endpoint-config-name", "c"
     )

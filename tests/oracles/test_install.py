@@ -55,7 +55,7 @@ def built(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["*.tar.gz", "*.whl"])
-def test_what_is_installed_releases_to_both_clouds(built, tmp_path, shared_models, kind):
+def test_an_installed_archive_releases_to_both_clouds(built, tmp_path, shared_models, kind):
     bin_folder = tmp_path / "venv" / "bin"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     archive = next(built.glob(kind))

@@ -142,7 +142,7 @@ def test_a_deployment_is_rehearsed_by_run_local(shell):
         (("-m", "models:/half/1", "-C", "override=golden"), "an override needs a reason"),
     ],
 )
-def test_what_cannot_be_deployed_is_refused_in_a_sentence(shell, options, sentence):
+def test_invalid_deployments_are_refused_in_a_sentence(shell, options, sentence):
     assert sentence in shell.refusal("create", "--name", "other", *options)
 
 

@@ -69,7 +69,7 @@ def test_an_omitted_field_is_reported_with_its_reason():
         },
     )
 )
-def test_what_ai_platform_takes_becomes_a_target_that_vertex_takes(old_fields):
+def test_the_mapped_fields_of_any_ai_platform_target_are_valid_for_vertex(old_fields):
     if "accelerator_count" in old_fields:
         old_fields["accelerator_type"] = "NVIDIA_TESLA_T4"
     fields = moved(bucket="gs://some-bucket", project="p", **old_fields).fields

@@ -85,7 +85,7 @@ def test_instances_that_are_not_a_list_are_refused(client, instances):
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j, {(1, 2): 3}])
-def test_what_json_cannot_hold_is_refused(client, value):
+def test_a_value_that_has_no_json_form_is_refused(client, value):
     with pytest.raises(UserError, match="cannot be sent as JSON"):
         client.predict([value])
 

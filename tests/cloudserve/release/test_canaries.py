@@ -36,6 +36,6 @@ def test_a_canary_without_anybody_for_the_rest_is_refused(releases):
 
 
 @pytest.mark.parametrize("percent", [0, 101, -1])
-def test_what_is_no_percentage_is_refused(releases, percent):
+def test_an_invalid_percentage_is_refused(releases, percent):
     with pytest.raises(UserError, match="is not a percentage of the traffic"):
         releases().promote("123", percent=percent)

@@ -110,7 +110,7 @@ VERBS = pytest.mark.parametrize(
 
 @AFTER
 @VERBS
-def test_what_is_killed_before_its_first_entry_has_changed_nothing(
+def test_a_release_killed_before_its_first_entry_has_changed_nothing(
     terminal, after, verb, arguments
 ):
     """No later verb has to know of it: beside its lock, only the bucket itself may be new."""

@@ -354,7 +354,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(releases, p
     assert {"commit", "dirty", "time", "tool", "schema"} <= set(manifest)
 
 
-def test_what_the_platform_warns_of_is_reported_before_anything_is_sent(releases, platform):
+def test_the_platforms_warnings_are_the_first_lines_of_a_release_with_actions(releases, platform):
     lines = []
     platform.warnings = ("the image goes away",)
     releases(lines).deploy(123)

@@ -11,7 +11,7 @@ from cloudserve.storage import pool
 from cloudserve.storage.retry import StoppedError
 
 
-def test_what_a_task_returns_is_done_before_new_tasks_are_begun():
+def test_tasks_returned_by_a_task_run_before_waiting_tasks():
     done = []
 
     def note(name, follow=()):

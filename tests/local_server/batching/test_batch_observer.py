@@ -72,7 +72,7 @@ def test_requests_and_the_batch_they_make_are_reported(model, wrapped, clock, he
     assert wrapped.waiting == 0
 
 
-def test_what_is_refused_before_it_is_queued_is_not_a_request_of_a_batch(wrapped, heard):
+def test_a_request_refused_before_the_queue_is_not_observed(wrapped, heard):
     with pytest.raises(StatusError, match="at least one dimension"):
         asyncio.run(wrapped.submit("serving_default", {"x": np.float32(1)}))
     assert heard == []

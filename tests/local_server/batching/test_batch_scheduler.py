@@ -75,7 +75,7 @@ def test_two_batches_run_at_once_in_two_threads(scheduler):
         one.completion.wait()
 
 
-def test_what_a_thread_leaves_behind_is_looked_after_by_the_other(scheduler):
+def test_a_busy_threads_other_queue_is_run_by_the_second_thread(scheduler):
     slow, busy = Work(batch_timeout_micros=1000), Work()
     busy.go_on.clear()
     waiting = task()

@@ -94,7 +94,7 @@ def test_every_field_is_read(text, field, value):
         ("thread_pool_name { value: '\\xff' }", "invalid start byte"),
     ],
 )
-def test_what_is_not_such_a_message_is_refused_with_the_place(tmp_path, caplog, text, hint):
+def test_an_invalid_parameters_file_is_refused_and_the_place_logged(tmp_path, caplog, text, hint):
     path = tmp_path / "batching.txt"
     path.write_text(text)
     with pytest.raises(StatusError) as caught:
@@ -182,7 +182,7 @@ def test_a_pool_of_no_threads_is_refused(threads):
         ),
     ],
 )
-def test_what_no_queue_can_keep_fails_the_load(parameters, message):
+def test_impossible_queue_parameters_fail_the_load(parameters, message):
     with pytest.raises(LoadError) as caught:
         check_queues(BatchingParameters(**parameters))
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
@@ -197,7 +197,7 @@ def test_what_no_queue_can_keep_fails_the_load(parameters, message):
         {"max_batch_size": 4, "max_execution_batch_size": 5},
     ],
 )
-def test_what_a_queue_can_keep_is_taken(parameters):
+def test_possible_queue_parameters_are_accepted(parameters):
     check_queues(BatchingParameters(**parameters))
 
 

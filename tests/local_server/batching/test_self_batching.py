@@ -165,13 +165,13 @@ def test_the_first_answers_are_those_of_requests_that_ran_alone(wrapped, model):
     assert model.calls[:2] == [[1], [3]]
 
 
-def test_what_is_slow_runs_in_a_batch_thread(wrapped, model, prove):
+def test_a_slow_model_runs_in_a_batch_thread(wrapped, model, prove):
     prove(wrapped, model, seconds=1.0)
     assert gather(wrapped, x(4), x(5)) == [[8], [10]]
     assert model.threads[0] is not threading.current_thread()
 
 
-def test_what_waits_for_a_busy_thread_runs_together(wrapped, model, prove):
+def test_requests_that_wait_for_a_busy_thread_run_as_one_batch(wrapped, model, prove):
     prove(wrapped, model, seconds=1.0)
 
     async def main():

@@ -93,7 +93,9 @@ def test_there_are_no_logs(clouds):
     logs.close()
 
 
-def test_what_the_gcs_client_uploads_is_served(clouds, models, monkeypatch, poll_until, fresh):
+def test_a_model_that_the_gcs_client_uploaded_is_served(
+    clouds, models, monkeypatch, poll_until, fresh
+):
     with warnings.catch_warnings():
         # google-api-core asks for grpcio-status, which none of these clients use.
         warnings.simplefilter("ignore", ImportWarning)

@@ -128,7 +128,7 @@ def test_the_signature_is_named_or_the_default():
         ({"examples": [{"x": {"b64": "-"}}]}, "Unable to base64 decode"),
     ],
 )
-def test_what_is_not_a_list_of_examples_is_refused(document, text):
+def test_a_body_that_is_not_a_list_of_examples_is_refused(document, text):
     assert refusal(document) == text
 
 

@@ -132,7 +132,7 @@ def test_any_bytes_are_taken_alike(body, run_bytes):
 )
 @pytest.mark.parametrize("dtype", ["float32", "string"])
 @pytest.mark.parametrize("run_bytes", [1, 4, 9, 20])
-def test_what_stands_at_the_edges_of_pieces_is_taken_alike(body, dtype, run_bytes):
+def test_bodies_cut_at_any_edge_are_decoded_as_whole_ones(body, dtype, run_bytes):
     same(body, signature(dtype), run_bytes)
 
 

@@ -51,7 +51,7 @@ def test_many_outputs_are_an_object_in_columns():
     assert encode_columns(outputs) == b'{\n    "outputs": {"a":0.1,"b":[[1,2]]}\n}'
 
 
-def test_what_is_not_finite_is_written_in_words_beside_the_shortest_floats():
+def test_non_finite_floats_are_written_as_words_and_others_in_the_shortest_form():
     array = np.array([0.1, np.nan, np.inf, -np.inf], np.float32)
     assert encode_rows({"y": array}) == b'{\n    "predictions": [0.1,NaN,Infinity,-Infinity]\n}'
     several = json.loads(encode_rows({"y": array, "z": array[:, None]}))["predictions"]
@@ -132,7 +132,7 @@ def test_numbers_read_back_as_the_very_same(data, dtype, by_row):
 
 
 @given(st.data(), st.sampled_from([*NUMBERS, "string"]))
-def test_what_is_written_is_taken_back_as_a_request(data, dtype):
+def test_a_response_is_read_back_as_a_request(data, dtype):
     if dtype == "string":
         values = data.draw(st.lists(st.binary(max_size=5), min_size=1))
         array, alias = strings(*values), data.draw(st.sampled_from(["x", "x_bytes"]))

@@ -61,7 +61,7 @@ def test_strings_are_their_bytes_with_rapidjsons_escapes():
     )
 
 
-def test_what_is_empty_has_no_lines():
+def test_empty_lists_are_written_on_one_line():
     assert PRETTY.rows({"y": np.zeros(0)}) == b'{\n    "predictions": []\n}'
     assert PRETTY.columns({"y": np.zeros((1, 0))}) == (b'{\n    "outputs": [\n        []\n    ]\n}')
 
@@ -102,7 +102,7 @@ OUTPUTS = [{}, {"y": np.array(1.0)}, {"y": np.zeros(1, np.complex64)}]
 
 
 @pytest.mark.parametrize("outputs", OUTPUTS)
-def test_what_the_compact_layout_refuses_is_refused_alike(outputs):
+def test_both_layouts_refuse_alike(outputs):
     def refusal(encode):
         with pytest.raises(StatusError) as caught:
             encode(outputs)

@@ -137,7 +137,9 @@ def test_the_inputs_of_a_request_share_one_room(messages):
         ("DT_FLOAT", [-1], {}, 0),
     ],
 )
-def test_what_a_shape_states_is_counted_without_making_it(messages, dtype, shape, values, size):
+def test_the_bytes_of_a_stated_shape_are_counted_without_an_array(
+    messages, dtype, shape, values, size
+):
     assert stated_bytes(tensor(messages, dtype, shape, **values)) == size
 
 

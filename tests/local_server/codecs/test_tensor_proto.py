@@ -80,19 +80,19 @@ def written(tensor_proto, array, **options):
 
 
 @given(array=ARRAYS)
-def test_what_tensorflow_writes_is_read(tf, array):
+def test_tensors_that_tensorflow_writes_are_read(tf, array):
     proto = tf.make_tensor_proto(array, dtype=array.dtype)
     same(from_tensor_proto(proto), array)
 
 
 @given(array=ARRAYS, as_content=st.booleans())
-def test_what_is_written_tensorflow_reads(tf, tensor_proto, array, as_content):
+def test_tensorflow_reads_the_written_tensors(tf, tensor_proto, array, as_content):
     proto = written(tensor_proto, array, as_content=as_content)
     same(tf.make_ndarray(tensor_proto.FromString(proto.SerializeToString())), array)
 
 
 @given(array=ARRAYS, as_content=st.booleans())
-def test_what_is_written_is_read(tensor_proto, array, as_content):
+def test_written_tensors_are_read_back(tensor_proto, array, as_content):
     same(from_tensor_proto(written(tensor_proto, array, as_content=as_content)), array)
 
 
@@ -240,7 +240,7 @@ def test_bytes_other_than_0_and_1_are_true(tensor_proto):
         ("DT_STRING", [1], {"tensor_content": b"\xff" * 12}),
     ],
 )
-def test_what_is_not_a_tensor_is_refused(tensor_proto, dtype, shape, fields):
+def test_an_invalid_tensor_is_refused(tensor_proto, dtype, shape, fields):
     with pytest.raises(TensorProtoError):
         from_tensor_proto(proto_of(tensor_proto, dtype, shape, **fields))
 

@@ -53,7 +53,7 @@ def test_tensorflow_reads_what_is_framed(tf, path, records):
 
 @FAST
 @given(RECORDS)
-def test_what_tensorflow_writes_is_read_and_framed_alike(tf, path, records):
+def test_records_are_read_and_framed_as_tensorflow_does(tf, path, records):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(record)

@@ -66,7 +66,7 @@ wanted = st.builds(
 @example([b'{"instances": {"a": [1, 2]}}'], signature(shape=(None,)))
 @example([b"[[1, 2]]"], signature())
 @example([b'{"instances": [[1, 2], [3]]}', b'{"instances": [[1, 2]]}'], signature())
-def test_what_is_read_is_what_the_general_path_reads(requests, chosen):
+def test_rows_read_together_equal_those_of_the_general_path(requests, chosen):
     _, rows = read(requests, chosen)
     assert len(rows.sizes) == len(rows.by_row) == len(requests)
     for body, by_row, part in zip(requests, rows.by_row, parts(rows), strict=True):

@@ -39,7 +39,7 @@ def test_without_a_sampling_rate_nothing_is_chosen_as_with_upstreams_sampler():
     assert config.sampling_rate == 0
 
 
-def test_what_only_googles_own_servers_sample_by_is_ignored():
+def test_sampling_fields_of_googles_own_servers_are_ignored():
     assert logging(
         """logging_config {
           log_collector_config { filename_prefix: "/logs/m" }
@@ -112,7 +112,7 @@ def test_the_messages_are_those_of_the_generated_package():
         ),
     ],
 )
-def test_what_cannot_be_logged_is_refused(collector, rate, code, text):
+def test_an_invalid_logging_config_is_refused(collector, rate, code, text):
     with pytest.raises(StatusError) as caught:
         logging(
             f"logging_config {{ log_collector_config {{ {collector} }} "

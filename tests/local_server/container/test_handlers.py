@@ -204,7 +204,7 @@ def output_handler(response, context):
         assert running.invoke(b"").body == b"seen"
 
 
-class TestWhatGoesWrong:
+class TestFailures:
     def test_an_exception_is_the_answer(self, answering, traceback_told):
         running = answering("raise ValueError('no such thing')")
         assert running.invoke(b"") == Answer(500, b'{"error": "no such thing"}')
@@ -223,7 +223,7 @@ class TestWhatGoesWrong:
     def test_an_invalid_answer_is_reported(self, answering, line, message):
         assert answering(line).invoke(b"") == Answer(500, json.dumps({"error": message}).encode())
 
-    def test_one_that_exits_is_started_again(self, answering):
+    def test_a_handler_that_exits_is_started_again(self, answering):
         running = answering(
             "if data.read() == b'exit':",
             "    print('going now', flush=True)",
@@ -243,7 +243,7 @@ class TestWhatGoesWrong:
         assert running.invoke(b"").status == 502
         assert running.invoke(b"").status == 502
 
-    def test_one_that_hangs_is_killed_and_started_again(self, answering):
+    def test_a_handler_that_hangs_is_killed_and_started_again(self, answering):
         running = answering(
             "if data.read() == b'hang':",
             "    while True: pass",
@@ -268,7 +268,7 @@ class TestWhatGoesWrong:
         running.run(running.container.stop())
         assert any(message.startswith("inference.py: xxx") for message in caplog.messages)
 
-    def test_what_it_writes_into_the_connection_is_an_error_of_that_request(self, answering):
+    def test_garbage_in_the_connection_fails_that_request_alone(self, answering):
         running = answering(
             "if data.read() == b'break':",
             "    os.write(int(sys.argv[1]), b'garbage' * 10)",
@@ -277,7 +277,7 @@ class TestWhatGoesWrong:
         assert running.invoke(b"break").status in {502, 504}
         assert running.invoke(b"").body == b"fine"
 
-    def test_what_it_started_ends_with_it(self, answering, tmp_path):
+    def test_processes_that_a_handler_started_end_with_the_container(self, answering, tmp_path):
         running = answering(
             "import fcntl, subprocess",
             f"lock = open({str(tmp_path / 'lock')!r}, 'w')",

@@ -59,7 +59,7 @@ def test_the_name_none_means_no_name():
         ("SAGEMAKER_TFS_INSTANCE_COUNT", "0", "is less than 1: 0"),
     ],
 )
-def test_what_the_image_does_not_start_with(name, value, message):
+def test_invalid_variables_of_the_image_are_refused(name, value, message):
     with pytest.raises(ModelError, match=message):
         read_settings({name: value})
 

@@ -45,7 +45,7 @@ def test_nothing_is_quick_of_what_nothing_is_known():
     assert not LatencyEstimate().is_quick(0)
 
 
-def test_what_is_no_larger_than_a_quick_request_is_quick():
+def test_a_request_no_larger_than_a_quick_one_is_quick():
     latency = LatencyEstimate()
     latency.record_threaded(100, *QUICK)
     latency.record_threaded(200, *SLOW)
@@ -138,7 +138,7 @@ def test_signatures_that_do_not_exist_are_not_kept(served):
     assert not inference.latencies._latencies
 
 
-def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
+def test_the_time_of_a_request_that_failed_on_the_loop_counts(served, monkeypatch):
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
     clock = iter((0.0, ENDLESS))
@@ -149,7 +149,7 @@ def test_what_failed_on_the_loop_counts_as_well(served, monkeypatch):
     assert not latency(inference).is_quick(0)
 
 
-def test_what_takes_the_exact_parser_is_read_in_a_thread_whatever_the_latency(served):
+def test_a_body_for_the_exact_parser_is_read_in_a_thread_at_any_latency(served):
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
     assert ask(inference, b'{"instances": [NaN]}') == b'{\n    "predictions": [NaN]\n}'

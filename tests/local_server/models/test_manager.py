@@ -78,7 +78,7 @@ def test_the_highest_available_version_is_the_latest():
         assert servable.version == 9
 
 
-def test_what_does_not_exist_is_reported_with_tensorflow_servings_text():
+def test_unknown_models_versions_and_labels_have_tensorflow_servings_texts():
     manager = loaded(1)
     assert refusal(manager, "n") == (Code.NOT_FOUND, "Servable not found for request: Latest(n)")
     assert refusal(manager, "m", 9) == (
@@ -201,7 +201,7 @@ def test_an_unload_continues_when_its_waiter_is_cancelled():
     asyncio.run(main())
 
 
-def test_what_is_not_available_cannot_be_unloaded():
+def test_a_version_is_unloaded_only_once():
     manager = loaded(1)
     asyncio.run(manager.unload("m", 1))
     with pytest.raises(StatusError, match=r"Specific\(m, 1\)"):

@@ -190,7 +190,7 @@ def test_examples_written_as_json_are_the_same_examples(clients, taxi_examples):
     assert [scores[1][1] for scores in answer["results"]] == pytest.approx(TIPS, abs=5e-4)
 
 
-def test_what_is_no_example_is_an_error_of_the_request(clients):
+def test_bytes_that_are_not_an_example_are_an_error_of_the_request(clients):
     model = "tfx_taxi_estimator"
     body = {"signature_name": "predict", "instances": [b64(b"garbage\xff")]}
     status, answer = clients.rest(f"{model}:predict", body)
@@ -247,7 +247,9 @@ def test_a_keras_3_model_that_tensorflow_serving_cannot_serve(clients):
         ("cassava_tfhub", "1", "NOT_FOUND", "variables/variables.data-00000-of-00001"),
     ],
 )
-def test_what_cannot_be_loaded_says_why_in_one_line(clients, model, version, code, reason):
+def test_a_version_that_does_not_load_has_its_reason_in_one_line(
+    clients, model, version, code, reason
+):
     status, answer = clients.rest(model)
     (state,) = answer["model_version_status"]
     assert (status, state["version"], state["state"]) == (200, version, "END")

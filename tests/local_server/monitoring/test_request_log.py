@@ -253,7 +253,7 @@ def test_requests_that_find_the_queue_full_are_dropped_and_counted(
     assert len(read(tmp_path)) == 1 + kept
 
 
-def test_what_comes_after_the_close_is_dropped(start, tmp_path, results):
+def test_a_request_after_the_close_is_dropped(start, tmp_path, results):
     log, inference = start()
     log.close(20)
     inference.run(predict(ModelSpec(NAME), x(1)))

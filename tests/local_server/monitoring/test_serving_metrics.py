@@ -262,7 +262,7 @@ def test_grpc_requests_count_by_their_method(metrics, api, kind):
 
 
 @pytest.mark.parametrize("name", ["MultiInference", "GetModelMetadata"])
-def test_what_tensorflow_serving_does_not_count_over_grpc_is_not_counted(metrics, name):
+def test_calls_that_tensorflow_serving_does_not_count_over_grpc_are_not_counted(metrics, name):
     call(metrics, name, succeed)
     assert sorted(lines(metrics, ":tensorflow:serving:request_count")) == []
 

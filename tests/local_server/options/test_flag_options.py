@@ -41,7 +41,7 @@ def options(*arguments):
         ),
     ],
 )
-def test_what_cannot_be_is_refused_with_tensorflow_servings_text(arguments, message):
+def test_contradictory_flags_are_refused_with_tensorflow_servings_text(arguments, message):
     with pytest.raises(StatusError) as caught:
         flag_options(parse_flags(arguments))
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
@@ -125,7 +125,7 @@ def test_flags_without_effect_are_logged_in_one_line(caplog):
     assert caplog.messages == [f"ignored, no effect in this server: {names}"]
 
 
-def test_what_a_json_body_may_take_is_set_by_flags():
+def test_flags_set_the_limits_of_json_bodies():
     assert options("--rest_api_port=1").rest.limits == JsonLimits(100 * 2**20, 2**22)
     flags = ["--rest_api_port=1", "--rest_api_max_inflated_bytes=7", "--rest_api_max_json_values=9"]
     assert options(*flags).rest.limits == JsonLimits(inflated_bytes=7, values=9)

@@ -58,7 +58,7 @@ def test_a_value_that_does_not_parse_makes_the_line_unusable(argument, problem):
 @pytest.mark.parametrize(
     "argument", ["--nonsense=1", "-port=1", "port=1", "--port", "x", "--enable_batchin"]
 )
-def test_what_is_not_a_flag_is_unknown_and_the_line_stays_usable(argument):
+def test_an_unknown_argument_leaves_the_other_flags_usable(argument):
     flags = parse_flags([argument, "--model_name=m"])
     assert flags.unknown == (argument,)
     assert flags.is_usable

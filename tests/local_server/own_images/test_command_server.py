@@ -70,7 +70,7 @@ def running(group: int) -> list[str]:
         ("exits", r"ended with exit code 3; it last wrote: no weights found"),
     ],
 )
-def test_what_is_not_healthy_in_time_fails_with_the_reason(folder, mode, reason):
+def test_a_command_that_is_not_healthy_in_time_fails_with_the_reason(folder, mode, reason):
     server = CommandServer(launch(folder, mode, 1.0))
     with pytest.raises(ModelError) as error:
         asyncio.run(server.start())

@@ -52,7 +52,7 @@ def test_tensorflow_1_restores_the_copy_and_answers_as_keras(keras_save, tmp_pat
         assert session.run(spec.outputs[0].tensor_name, feeds).tolist() == expected.tolist()
 
 
-def test_what_was_changed_is_shown(keras_save, tmp_path, capsys):
+def test_the_changes_of_a_repair_are_printed(keras_save, tmp_path, capsys):
     assert run(["repair", str(keras_save[0]), str(tmp_path / "2")]) == 0
     assert capsys.readouterr().out == (
         f"wrote {tmp_path / '2'}\n"

@@ -88,7 +88,7 @@ def test_anything_else_is_refused_and_not_run(text, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["np.ones((-1,))", "1 / 0", "np.ones('a')", "np.arange()"])
-def test_what_numpy_refuses_is_told_in_its_words(text):
+def test_an_expression_that_numpy_refuses_is_refused_with_numpys_words(text):
     with pytest.raises(UserError, match="is not an input: "):
         evaluate(text)
 

@@ -83,7 +83,7 @@ def test_a_missing_gpu_is_refused(words, gpus, message):
         (("cpu:64",), "cpu:64 is out of range: there may be 64 CPU devices"),
     ],
 )
-def test_what_is_no_device_is_refused_when_the_options_are_made(words, message):
+def test_invalid_devices_are_refused_when_the_options_are_made(words, message):
     with pytest.raises(StatusError) as caught:
         SessionOptions(devices=words)
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARGUMENT, message)
@@ -191,7 +191,7 @@ def test_every_node_stands_on_the_replicas_device(
     restored.session.close()
 
 
-def test_what_a_model_puts_on_the_cpu_stays_there_beside_a_gpu(shared_models):
+def test_nodes_that_a_model_puts_on_the_cpu_stay_there_beside_a_gpu(shared_models):
     graph = read_meta_graph(shared_models / "tfs_half_plus_two_tf2/123", ("serve",)).graph_def
     pin(graph, Device("GPU", 0))
     devices = {node.op: node.device for node in nodes(graph)}

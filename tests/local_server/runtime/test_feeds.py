@@ -99,7 +99,7 @@ def test_only_the_outputs_that_are_requested_come_back(model):
     assert set(model.run("product", inputs)) == {"y", "rank"}
 
 
-def test_what_only_other_outputs_need_is_not_computed(tmp_path):
+def test_nodes_that_only_other_outputs_need_are_not_computed(tmp_path):
     v1 = tf.compat.v1
     with v1.Session(graph=tf.Graph()) as session:
         text = v1.placeholder(tf.string, name="text")
@@ -167,7 +167,7 @@ def test_an_input_that_is_missing_is_reported_as_tensorflow_tells_it(model, miss
     )
 
 
-def test_what_a_signature_does_not_take_is_ignored(model):
+def test_an_input_that_the_signature_does_not_have_is_ignored(model):
     outputs = model.run("string", {"x": np.array([b"a"]), "y": np.ones(3)})
     assert outputs["y"].tolist() == [b"a"]
 

@@ -62,7 +62,7 @@ def test_a_quantized_output_is_no_json_in_tensorflow_servings_words(model):
 
 
 @pytest.mark.parametrize("name", ["resource", "variant"])
-def test_what_lives_in_the_process_is_refused_by_the_outputs_name(model, name):
+def test_resources_and_variants_are_refused_by_the_outputs_name(model, name):
     with pytest.raises(StatusError) as caught:
         ask(model, name, "double")
     assert (caught.value.code, caught.value.message) == (

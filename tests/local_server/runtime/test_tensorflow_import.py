@@ -49,7 +49,7 @@ def test_memory_comes_from_the_c_library_unless_the_user_says_otherwise(variable
     assert done.stdout.decode().strip() == used
 
 
-def test_what_is_not_chatter_is_let_through_in_order(capfd):
+def test_lines_other_than_chatter_are_written_in_order(capfd):
     with tensorflow.without_chatter():
         os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\n")
         os.write(2, b"first\nI0000 00:00:1 1 port.cc:153] oneDNN is on\nsecond\n")
@@ -57,7 +57,7 @@ def test_what_is_not_chatter_is_let_through_in_order(capfd):
     assert capfd.readouterr().err == "first\nsecond\nthird\n"
 
 
-def test_what_was_held_back_is_written_when_the_block_fails(capfd):
+def test_held_back_lines_are_written_when_the_block_fails(capfd):
     def fail():
         os.write(2, b"why\n")
         raise ValueError("it failed")

@@ -123,7 +123,9 @@ def test_a_file_that_cannot_be_used_keeps_the_previous_certificates(
     assert "BEGIN" not in message
 
 
-def test_who_has_to_show_a_certificate_does_not_change(file, first, second, authority, caplog):
+def test_the_requirement_of_client_certificates_does_not_change(
+    file, first, second, authority, caplog
+):
     certificates = at_every_look(file)
     write(file, second, custom_ca=authority.certificate, client_verify=True)
     assert certificates.current().certificate == first.certificate.encode()

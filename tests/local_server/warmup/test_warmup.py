@@ -267,7 +267,7 @@ def test_a_file_that_is_not_a_tfrecord_file_is_reported(refused, messages):
     )
 
 
-def test_what_stands_before_the_damage_has_run(refused, noted, messages):
+def test_records_before_the_damage_have_run(refused, noted, messages):
     whole = frame(predict(messages, 1).SerializeToString())
     code, text = refused(predict(messages, 1), raw=whole[:-1])
     assert code is Code.DATA_LOSS

@@ -119,7 +119,9 @@ def test_fields_that_contradict_each_other_are_refused(fields, message):
     assert error.value.where.startswith("f:1.")
 
 
-def test_what_the_runtime_does_not_restore_is_refused_before_anything_is_sent(nobody, provider_at):
+def test_variables_that_the_runtime_does_not_restore_are_refused_before_any_request(
+    nobody, provider_at
+):
     with pytest.raises(ModelError, match="Could not find variable dense/bias"):
         provider_at(nobody).check(Artifact("2.11.0", 10, 1, unrestored=("dense/bias",)))
 

@@ -41,7 +41,7 @@ def ask(provider):
     return json.loads(provider.predict(MODEL, b'{"instances": [1.0]}'))["predictions"]
 
 
-def test_what_is_deployed_is_read_asked_promoted_and_rolled_back(on, deployed):
+def test_a_deployment_of_a_removed_image_is_read_asked_promoted_and_rolled_back(on, deployed):
     one, two = deployed
     provider = on(GONE)
     assert (live(provider.read(MODEL).deployment), ask(provider)) == ({one.id: 1.0}, [2.5])

@@ -152,7 +152,7 @@ def test_a_refused_load_is_overridden(releases, platform, versions, monkeypatch)
     assert rulings(outcome) == [("load", "overridden")]
 
 
-def test_what_the_platform_would_refuse_of_any_model_is_raised_before_anything_is_written(
+def test_a_platform_refusal_that_no_gate_covers_is_raised_before_the_first_write(
     releases, platform, versions, monkeypatch
 ):
     def check(artifact):

@@ -100,7 +100,7 @@ def test_a_later_step_says_that_the_version_has_traffic(
     assert tuple(step.sentence.partition(" to v2-")[2][13:] for step in steps) == ends
 
 
-def test_where_one_revision_cannot_be_asked_the_local_server_answers_with_the_uploaded_files(
+def test_without_requests_to_one_revision_the_local_server_answers_with_the_uploaded_files(
     releases, platform, versions, answers, monkeypatch
 ):
     asked_alone(platform, monkeypatch, "the endpoint's traffic decides who answers")

@@ -111,7 +111,7 @@ def test_requests_that_the_live_revision_refuses_too_are_left_out():
     assert stopwatch.times["new"] == []
 
 
-def test_where_one_revision_cannot_be_asked_the_gate_refuses_and_says_why(
+def test_without_requests_to_one_revision_the_gate_refuses_with_the_reason(
     releases, platform, two, monkeypatch
 ):
     why = staticmethod(lambda reading, revision_id: "the traffic decides who answers")

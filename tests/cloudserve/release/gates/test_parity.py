@@ -109,7 +109,7 @@ def test_other_requests_than_the_approved_ones_make_a_plan_out_of_date(releases,
         releases(gates=gates(requests=7)).apply(plan)
 
 
-def test_where_the_revision_cannot_be_asked_the_gate_refuses_and_says_why(
+def test_without_requests_to_the_revision_the_gate_refuses_with_the_reason(
     releases, platform, two, monkeypatch
 ):
     why = staticmethod(lambda reading, revision_id: "the traffic decides who answers")

@@ -240,7 +240,7 @@ def test_a_plan_comes_back_from_its_file_as_it_was(tmp_path_factory, plan):
         ("", "the file is not a plan: "),
     ],
 )
-def test_what_is_no_plan_is_refused_with_what_to_do(tmp_path, text, message):
+def test_a_file_that_is_not_a_plan_is_refused_with_its_path_and_a_hint(tmp_path, text, message):
     file = tmp_path / "plan.json"
     file.write_text(text)
     with pytest.raises(UserError, match=re.escape(message)) as caught:

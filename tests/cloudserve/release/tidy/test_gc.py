@@ -103,7 +103,7 @@ def test_the_newest_stay_and_older_ones_leave_platform_and_bucket(five, platform
     assert not five().gc(3).changed
 
 
-def test_what_is_live_and_what_a_rollback_goes_back_to_stay_however_old(five):
+def test_the_live_revision_and_the_one_of_a_rollback_stay_at_any_age(five):
     five().promote("1")
     plan = five().plan_gc(1)
     assert kept(plan) == {
@@ -113,7 +113,7 @@ def test_what_is_live_and_what_a_rollback_goes_back_to_stay_however_old(five):
     assert numbers(plan.removes) == [4, 3, 2]
 
 
-def test_what_was_deployed_last_stays(five):
+def test_the_last_deployed_revision_stays(five):
     five().undeploy("1")
     five().deploy(1)
     assert kept(five().plan_gc(1))[1] == "it was deployed last"
@@ -160,7 +160,7 @@ def test_revisions_of_an_unfinished_release_are_kept(five, platform):
     assert kept(five().plan_gc(1))[2].endswith("by ada is not finished")
 
 
-def test_what_was_live_before_the_model_was_taken_down_stays(five, platform):
+def test_the_live_revision_before_an_undeploy_stays(five, platform):
     five().undeploy(everything=True)
     sent = list(platform.blobs.uploads)
     assert numbers(five().gc(1).plan.removes) == [4, 3, 2, 1]

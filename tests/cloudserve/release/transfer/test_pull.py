@@ -36,7 +36,7 @@ def test_a_pull_into_what_it_made_changes_nothing(releases, tmp_path):
     assert not releases().pull(tmp_path / "model").changed
 
 
-def test_where_nothing_is_live_the_newest_is_pulled(releases, platform, tmp_path):
+def test_without_a_live_revision_the_newest_is_pulled(releases, platform, tmp_path):
     releases().deploy(123)
     second = releases().deploy(124).plan.revision
     platform.traffic = {}

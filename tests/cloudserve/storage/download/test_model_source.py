@@ -90,7 +90,7 @@ def test_a_project_names_the_folder_of_a_bucket(tmp_path, base, environ, shared_
 
 
 @pytest.mark.parametrize("url", ["https://x/y", "s3://", "s3://bucket", "ftp://a/b"])
-def test_what_is_not_a_folder_of_a_bucket_is_refused(tmp_path, url):
+def test_a_url_that_is_not_a_folder_of_a_bucket_is_refused(tmp_path, url):
     path = tmp_path / "cloudserve.yaml"
     path.write_text(MODELS.format(url=url))
     with pytest.raises(ProjectError, match="neither a directory nor a folder of a bucket"):

@@ -157,7 +157,7 @@ def test_a_part_that_fails_ends_the_making_of_a_stream(store, monkeypatch):
     assert len(made) <= CONCURRENT_PARTS + 1
 
 
-def test_what_gcs_joined_of_other_bytes_than_were_sent_is_deleted(faces, gcs_at, bucket, big):
+def test_an_object_that_gcs_joined_from_other_bytes_is_deleted(faces, gcs_at, bucket, big):
     store = gcs_at(faces["gcs"], bucket)
     store.ensure(SILENT)
     upload = store.begin("big", {})

@@ -136,7 +136,7 @@ def test_longer_periods_end_at_the_minute_and_other_units_do_not_count(evaluate)
         ),
     ],
 )
-def test_what_is_not_evaluated_offline_is_refused_by_name(change, code, words):
+def test_invalid_and_unsupported_alarm_rules_are_refused_by_name(change, code, words):
     body = {key: value for key, value in (RULE | change).items() if value is not None}
     with pytest.raises(AwsError) as caught:
         read_rule("eu-west-1", body)

@@ -161,7 +161,7 @@ class TestModelsThatDoNotLoad:
         )
         assert ml.projects().models().versions().list(parent=model).execute() == {}
 
-    def test_what_the_model_refuses_is_an_error_in_a_successful_answer(self, ml, model, add):
+    def test_a_models_refusal_is_an_error_in_a_successful_answer(self, ml, model, add):
         add(model, "v1", "gs://models/double/1")
         answer = ml.projects().predict(name=model, body={"instances": ["text"]}).execute()
         assert list(answer) == ["error"]

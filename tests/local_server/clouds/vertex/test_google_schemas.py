@@ -245,7 +245,7 @@ def merged(body: dict, required: dict) -> dict:
 
 
 @pytest.mark.parametrize("name", JUDGED)
-def test_what_the_schema_allows_is_answered_by_the_services_rules(clouds, session, lived, name):
+def test_bodies_that_fit_the_schema_are_judged_by_the_services_rules(clouds, session, lived, name):
     method = BY_ID[name]
     schema = method["request"]["$ref"]
     fields = sorted(AIPLATFORM.schemas[schema]["properties"])
@@ -271,7 +271,7 @@ def test_what_the_schema_allows_is_answered_by_the_services_rules(clouds, sessio
 
 
 @pytest.mark.parametrize("name", ML_JUDGED)
-def test_what_ml_v1s_schema_allows_is_answered_by_ai_platforms_rules(clouds, session, name):
+def test_bodies_that_fit_ml_v1s_schema_are_judged_by_ai_platforms_rules(clouds, session, name):
     method = ML_BY_ID[name]
     schema = method["request"]["$ref"]
     fields = [*sorted(ML.schemas[schema]["properties"]), "autoScaling.minNodes", "labels.a"]

@@ -44,7 +44,9 @@ class TestUploads:
         assert vertex.done(request)["model"] == f"{vertex.parent}/models/digits"
         assert refused(request)[:2] == (409, "ALREADY_EXISTS")
 
-    def test_what_is_in_the_bucket_later_changes_no_model(self, vertex, clouds, models, fresh):
+    def test_deleting_the_artifact_leaves_the_uploaded_model_as_it_was(
+        self, vertex, clouds, models, fresh
+    ):
         clouds.upload(fresh, "m/", models / "double" / "1")
         name = vertex.upload(f"gs://{fresh}/m")["name"]
         with clouds.gcs() as client:

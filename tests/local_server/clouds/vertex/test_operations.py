@@ -212,7 +212,7 @@ class TestKeeping:
         assert vertex.call("DELETE", name) == (200, {})
         assert vertex.call("GET", name)[0] == 404
 
-    def test_one_under_way_cannot(self, slow):
+    def test_a_running_operation_cannot_be_deleted(self, slow):
         name = create_endpoint(slow.vertex)["name"]
         status, answer = slow.vertex.call("DELETE", name)
         assert (status, answer["error"]["status"]) == (400, "FAILED_PRECONDITION")

@@ -56,7 +56,7 @@ def tf_records(records: list[bytes], tmp_path_factory) -> bytes:
 
 class TestTfRecords:
     @pytest.mark.parametrize("records", [[], [b""], [b"a", b"", b"\xff" * 1000]])
-    def test_what_tensorflow_wrote_is_read(self, records, tmp_path_factory):
+    def test_tensorflows_record_files_are_read(self, records, tmp_path_factory):
         data = tf_records(records, tmp_path_factory)
         assert list(read_tf_records(io.BytesIO(data))) == records
 

@@ -76,7 +76,7 @@ class TestThePredictEnvelope:
             'Invalid JSON payload received. Unknown name "signature_name": Cannot find field.'
         )
 
-    def test_what_the_container_refuses_comes_as_its_body(self, served, post):
+    def test_a_containers_refusal_is_the_message_of_the_error(self, served, post):
         answer = post(served[0], "predict", b'{"instances": ["text"]}')
         error = answer.json()["error"]
         assert (answer.status_code, error["status"]) == (400, "INVALID_ARGUMENT")

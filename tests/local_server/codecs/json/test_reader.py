@@ -91,7 +91,7 @@ def test_malformed_json_is_reported_with_rapidjsons_text_and_offset(body, text, 
         (b"[1e2, 1E+2, 1.5, -0.0, 0] .", [100.0, 100.0, 1.5, -0.0, 0]),
     ],
 )
-def test_what_rapidjson_takes_beyond_plain_json(body, value):
+def test_rapidjsons_extensions_of_json_are_read_alike(body, value):
     read = parse_json(body)
     assert read == value
     assert repr(read) == repr(value)
@@ -114,7 +114,7 @@ def test_nesting_that_never_closes_is_refused():
     assert refusal(b"[" * 200_000) == "JSON Parse error: Invalid value. at offset: 200000"
 
 
-def test_what_takes_a_thread_too_long_to_read_token_by_token_is_refused(monkeypatch):
+def test_a_document_of_too_many_tokens_for_the_exact_parser_is_refused(monkeypatch):
     monkeypatch.setattr(reader, "_MOST_TOKENS", 9)
     assert parse_json(b'[NaN, {"a": 1}]x')[1] == {"a": 1}
     assert refusal(b'[NaN, "", {"a": 1}]x') == "JSON Parse error: Too many values. at offset: 17"
@@ -157,7 +157,7 @@ def test_any_bytes_are_a_value_or_an_invalid_argument(body):
 
 
 @given(st.text(alphabet='{}[]",:0123456789.eE+-\\utrfalsn \n', max_size=40))
-def test_what_looks_like_json_is_read_by_both_parsers_or_by_neither(text):
+def test_both_parsers_read_or_refuse_any_text_alike(text):
     body = text.encode()
     try:
         value = parse_json(body)

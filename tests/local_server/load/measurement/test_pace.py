@@ -44,7 +44,7 @@ def test_requests_that_are_too_late_are_counted_and_not_sent():
     assert open_loop.unsent(phases.end) == 9
 
 
-def test_what_is_left_of_the_warm_up_does_not_delay_the_measurement():
+def test_the_measurement_begins_on_time_whatever_the_warm_up_has_left():
     open_loop, _ = pace(rate=10, warm_up=1, seconds=1)
     assert taken(open_loop, 0) == [0]
     assert taken(open_loop, SECOND + 1) == [SECOND]

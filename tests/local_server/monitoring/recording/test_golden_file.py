@@ -113,7 +113,7 @@ def test_another_file_is_refused_and_left_as_it_is(begin, path, content):
     assert path.read_bytes() == content
 
 
-def test_what_is_not_a_regular_file_is_refused(begin, tmp_path):
+def test_a_folder_as_golden_file_is_refused(begin, tmp_path):
     with pytest.raises(UserError, match="not a regular file"):
         begin(tmp_path)
 

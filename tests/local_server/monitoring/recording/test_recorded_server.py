@@ -80,7 +80,7 @@ def predict_over_grpc(server, *values):
         return call(request.SerializeToString(), timeout=20)
 
 
-def test_what_users_ask_is_recorded_and_answered_alike_again(half, file):
+def test_requests_of_users_are_recorded_and_answered_alike_when_replayed(half, file):
     command = ServeCommand(grpc_port=0, recording=recording(str(file), environ={}))
 
     def work(server):

@@ -94,7 +94,7 @@ def test_no_host_is_taken_by_mistake(text):
     assert "\n" not in problem
 
 
-def test_what_is_refused_is_logged_and_its_body_is_not_read(caplog):
+def test_a_refused_request_is_logged_and_its_body_is_not_read(caplog):
     caplog.set_level(logging.WARNING)
     app = SameSite(Behind(), Sites(), refuse)
     head = Head("POST", "/b", "key=secret", {"host": "evil.example"})

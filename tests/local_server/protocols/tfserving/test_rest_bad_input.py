@@ -131,7 +131,7 @@ def test_a_request_that_is_wrong_is_a_clients_error_with_its_reason(connect, bod
         (b'{"signature_name": "string", "inputs": ["\\u0000", "\\ud83d\\ude00"]}', ["\0", "😀"]),
     ],
 )
-def test_what_looks_wrong_and_is_not_is_taken(connect, body, taken):
+def test_odd_bodies_that_tensorflow_serving_accepts_are_accepted(connect, body, taken):
     assert connect().post(SAME, body) == (200, {"outputs": taken})
 
 

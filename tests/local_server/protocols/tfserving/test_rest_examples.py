@@ -48,7 +48,7 @@ def test_the_context_is_part_of_every_example(client):
     assert regress(client, document) == (200, {"results": [4.5, 2.5]})
 
 
-def test_what_is_not_finite_goes_in_and_out(client):
+def test_non_finite_floats_are_read_and_written(client):
     body = b'{"signature_name": "regress_x_to_y", "examples": [{"x": NaN}, {"x": -Infinity}]}'
     assert client.ask("POST", f"{HALF}:regress", body)[2] == (
         b'{\n    "results": [NaN,-Infinity]\n}'

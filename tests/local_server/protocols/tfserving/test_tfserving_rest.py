@@ -86,7 +86,7 @@ def test_a_version_beyond_int64_is_refused_with_an_empty_body(client, version):
 
 
 @pytest.mark.parametrize("target", ["/", "/v2/models/m", "/v1", "/healthy"])
-def test_what_is_not_under_v1_is_not_found_in_html(client, target):
+def test_paths_outside_v1_are_not_found_in_html(client, target):
     status, headers, body = client.ask("GET", target)
     assert (status, headers["Content-Type"]) == (404, "text/html")
     assert b"<H1>Not Found</H1>" in body
@@ -137,7 +137,7 @@ def test_a_model_that_did_not_load_ends_with_its_reason_in_one_line(client, mode
         ("/v1/models/m/metadata", 404, "Servable not found for request: Latest(m)"),
     ],
 )
-def test_what_has_no_status_or_metadata_is_reported(client, target, status, text):
+def test_models_without_status_or_metadata_are_reported(client, target, status, text):
     assert client.get(target) == (status, {"error": text})
 
 

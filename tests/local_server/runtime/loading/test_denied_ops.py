@@ -81,7 +81,7 @@ def test_an_op_that_opens_no_file_is_reported_as_denied_alone(folder):
         load(folder / "prints", frozenset({"AddV2"}))
 
 
-def test_what_is_not_denied_loads_and_runs(folder):
+def test_a_model_whose_ops_are_not_denied_loads_and_runs(folder):
     import numpy as np
 
     model = load(folder / "writes", frozenset())
@@ -111,6 +111,6 @@ def test_lists_are_read(text, denied):
 
 
 @pytest.mark.parametrize("text", ["all", "ReadFile;WriteFile", "read_file", "Read File", "scan, x"])
-def test_what_is_no_list_is_refused(text):
+def test_a_text_that_is_not_a_list_of_ops_is_refused(text):
     with pytest.raises(UserError, match=r"--deny-ops: `.*` is neither `none` nor `scan` nor"):
         read_denied_ops(text)

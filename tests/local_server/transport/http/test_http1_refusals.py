@@ -69,7 +69,7 @@ def test_other_versions_are_505(serve, version):
     assert (status, message) == (505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
 
 
-def test_what_is_not_implemented_is_501(serve):
+def test_unimplemented_methods_and_transfer_encodings_are_501(serve):
     assert refused(serve, b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n")[0] == 501
     gzip = POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n"
     assert refused(serve, gzip) == (501, "the transfer encoding 'gzip, chunked' is not implemented")

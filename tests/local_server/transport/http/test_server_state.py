@@ -63,7 +63,7 @@ async def two():
     return await story.ask(Asker(story.events, "a"), Asker(story.events, "b"))
 
 
-def test_what_comes_in_one_turn_is_handled_before_any_of_it_is_answered():
+def test_requests_of_one_turn_are_all_handled_before_the_first_is_answered():
     assert summary(asyncio.run(two())) == [
         ("handled", "a"),
         ("handled", "b"),

@@ -254,7 +254,7 @@ def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fiel
         ),
     ],
 )
-def test_what_sagemaker_would_refuse_is_refused_before(fields, sentence, hint):
+def test_fields_that_sagemaker_refuses_are_refused_by_the_check(fields, sentence, hint):
     with pytest.raises(UserError) as error:
         checked(**fields)
     assert sentence in error.value.message

@@ -57,7 +57,7 @@ def test_a_policy_has_time_for_its_waits_and_names_the_alarms(update, key, size,
     bake=st.integers(0, 3600),
     count=st.integers(1, 40),
 )
-def test_what_the_checks_let_pass_the_service_model_and_the_offline_sagemaker_take(
+def test_update_policies_that_pass_the_checks_are_valid_requests(
     update, percent, wait, bake, count
 ):
     chosen = options(

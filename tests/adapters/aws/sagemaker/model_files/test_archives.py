@@ -161,7 +161,9 @@ def test_an_object_that_breaks_off_is_read_on_from_there(target, half_plus_two, 
     assert provider.blobs.read(key)[0] == before
 
 
-def test_how_far_a_large_archive_is_comes_line_by_line(target, tmp_path, half_plus_two, lines):
+def test_the_progress_of_a_large_archive_is_printed_in_tenths(
+    target, tmp_path, half_plus_two, lines
+):
     folder = tmp_path / "model"
     shutil.copytree(half_plus_two, folder)
     (folder / "weights").write_bytes(bytes(range(256)) * (96 << 10))  # 24 MiB, three parts

@@ -171,7 +171,9 @@ def test_an_op_without_a_kernel_is_refused_unless_an_accelerator_has_one(options
     assert "away on" in ending
 
 
-def test_what_tensorflow_serving_does_not_restore_is_refused_for_googles_images(options, located):
+def test_variables_that_tensorflow_serving_does_not_restore_are_refused_for_googles_images(
+    options, located
+):
     broken = Artifact("2.15.1", 1, 1, unrestored=("dense/bias", "dense/kernel"))
     with pytest.raises(ModelError, match="Could not find variable dense/bias") as error:
         check(broken, options(), located("EUROPE-WEST4"))
@@ -196,7 +198,7 @@ def test_an_image_that_is_tensorflow_serving_by_its_name_is_checked_as_a_prebuil
         check(newer, options(image=image), located("EUROPE-WEST4"))
 
 
-def test_what_a_rehearsal_of_a_container_of_ones_own_does_not_try_is_reported(options, located):
+def test_the_check_warns_that_a_rehearsal_does_not_run_an_own_image(options, located):
     own = options(image="us-docker.pkg.dev/p/r/serving:2.19")
     (text,) = check(Artifact("2.21.0", 1, 1), own, located("EUROPE-WEST4"))
     assert text == (

@@ -69,7 +69,9 @@ RECORDED = """\
 {"request":{"inst"""
 
 
-def test_what_a_server_recorded_is_shown_and_replayed(recorded, shared_models, capsys):
+def test_a_recorded_golden_file_is_shown_replayed_and_recorded_again(
+    recorded, shared_models, capsys
+):
     (recorded / "r.jsonl").write_text(RECORDED)
     assert run(["golden", "show", "r.jsonl"]) == 0
     facts, _, rows = capsys.readouterr().out.partition("\n\n")

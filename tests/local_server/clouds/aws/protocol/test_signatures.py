@@ -111,7 +111,7 @@ class TestTheOracle:
         assert caught.value.reason is Reason.MISMATCH
 
 
-class TestWhatIsWrong:
+class TestRefusedSignatures:
     def signed(self, service: str = "sagemaker") -> Head:
         request = unsigned("/", {}, b"{}")
         SigV4Auth(CREDENTIALS, service, "us-east-1").add_auth(request)

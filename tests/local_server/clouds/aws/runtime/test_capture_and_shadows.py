@@ -81,7 +81,7 @@ class TestCaptureAndShadows:
         aws.invoke(fresh)
         assert self.lines(aws, fresh) == []
 
-    def test_what_the_model_refuses_is_not_captured(self, aws, fresh):
+    def test_a_request_that_the_model_refuses_is_not_captured(self, aws, fresh):
         self.make(aws, fresh)
         refused(aws.invoke, name=fresh, ContentType="application/x-image")
         assert self.lines(aws, fresh) == []

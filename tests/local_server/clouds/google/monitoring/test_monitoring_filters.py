@@ -56,7 +56,7 @@ def test_comparisons_are_joined_by_and(text, matches):
         ('= "a"', Code.INVALID_ARGUMENT),
     ],
 )
-def test_what_is_invalid_or_missing_is_refused(text, code):
+def test_invalid_and_unsupported_filters_are_refused(text, code):
     with pytest.raises(StatusError) as caught:
         parse_filter(text)
     assert caught.value.code is code

@@ -128,7 +128,7 @@ def upload(s3):
     return name, {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}
 
 
-def test_what_a_completion_says_of_the_whole_is_verified(s3, upload):
+def test_a_completions_checksum_and_size_of_the_object_are_verified(s3, upload):
     name, parts = upload
     content = b"a" * 5 * MIB + b"b"
     crc32 = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()

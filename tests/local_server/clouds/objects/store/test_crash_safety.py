@@ -47,7 +47,7 @@ def test_a_writer_killed_midway_leaves_only_whole_objects(tmp_path, acknowledged
         assert list((tmp_path / "staging").iterdir()) == []
 
 
-def test_what_a_session_acknowledged_is_there_after_a_crash_and_nothing_more(tmp_path):
+def test_a_session_has_the_acknowledged_bytes_after_a_crash_and_no_others(tmp_path):
     store = ObjectStore(tmp_path)
     store.create_bucket("bkt")
     session = store.sessions.create(

@@ -119,7 +119,7 @@ class TestJsonLines:
         assert files["prediction.results-00000-of-00002"] == [{"instance": 1, "prediction": 2.0}]
         assert files["prediction.results-00001-of-00002"] == [{"instance": 2, "prediction": 4.0}]
 
-    def test_what_the_model_refuses_fails_with_its_whole_request(self, run, body, bucket):
+    def test_a_refused_instance_fails_all_instances_of_its_request(self, run, body, bucket):
         uri = bucket.put("in.jsonl", b'1\n"text"\n3\n4\n')
         job = run(body([uri], manualBatchTuningParameters={"batchSize": 2}))
         assert job["state"] == "JOB_STATE_SUCCEEDED"

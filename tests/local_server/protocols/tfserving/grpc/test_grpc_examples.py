@@ -120,7 +120,7 @@ def test_a_model_of_labels_or_scores_alone_gives_the_other_empty(
         ),
     ],
 )
-def test_what_cannot_be_classified_is_refused(predictions, apis, signature, code, text):
+def test_signatures_that_cannot_classify_are_refused(predictions, apis, signature, code, text):
     request = about(apis.classify(), "examples", signature, 1)
     assert refusal(predictions.Classify, request) == (code, text)
 
@@ -202,7 +202,7 @@ def test_values_come_as_a_vector_or_as_a_column(predictions, apis, signature):
         ("double", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
     ],
 )
-def test_what_has_no_values_is_refused(predictions, apis, signature, text):
+def test_signatures_that_cannot_regress_are_refused(predictions, apis, signature, text):
     request = about(apis.regress(), "examples", signature, 1)
     assert refusal(predictions.Regress, request) == ("INVALID_ARGUMENT", text)
 

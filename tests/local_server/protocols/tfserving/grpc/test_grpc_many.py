@@ -114,7 +114,7 @@ def test_a_large_tensor_goes_there_and_back(predictions, ask):
     assert np.array_equal(np.array(answer.float_val, np.float32), array)
 
 
-def test_what_is_larger_than_a_message_may_be_is_refused_before_it_is_made(predictions, ask):
+def test_a_tensor_larger_than_a_message_is_refused_before_its_allocation(predictions, ask):
     request = ask("same", i=np.float32([1]))
     request.inputs["i"].tensor_shape.dim[0].size = 2**31
     assert refusal(predictions.Predict, request) == ("INVALID_ARGUMENT", "tensor parsing error: i")

@@ -135,7 +135,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("fields", "answer"), REFUSALS)
-def test_what_cannot_be_predicted_is_refused_with_tensorflow_servings_text(
+def test_invalid_predict_requests_are_refused_with_tensorflow_servings_text(
     predictions, ask, fields, answer
 ):
     assert refusal(predictions.Predict, ask(**fields)) == answer

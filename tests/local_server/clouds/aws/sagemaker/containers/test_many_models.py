@@ -88,7 +88,9 @@ class TestTheUsersCode:
             f"#logEventViewer:group={group} in account 000000000000 for more information."
         )
 
-    def test_one_that_cannot_be_imported_fails_the_endpoint(self, aws, fresh, models, tmp_path):
+    def test_a_script_that_cannot_be_imported_fails_the_endpoint(
+        self, aws, fresh, models, tmp_path
+    ):
         (tmp_path / "inference.py").write_text("import no_such_module_at_all")
         aws.running.upload("code", f"{fresh}/", models / "double")
         aws.s3.upload_file(str(tmp_path / "inference.py"), "code", f"{fresh}/code/inference.py")

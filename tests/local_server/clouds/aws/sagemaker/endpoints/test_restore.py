@@ -96,7 +96,7 @@ def restored(records, meanwhile) -> Endpoint | None:
     return asyncio.run(scenario())
 
 
-def test_one_that_does_not_load_is_failed(records):
+def test_an_endpoint_whose_model_does_not_load_is_failed(records):
     endpoint = restored(records, lambda _: None)
     assert (endpoint.status, endpoint.failure) == ("Failed", "the model data is gone")
 

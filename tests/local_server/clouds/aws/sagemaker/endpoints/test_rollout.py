@@ -317,7 +317,7 @@ def fail_once(timed, name: str) -> None:
 
 
 class TestAlarmsByMetrics:
-    def test_one_that_fires_while_the_canary_bakes_rolls_it_back(
+    def test_an_alarm_during_the_baking_period_rolls_the_canary_back(
         self, timed, clock, name, update, by_errors
     ):
         update(guarded(canary(20, 600), by_errors))
@@ -336,7 +336,9 @@ class TestAlarmsByMetrics:
         assert state == "ALARM"
         assert "1 datapoint was greater than the threshold (0.0): [1.0 (" in reason
 
-    def test_one_that_fired_between_two_looks_counts(self, timed, clock, name, update, by_errors):
+    def test_an_alarm_between_two_looks_rolls_the_canary_back(
+        self, timed, clock, name, update, by_errors
+    ):
         update(guarded(canary(20, 600), by_errors))
         clock.until_someone_waits(600)
         fail_once(timed, name)
