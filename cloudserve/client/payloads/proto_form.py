@@ -202,4 +202,5 @@ def _values(tensor: Any, name: str, dtype: Any) -> NDArray[Any]:
             # Pairs of a real and an imaginary part are what a complex number is in memory.
             return np.array(field, np.float32 if name == "complex64" else np.float64).view(dtype)
         case _:
-            return np.array(field).astype(dtype)
+            # Without a dtype, older versions of numpy take 1 and 2**64 - 1 for floats.
+            return np.array(field, np.uint64 if name == "uint64" else None).astype(dtype)

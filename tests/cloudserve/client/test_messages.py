@@ -9,6 +9,7 @@ from cloudserve.client.payloads.proto_form import decode_predict, encode_predict
 from cloudserve.client.transports.channel import Call
 from cloudserve.errors import RemoteError
 from cloudserve.savedmodel.signature import Signature, TensorSpec
+from tests.cloudserve.messages import is_repeated
 
 SOURCES = {
     "ModelSpec": "tensorflow.serving.ModelSpec",
@@ -28,7 +29,7 @@ def test_fields_have_tensorflows_names_and_numbers(name):
     source = message_class(SOURCES[name]).DESCRIPTOR.fields_by_name
     for field in proto_form._message(name).DESCRIPTOR.fields:
         assert source[field.name].number == field.number
-        assert source[field.name].is_repeated == field.is_repeated
+        assert is_repeated(source[field.name]) == is_repeated(field)
 
 
 @pytest.mark.parametrize(
