@@ -19,6 +19,7 @@ from cloudserve.images.oci.manifest import (
     Descriptor,
     Runtime,
     digest_of,
+    docker_manifest,
     encode,
     image_config,
     image_manifest,
@@ -70,10 +71,11 @@ class Image:
     layers: tuple[Layer, ...]
     config: bytes
     manifest: bytes
+    """The OCI manifest; an upload has Docker's (`docker_manifest`)."""
 
     @property
     def digest(self) -> str:
-        """Return the digest of the manifest."""
+        """Return the digest of the OCI manifest."""
         return digest_of(self.manifest)
 
 
@@ -102,11 +104,12 @@ def build(recipe: Recipe, folder: Path) -> Image:
 
 
 def push(image: Image, target: Reference, environ: Mapping[str, str], notify: Notify) -> str:
-    """Upload an image; return its name with the digest.
+    """Upload an image with a manifest in Docker's schema 2; return its name with the digest.
 
     Blobs that the repository has are not sent again, those of a base in the same registry are
     mounted, and the manifest is sent last: an interrupted push is repeated without harm.
     """
+    manifest = docker_manifest(image.manifest)
     same = image.base_reference.registry == target.registry
     source = image.base_reference.repository if same else ""
     mount_from = [source] if source and source != target.repository else []
@@ -120,8 +123,8 @@ def push(image: Image, target: Reference, environ: Mapping[str, str], notify: No
     config = Descriptor(CONFIG, digest_of(image.config), len(image.config))
     if not repository.has(config.digest):
         repository.upload(config, lambda: io.BytesIO(image.config))
-    repository.put_manifest(target.tag, image.manifest)
-    return f"{target.registry}/{target.repository}@{image.digest}"
+    repository.put_manifest(target.tag, manifest)
+    return f"{target.registry}/{target.repository}@{digest_of(manifest)}"
 
 
 def save(image: Image, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 Source: OCI image specification 1.1: descriptor.md, manifest.md, config.md, image-index.md and
 media-types.md ("Compatibility Matrix": Docker's schema 2 has the same blobs under other types).
+CNCF Distribution, "Image Manifest Version 2, Schema 2".
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 ACCEPTED = (INDEX, MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST)
 OS, ARCHITECTURE = "linux", "amd64"
 CREATED = "1970-01-01T00:00:00Z"
 """A fixed time, so that the same files give the same image."""
+_TAR = "application/vnd.oci.image.layer.v1.tar"
+_DOCKER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
 _LAYER_TYPES = {
     LAYER: LAYER,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER,
-    "application/vnd.oci.image.layer.v1.tar": "application/vnd.oci.image.layer.v1.tar",
-    "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",
+    DOCKER_LAYER: LAYER,
+    _TAR: _TAR,
+    _DOCKER_TAR: _TAR,
     "application/vnd.oci.image.layer.v1.tar+zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
 }
 """Layers of a base image that may be used, and their types in an OCI manifest."""
+_DOCKER_TYPES = {CONFIG: DOCKER_CONFIG, LAYER: DOCKER_LAYER, _TAR: _DOCKER_TAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,7 @@ def image_config(base: Base, runtime: Runtime, layers: Sequence[tuple[str, str]]
     }
     rootfs = base.config.get("rootfs") or {}
     history = [{"created": CREATED, "created_by": text} for _, text in layers]
+    settings["Labels"] = {**(settings.get("Labels") or {}), **_base_names(base)}
     return {
         "architecture": ARCHITECTURE,
         "os": OS,
@@ -139,16 +146,51 @@ def image_config(base: Base, runtime: Runtime, layers: Sequence[tuple[str, str]]
 
 
 def image_manifest(base: Base, config: bytes, layers: Sequence[Descriptor]) -> bytes:
-    """Return the manifest of an image, which names its base (annotations.md)."""
+    """Return the OCI manifest of an image, which names its base (annotations.md)."""
     return encode(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": Descriptor(CONFIG, digest_of(config), len(config)).as_json(),
             "layers": [layer.as_json() for layer in (*base.layers, *layers)],
-            "annotations": {
-                "org.opencontainers.image.base.name": base.name,
-                "org.opencontainers.image.base.digest": base.digest,
-            },
+            "annotations": _base_names(base),
         }
     )
+
+
+def _base_names(base: Base) -> dict[str, str]:
+    """Return the annotations that name a base; they are labels too, which Docker's images have."""
+    return {
+        "org.opencontainers.image.base.name": base.name,
+        "org.opencontainers.image.base.digest": base.digest,
+    }
+
+
+def docker_manifest(manifest: bytes) -> bytes:
+    """Return the manifest of the same image in Docker's schema 2, which has no annotations.
+
+    SageMaker takes no other: CreateModel answers "Unsupported manifest media type
+    application/vnd.oci.image.manifest.v1+json for image …" (aws/amazon-sagemaker-feedback#180,
+    mlflow#13834). Artifact Registry and ECR take both. Raises UserError for a layer that the schema
+    has no type for.
+    """
+    document = json.loads(manifest)
+    return encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": _docker_descriptor(document["config"]),
+            "layers": [_docker_descriptor(layer) for layer in document["layers"]],
+        }
+    )
+
+
+def _docker_descriptor(item: Mapping[str, Any]) -> dict[str, Any]:
+    media_type = _DOCKER_TYPES.get(item["mediaType"])
+    if media_type is None:
+        raise UserError(
+            f"a layer of the base image has the type {item['mediaType']}, which Docker's manifests "
+            "do not have",
+            hint="choose a base image with gzip layers (--base), or write the image with --output",
+        )
+    return {**item, "mediaType": media_type}

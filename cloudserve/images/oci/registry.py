@@ -24,7 +24,6 @@ from cloudserve.images.oci.manifest import (
     ACCEPTED,
     DOCKER_INDEX,
     INDEX,
-    MANIFEST,
     Base,
     Descriptor,
     base_layers,
@@ -132,9 +131,8 @@ class Repository:
         def attempt() -> None:
             nonlocal location
             with open_blob() as file:
-                offset = self._offset(location) if location else None
-                if offset is None:
-                    location, offset = self._start(), 0
+                location, offset = self._state(location) if location else ("", 0)
+                location = location or self._start()
                 if descriptor.size > _STREAMED:
                     location = self._stream(location, file, offset, descriptor.size)
                     self._put(location, descriptor, Body(io.BytesIO(), 0))
@@ -150,14 +148,17 @@ class Repository:
                 raise refused(response, self.where, "starting an upload")
             return self._location(response)
 
-    def _offset(self, location: str) -> int | None:
-        """Return how many bytes of an upload the registry has, None if it forgot the upload."""
+    def _state(self, location: str) -> tuple[str, int]:
+        """Return the next URL of an upload and how many bytes the registry has.
+
+        The URL is "" if the registry forgot the upload.
+        """
         with self.session.open("GET", location) as response:
             ends = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
-            if response.status != HTTPStatus.NO_CONTENT or ends is None:
-                return None
             # "0-0" is one byte, or, of several registries, none: such an upload starts again.
-            return int(ends[1]) + 1 if int(ends[1]) else None
+            if response.status != HTTPStatus.NO_CONTENT or ends is None or not int(ends[1]):
+                return "", 0
+            return response.headers.get("Location") or location, int(ends[1]) + 1
 
     def _stream(self, location: str, file: IO[bytes], offset: int, size: int) -> str:
         if offset >= size:
@@ -180,12 +181,13 @@ class Repository:
                 raise refused(response, self.where, "completing an upload")
 
     def put_manifest(self, version: str, data: bytes) -> None:
-        """Upload a manifest under a tag or its digest."""
+        """Upload a manifest, which names its media type, under a tag or its digest."""
         self._run(lambda: self._put_manifest(version, data))
 
     def _put_manifest(self, version: str, data: bytes) -> None:
         path, body = f"/v2/{self.name}/manifests/{version}", Body(io.BytesIO(data), len(data))
-        with self.session.open("PUT", path, {"Content-Type": MANIFEST}, body) as response:
+        headers = {"Content-Type": json.loads(data)["mediaType"]}
+        with self.session.open("PUT", path, headers, body) as response:
             if response.status != HTTPStatus.CREATED:
                 raise refused(response, self.where, f"uploading the manifest of {version}")
 

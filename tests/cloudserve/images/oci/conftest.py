@@ -187,7 +187,7 @@ class FaultyRegistry(BaseHTTPRequestHandler):
     def on_get(self, url, query):
         if "/uploads/" in url.path:
             size = len(self.server.uploads[url.path])
-            return self.answer(204, Range=f"0-{size - 1}", Location=url.path)
+            return self.answer(204, Range=f"0-{size - 1}", Location=f"{url.path}?state={size}")
         digest = url.path.rsplit("/", 1)[1]
         data = self.server.blobs.get(digest)
         if data is None:
@@ -206,7 +206,8 @@ class FaultyRegistry(BaseHTTPRequestHandler):
     def on_patch(self, url, query):
         length, kept = int(self.headers["Content-Length"]), self.server.uploads[url.path]
         ranges = self.headers.get("Content-Range")
-        if ranges and int(ranges.split("-")[0]) != len(kept):
+        # The state of docker-registry's URLs has the offset, and each answer another one.
+        if ranges and (int(ranges.split("-")[0]), query["state"]) != (len(kept), [str(len(kept))]):
             return self.answer(416)
         if self.server.drop_after:
             self.server.uploads[url.path] += self.rfile.read(self.server.drop_after)
@@ -219,6 +220,7 @@ class FaultyRegistry(BaseHTTPRequestHandler):
     def on_put(self, url, query):
         data = self.rfile.read(int(self.headers["Content-Length"]))
         if "/manifests/" in url.path:
+            assert json.loads(data)["mediaType"] == self.headers["Content-Type"]
             self.server.blobs[url.path.rsplit("/", 1)[1]] = data
         else:
             assert query["state"]  # the query of the location was kept

@@ -2,19 +2,25 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.images.oci.build import Recipe, build, push, save
-from cloudserve.images.oci.manifest import digest_of
+from cloudserve.images.oci.manifest import digest_of, docker_manifest, encode
 from cloudserve.images.oci.references import parse_reference
 from cloudserve.images.oci.registry import open_repository
 
 from .conftest import LOGIN, PASSWORD
 
 NUMBER = 1
+DOCKER = {
+    "manifest": "application/vnd.docker.distribution.manifest.v2+json",
+    "config": "application/vnd.docker.container.image.v1+json",
+    "layer": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+}
 
 
 @pytest.fixture
@@ -62,6 +68,7 @@ def test_the_configuration_runs_the_server_as_a_user(built):
             "HOME=/home/serving",
         ],
         "ExposedPorts": {"8080/tcp": {}},
+        "Labels": json.loads(image.manifest)["annotations"],
         "User": "1000:1000",
         "WorkingDir": "/home/serving",
     }
@@ -98,13 +105,38 @@ def test_a_layout_has_every_blob_of_the_manifest(built, tmp_path):
         save(image, folder)
 
 
+def test_the_registry_gets_a_manifest_of_dockers_because_sagemaker_takes_no_other(built, home):
+    image, server, base = built
+    push(image, parse_reference(f"{server.registry}/team/cloudserve:1", ""), home, print)
+    manifest, oci = json.loads(server.blobs["1"]), json.loads(image.manifest)
+    assert manifest.keys() == {"schemaVersion", "mediaType", "config", "layers"}
+    assert manifest["mediaType"] == DOCKER["manifest"]
+    assert manifest["config"]["mediaType"] == DOCKER["config"]
+    assert {layer["mediaType"] for layer in manifest["layers"]} == {DOCKER["layer"]}
+    for items in ([manifest["config"], *manifest["layers"]], [oci["config"], *oci["layers"]]):
+        assert all(item["digest"] in server.blobs for item in items)
+    labels = json.loads(image.config)["config"]["Labels"]
+    assert labels == oci["annotations"]
+    assert labels["org.opencontainers.image.base.name"] == f"{base.registry}/{base.repository}:1"
+
+
+def test_a_base_layer_that_docker_has_no_type_for_is_refused_before_the_upload(built, home):
+    image, server, _ = built
+    manifest = json.loads(image.manifest)
+    manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar+zstd"
+    server.requests.clear()
+    target = parse_reference(f"{server.registry}/team/cloudserve:1", "")
+    with pytest.raises(UserError, match="zstd, which Docker's manifests do not have"):
+        push(replace(image, manifest=encode(manifest)), target, home, print)
+    assert not server.requests
+
+
 def test_a_second_push_uploads_nothing(built, home):
     image, server, _ = built
     target = parse_reference(f"{server.registry}/team/cloudserve:1", "")
     lines = []
     name = push(image, target, home, lines.append)
-    assert name == f"{server.registry}/team/cloudserve@{image.digest}"
-    assert server.blobs["1"] == image.manifest
+    assert name == f"{server.registry}/team/cloudserve@{digest_of(server.blobs['1'])}"
     server.requests.clear()
     assert push(image, target, home, lines.append) == name
     assert {method for method, _, _ in server.requests} == {"HEAD", "PUT"}  # PUT: the manifest
@@ -128,7 +160,10 @@ def test_a_real_registry_takes_the_image_and_mounts_the_base(
     push(image, target, home, lines.append)
     assert f"mounted {image.base.layers[0].digest} of the base image" in lines
     repository = open_repository(target, home)
-    assert repository.manifest(image.digest)[0] == repository.manifest("1")[0] == image.manifest
+    manifest = docker_manifest(image.manifest)
+    pulled, media_type = repository.manifest("1")
+    assert pulled == repository.manifest(digest_of(manifest))[0] == manifest
+    assert media_type == DOCKER["manifest"]
     for number, layer in enumerate(image.layers):
         repository.blob(layer.descriptor, tmp_path / str(number))
         assert (tmp_path / str(number)).read_bytes() == layer.path.read_bytes()
