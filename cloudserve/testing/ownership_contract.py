@@ -43,7 +43,7 @@ class OwnershipContract:
     def second(self) -> Path:
         raise NotImplementedError("give another SavedModel directory with the same signature")
 
-    def test_what_another_target_made_is_refused_with_its_owner(
+    def test_an_endpoint_of_another_target_is_refused_with_its_owner(
         self, mine: Provider, theirs: Provider, first: Path
     ) -> None:
         deploy(mine, MODEL, 1, first)

@@ -78,7 +78,7 @@ def test_many_quick_ones_in_threads_bring_it_back_with_others_that_waited_betwee
     assert latency.is_quick(100)
 
 
-def test_one_that_held_up_the_loop_ends_it():
+def test_a_request_that_held_up_the_loop_sends_later_ones_to_threads():
     latency = LatencyEstimate()
     latency.record_threaded(100, *QUICK)
     latency.record_on_loop(ENDLESS)
