@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         promote,
         promote_by_canary,
         pull,
+        read_logs,
         rollback,
         status,
         undeploy,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from cloudserve.errors import CloudserveError
     from cloudserve.local.model_export import ExportReport, ImageInput
     from cloudserve.local.offline import OfflineClouds, offline_clouds
+    from cloudserve.logs.contract import LogLine
     from cloudserve.predict.batch import BatchResult, run_batch
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.canary.rules import CanaryRules
@@ -89,6 +91,7 @@ _NAMES = {
     "ExportReport": "cloudserve.local.model_export:ExportReport",
     "GateStep": "cloudserve.release.types:GateStep",
     "ImageInput": "cloudserve.local.model_export:ImageInput",
+    "LogLine": "cloudserve.logs.contract:LogLine",
     "Mirror": "cloudserve.client:Mirror",
     "MirrorReport": "cloudserve.client:MirrorReport",
     "Model": "cloudserve.project:Model",
@@ -120,6 +123,7 @@ _NAMES = {
     "promote": "cloudserve.api:promote",
     "promote_by_canary": "cloudserve.api:promote_by_canary",
     "pull": "cloudserve.api:pull",
+    "read_logs": "cloudserve.api:read_logs",
     "read_plan": "cloudserve.release.planning.plan_file:read_plan",
     "rollback": "cloudserve.api:rollback",
     "run_batch": "cloudserve.predict.batch:run_batch",
@@ -149,6 +153,7 @@ __all__ = [
     "ExportReport",
     "GateStep",
     "ImageInput",
+    "LogLine",
     "Mirror",
     "MirrorReport",
     "Model",
@@ -181,6 +186,7 @@ __all__ = [
     "promote",
     "promote_by_canary",
     "pull",
+    "read_logs",
     "read_plan",
     "rollback",
     "run_batch",

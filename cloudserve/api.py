@@ -13,9 +13,12 @@ events of uploads and downloads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from cloudserve.local.model_export import ExportReport, ExportRequest, ImageInput
+from cloudserve.logs.contract import LogLine, LogQuery
+from cloudserve.logs.reading import open_logs
 from cloudserve.project import Project
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
@@ -281,6 +284,24 @@ def status(project: Project, model: str, target: str, *, environ: Environ = None
 def drift(project: Project, model: str, target: str, *, environ: Environ = None) -> DriftReport:
     """Compare the project file, the ledger and the platform; `drifts` is empty if they agree."""
     return Releases(project, model, target, environ=environ).drift()
+
+
+def read_logs(  # noqa: PLR0913 - keywords, each with its default
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    since: datetime,
+    contains: str = "",
+    job: str = "",
+    environ: Environ = None,
+) -> Sequence[LogLine]:
+    """Read what the model's containers printed, from the platform's log service, oldest first.
+
+    `since` has a time zone; `contains` selects lines with a text, `job` the lines of a batch job.
+    Raises UserError for a target whose platform keeps no logs.
+    """
+    return open_logs(project, model, target, environ)(LogQuery(since, contains, job))
 
 
 def history(

@@ -8,13 +8,20 @@ import signal
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
+WriteLine = Callable[[str], None]
+"""Takes a line of a process's output, in any thread."""
 _KEPT_LINES, _LONGEST_LINE = 40, 2000
 LAST_OUTPUT_SECONDS = 2.0
+
+
+def ignore(_line: str) -> None:
+    """Take a line, and do nothing with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,13 @@ class Mount:
 class Output:
     """The output of one process, read in a thread of its own, logged, and its end kept."""
 
-    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], name: str, write: WriteLine = ignore
+    ) -> None:
+        """Begin to read; `write` gets each line beside the log."""
         self._process = process
         self._name = name
+        self._write = write
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._thread = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
         self._thread.start()
@@ -45,6 +56,7 @@ class Output:
                 text = line.decode("utf-8", "replace").rstrip("\n")
                 self._lines.append(text)
                 logger.info("%s: %s", self._name, text)
+                self._write(text)
 
     def wait(self) -> None:
         """Wait a moment for the end of the output; a child of the process may still write."""

@@ -48,6 +48,10 @@ GROUPS = {
         "undeploy": ("release.undeploy", "Remove versions, or a whole model, from a target."),
         "gc": ("release.gc", "Remove old versions and leftovers, with their files in the bucket."),
         "status": ("release.status", "Show a model's versions and traffic on a target."),
+        "logs": (
+            "release.logs",
+            "Show what the containers of a model, or of a batch job, printed.",
+        ),
         "history": ("release.history", "Show a model's releases: who, what, when."),
         "ci": ("setup.ci", "Write the pipeline of a CI system."),
     },

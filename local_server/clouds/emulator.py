@@ -182,6 +182,7 @@ class Emulator:
                 s3=S3App(s3),
                 takes_s3=is_s3,
                 folder=data / "containers",
+                logs=data / "logs.sqlite",
                 executor=executor,
                 work=work,
                 rng=self._rng,

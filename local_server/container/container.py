@@ -8,17 +8,19 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cloudserve.errors import ModelError
 
-from ..child_processes import Mount
+from ..child_processes import Mount, WriteLine, ignore
 from ..inference.observation import Observer, unobserved
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from . import discovery
 from .environment import container_environment
 from .multi_model import MultiModel
+from .nginx.access_log import access_line
 from .nginx.script import NginxScript
 from .python_service.code import UserCode, prepare, read_code
 from .python_service.handlers import Handlers
@@ -57,6 +59,8 @@ class Setup:
     session: SessionOptions = field(default_factory=SessionOptions)
     observer: Observer = unobserved
     """Called for each request to one of the models."""
+    write: WriteLine = ignore
+    """Takes the lines that the container prints."""
     start_seconds: float = 60.0
     """The timeout of importing `inference.py`."""
 
@@ -95,6 +99,8 @@ class Container:
             raise
 
     async def _start(self) -> None:
+        # The lines of the image's serve.py (sagemaker-tensorflow-serving-container#154).
+        self._setup.write("INFO:__main__:starting services")
         code = await asyncio.to_thread(read_code, self._setup.tree / "code")
         if self.settings.multi_model:
             await self._upstream.open_ports()
@@ -105,8 +111,9 @@ class Container:
 
     async def _load(self, code: UserCode) -> None:
         bundles = await asyncio.to_thread(discovery.find, self._setup.tree)
-        await self._upstream.load(bundles)
         default = self.settings.default_model or bundles[0].model
+        self._setup.write(f"INFO:__main__:using default model name: {default}")
+        await self._upstream.load(bundles)
         if code.needs_service:
             await self._upstream.open_ports()
             self._service = PythonService(self._setup.release, self._upstream, default)
@@ -138,6 +145,7 @@ class Container:
             Mount(str(setup.tree), self._folder, str(staging)),
             checks_status=setup.release is not Release.V2_19,
             name=f"{model} inference.py".strip(),
+            write=setup.write,
         )
         handlers = Handlers(script, self.settings.workers, self.settings.answer_seconds)
         started = time.monotonic()
@@ -167,6 +175,11 @@ class Container:
 
     async def invoke(self, invocation: Invocation) -> Answer:
         """Answer `/invocations`."""
+        answer = await self._invoke(invocation)
+        self._setup.write(access_line("/invocations", answer, datetime.now(UTC)))
+        return answer
+
+    async def _invoke(self, invocation: Invocation) -> Answer:
         if self._script is not None:
             return await self._script.invoke(invocation)
         if self.settings.multi_model:
@@ -175,6 +188,11 @@ class Container:
 
     async def invoke_model(self, model: str, invocation: Invocation) -> Answer:
         """Answer `/models/{model}/invoke` of a multi-model container."""
+        answer = await self._invoke_model(model, invocation)
+        self._setup.write(access_line(f"/models/{model}/invoke", answer, datetime.now(UTC)))
+        return answer
+
+    async def _invoke_model(self, model: str, invocation: Invocation) -> Answer:
         with self.models.hold(model) as loaded:
             if loaded is None:
                 return error_answer(404, f"Model {model} is not loaded yet.")

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from cloudserve.errors import ModelError
 
-from ..child_processes import LAST_OUTPUT_SECONDS, Mount, Output, signal_group
+from ..child_processes import LAST_OUTPUT_SECONDS, Mount, Output, WriteLine, ignore, signal_group
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class Command:
     folder: Path
     environment: Mapping[str, str]
     mount: Mount | None = None
+    write: WriteLine = ignore
+    """Takes the lines of its output, beside the log."""
 
     def __str__(self) -> str:
         return " ".join(self.words)
@@ -73,7 +75,7 @@ class CommandProcess:
         self._lifeline, self._news = ours, ours.makefile("rb")
         with theirs:
             self._process = self._spawn(theirs.fileno())
-        self._output = Output(self._process, self._command.name)
+        self._output = Output(self._process, self._command.name, self._command.write)
         first = self._read_news()
         if first is None or "error" in first:
             self.stop(0.0)

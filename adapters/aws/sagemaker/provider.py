@@ -9,10 +9,11 @@ may share an endpoint (`multi_model`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cloudserve.errors import UserError
+from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.calling import CallExample
@@ -52,6 +53,7 @@ from .fields.rules import check_options
 from .inference.asynchronous import AsyncInvocations
 from .inference.batch_transform import Transforms
 from .inference.call_example import call_example
+from .inference.logs import read_logs
 from .model_files.archive import Archives, archive_key
 from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
@@ -320,6 +322,10 @@ class SageMakerEndpoints:
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run batch transform jobs with a revision, deployed or not, and wait for their end."""
         return Transforms(self._aws).run(model, revision_id, batch, reporter)
+
+    def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
+        """Return the output of the endpoint's containers, or of a transform job's."""
+        return read_logs(self._aws, model, query)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that serves a revision."""

@@ -22,7 +22,9 @@ from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
 from .cloudwatch_alarms import Alarms
-from .cloudwatch_logs import logs
+from .logs.operations import Logs
+from .logs.store import LogStore
+from .logs.streams import ContainerLogs
 from .protocol.arns import scope
 from .protocol.signature_check import (
     Refuse,
@@ -59,6 +61,8 @@ class AwsParts:
     takes_s3: Callable[[Head], bool]
     folder: Path
     """Where model trees are extracted; emptied at the start."""
+    logs: Path
+    """The database of CloudWatch Logs."""
     executor: Executor
     work: BackgroundTasks
     rng: random.Random
@@ -85,6 +89,8 @@ class OfflineAws:
         clock = parts.latency.clock
         records = Records(parts.resources, lambda: clock.now().timestamp(), tuple(parts.rehearsals))
         self._parts = parts
+        self._logs = LogStore(parts.logs, records.now)
+        logs = ContainerLogs(self._logs)
         self._pool = ContainerPool(
             parts.store,
             parts.folder,
@@ -94,6 +100,7 @@ class OfflineAws:
             install_requirements=parts.install_requirements,
             rehearsals=parts.rehearsals,
             recorder=parts.recorder,
+            logs=logs,
         )
         self._pool.prepare()
         self._metrics = MetricStore(records.now)
@@ -111,7 +118,9 @@ class OfflineAws:
         self._invoker = Invoker(
             self._endpoints, self._pool, outlets, parts.rng, clock, parts.timeout_clock
         )
-        self._transforms = TransformJobs(records, self._pool, files, parts.work, parts.latency)
+        self._transforms = TransformJobs(
+            records, self._pool, files, parts.work, parts.latency, logs
+        )
         self._async_invocations = AsyncInvocations(records, self._invoker, files, parts.work, clock)
 
     def routes(self) -> tuple[Route, ...]:
@@ -120,7 +129,7 @@ class OfflineAws:
         control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
         cloudwatch = self._alarms.app()
         scaling = self._scaling.app()
-        log_groups = logs()
+        log_groups = Logs(self._logs).app()
         runtime = RuntimeApp(self._invoker, self._async_invocations)
         sts = StsApp()
         return (
@@ -150,9 +159,10 @@ class OfflineAws:
         self._transforms.restore()
 
     async def close(self) -> None:
-        """Stop every container."""
+        """Stop every container, and close the log of their last lines."""
         await self._invoker.close()
         await self._pool.close()
+        self._logs.close()
 
 
 def _is_sts(head: Head) -> bool:

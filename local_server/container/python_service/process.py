@@ -20,7 +20,7 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from ...child_processes import Mount, Output, signal_group
+from ...child_processes import Mount, Output, WriteLine, ignore, signal_group
 from .frames import BrokenFrameError, FrameSocket
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class Script:
     """Whether an error of TensorFlow Serving skips `output_handler` (2.20)."""
     name: str = "inference.py"
     """Its name in the log."""
+    write: WriteLine = ignore
+    """Takes the lines of its output, beside the log."""
 
 
 class HandlerError(Exception):
@@ -142,7 +144,7 @@ class HandlerProcess:
                 start_new_session=True,
             )
             self._frames = FrameSocket(ours)
-        self._output = Output(self._process, self._script.name)
+        self._output = Output(self._process, self._script.name, self._script.write)
 
     def _last_output(self) -> str:
         return self._output.last() if self._output else ""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -81,16 +80,6 @@ def test_the_defaults_of_the_sagemaker_sdk_keep_it_off_real_hosts(clouds):
     modules = yaml.safe_load(file.read_text())["SageMaker"]["PythonSDK"]["Modules"]
     bucket = "sagemaker-us-east-1-000000000000"
     assert modules == {"TelemetryOptOut": True, "Session": {"DefaultS3Bucket": bucket}}
-
-
-def test_there_are_no_logs(clouds):
-    logs = clouds.aws("logs")
-    assert logs.describe_log_groups()["logGroups"] == []
-    with pytest.raises(logs.exceptions.ResourceNotFoundException, match="group does not exist"):
-        logs.filter_log_events(logGroupName="/aws/sagemaker/Endpoints/e")
-    with pytest.raises(ClientError, match="CreateLogGroup is not available offline"):
-        logs.create_log_group(logGroupName="g")
-    logs.close()
 
 
 def test_a_model_that_the_gcs_client_uploaded_is_served(

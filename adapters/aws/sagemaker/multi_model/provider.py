@@ -8,11 +8,12 @@ promotion changes nothing on the endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
@@ -192,6 +193,20 @@ class MultiModelEndpoint:
         """Compare the shared endpoint, its SageMaker Model, scaling and tags with the target's."""
         endpoint = _snapshot(reading).endpoint
         return tuple(self._planner.settings(endpoint)) if endpoint else ()
+
+    def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
+        """Return the output of the shared endpoint's containers: of all models on it.
+
+        Raises UserError for a job: models of a multi-model endpoint have none.
+        """
+        if query.job:
+            raise UserError(
+                "the models of a multi-model endpoint have no batch jobs",
+                where=f"{model} on {self._aws.names.target}",
+                hint="cloudserve logs without --job shows the lines of the endpoint",
+            )
+        self._aws.owned.endpoint(OWNER)
+        return self._aws.api.logs.read(self._name, query)
 
     def _is_last(self, model: str) -> bool:
         """Return whether a model was on the endpoint, and no other one is."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cloudserve.images.rehearsal import Rehearsal
 
+from .....child_processes import WriteLine, ignore
 from .....container import Answer, Invocation
 from .....container.container import MODEL_FOLDER
 from .....container.environment import container_environment
@@ -46,6 +47,8 @@ class OwnContainerSetup:
     platform: Mapping[str, str]
     """The platform's environment variables."""
     start_seconds: float = START_SECONDS
+    write: WriteLine = ignore
+    """Takes the lines that the container prints."""
 
 
 class OwnContainer:
@@ -65,6 +68,7 @@ class OwnContainer:
             rehearsal.folder,
             environment,
             Mount(str(setup.tree), MODEL_FOLDER, str(staging)),
+            setup.write,
         )
         launch = Launch(command, port, _PING, setup.start_seconds, _PING_SECONDS)
         self._server = CommandServer(launch)

@@ -19,6 +19,7 @@ from typing import Any
 from cloudserve.errors import ModelError
 from cloudserve.images.rehearsal import NO_REHEARSALS, Rehearsal
 
+from .....child_processes import WriteLine, ignore
 from .....container import Container, Setup, release_of, serving_image_of
 from .....inference.observation import Observer, unobserved
 from .....monitoring.recording.recorder import Recorder
@@ -28,6 +29,7 @@ from .....tasks import Usage, to_completion
 from ....faults.injected import raise_injected
 from ....model_hosting import reason
 from ....objects.store.store import ObjectStore
+from ...logs.streams import ContainerLogs
 from ..endpoints.deployments import Deployment, DeploymentError, Variant
 from ..instances import check_machine
 from .hosted_models import HostedModels
@@ -46,12 +48,17 @@ Variables = Callable[[str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Terms:
+class Terms:
     """How a container starts."""
 
-    seconds: float
-    isolated: bool
-    observer: Observer
+    write: WriteLine = ignore
+    """Takes the lines that the container prints."""
+    seconds: float = START_SECONDS
+    """The start timeout of a user's own container."""
+    isolated: bool = False
+    """Whether it has no network."""
+    observer: Observer = unobserved
+    """Called for each request to a model of a SageMaker image."""
 
 
 @dataclass(slots=True)
@@ -79,7 +86,9 @@ class ContainerPool:
         install_requirements: bool = False,
         rehearsals: Mapping[str, Rehearsal] = NO_REHEARSALS,
         recorder: Recorder | None = None,
+        logs: ContainerLogs | None = None,
     ) -> None:
+        self._logs = logs
         self._recorder = recorder
         self._rehearsals = rehearsals
         self._store = store
@@ -108,8 +117,14 @@ class ContainerPool:
     def _observer(self, name: str) -> Observer:
         return self._recorder.below(name) if self._recorder else unobserved
 
+    def _write_line(self, deployment: Deployment, variant: Variant) -> WriteLine:
+        if self._logs is None or not deployment.endpoint:
+            return ignore
+        region, endpoint = variant.region, deployment.endpoint
+        return self._logs.of_endpoint(region, endpoint, variant.name, deployment.id)
+
     async def _load_variant(self, deployment: Deployment, variant: Variant) -> None:
-        key = deployment.key(variant)
+        key, write = deployment.key(variant), self._write_line(deployment, variant)
         try:
             raise_injected()
         except StatusError as fault:
@@ -120,12 +135,15 @@ class ContainerPool:
             ) from fault
         try:
             check_machine(variant.container["Image"], variant.instance)
-            seconds = variant.startup or START_SECONDS
-            observer = self._observer(f"{deployment.config}/{variant.name}")
-            self._running[key] = await self.start(
-                variant.container, variant.region, seconds, variant.isolated, observer
+            terms = Terms(
+                write,
+                variant.startup or START_SECONDS,
+                variant.isolated,
+                self._observer(f"{deployment.config}/{variant.name}"),
             )
+            self._running[key] = await self.start(variant.container, variant.region, terms)
         except Exception as error:
+            write(f"ERROR: {reason(error)}")
             logger.warning("%s failed to start: %s", key, error)
             raise DeploymentError(_unhealthy(variant, error)) from error
 
@@ -133,22 +151,17 @@ class ContainerPool:
         self,
         definition: Mapping[str, Any],
         region: str,
-        seconds: float = START_SECONDS,
-        isolated: bool = False,
-        observer: Observer = unobserved,
+        terms: Terms,
         /,
         **extra: str,
     ) -> Running:
         """Start a container from a model's definition, with `extra` environment variables.
 
-        `seconds` is the start timeout of a user's own container; an `isolated` one has no network.
-        The observer is called for each request to a model of a SageMaker image. Raises
-        ModelError, AwsError and the object store's errors.
+        Raises ModelError, AwsError and the object store's errors.
         """
         async with self._turns:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
             try:
-                terms = _Terms(seconds, isolated, observer)
                 return await self._start(definition, region, folder, extra, terms)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -160,7 +173,7 @@ class ContainerPool:
         region: str,
         folder: Path,
         extra: Mapping[str, str],
-        terms: _Terms,
+        terms: Terms,
     ) -> Running:
         is_multi = definition.get("Mode") == "MultiModel"
         environment = definition.get("Environment", {}) | (_MULTI_MODEL if is_multi else {}) | extra
@@ -171,7 +184,13 @@ class ContainerPool:
         rehearsal = self._rehearsals.get(definition["Image"])
         if rehearsal is not None:
             own_setup = OwnContainerSetup(
-                definition["Image"], tree, scratch, environment, platform, terms.seconds
+                definition["Image"],
+                tree,
+                scratch,
+                environment,
+                platform,
+                terms.seconds,
+                terms.write,
             )
             own = await asyncio.to_thread(OwnContainer, rehearsal, own_setup)
             await own.start()
@@ -187,6 +206,7 @@ class ContainerPool:
             network=not terms.isolated,
             session=self._session,
             observer=terms.observer,
+            write=terms.write,
         )
         container = Container(setup, self._executor)
         await container.start()
@@ -221,12 +241,12 @@ class ContainerPool:
         self,
         definition: Mapping[str, Any],
         region: str,
-        isolated: bool,
+        terms: Terms,
         /,
         **extra: str,
     ) -> AsyncIterator[Running]:
         """Run a container outside of any endpoint during the block; raises as `start`."""
-        running = await self.start(definition, region, START_SECONDS, isolated, **extra)
+        running = await self.start(definition, region, terms, **extra)
         try:
             yield running
         finally:

@@ -52,6 +52,8 @@ class Deployment(msgspec.Struct, kw_only=True):
     shadows: list[Variant] = []
     capture: Document | None = None
     asynchronous: Document | None = msgspec.field(default=None, name="async")
+    endpoint: str = ""
+    """The endpoint's name; data folders of older versions do not have it."""
     policy: Document = {}
     """The DeploymentConfig of the update."""
 
@@ -70,8 +72,8 @@ class Deployment(msgspec.Struct, kw_only=True):
         return f"{self.id}/{variant.name}"
 
 
-def make(records: Records, region: str, config: Mapping[str, Any]) -> Deployment:
-    """Copy a configuration and its models.
+def make(records: Records, region: str, endpoint: str, config: Mapping[str, Any]) -> Deployment:
+    """Copy a configuration and its models, for an endpoint.
 
     Raises AwsError if a model is missing or its package is not approved.
     """
@@ -85,6 +87,7 @@ def make(records: Records, region: str, config: Mapping[str, Any]) -> Deployment
         shadows=[_variant(records, region, v) for v in shadows],
         capture=config.get("DataCaptureConfig"),
         asynchronous=config.get("AsyncInferenceConfig"),
+        endpoint=endpoint,
     )
 
 

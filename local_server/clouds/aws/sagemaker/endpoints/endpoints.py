@@ -68,7 +68,7 @@ class Endpoints:
     def create(self, region: str, body: Document) -> Document:
         """Start creating an endpoint; it is InService once every variant is loaded."""
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
-        pending = deployments.make(self._records, region, config)
+        pending = deployments.make(self._records, region, body["EndpointName"], config)
         policy = body.get("DeploymentConfig")
         self._check_policy(region, policy or {}, pending)
         now, name = self._records.now(), body["EndpointName"]
@@ -150,7 +150,7 @@ class Endpoints:
         """Start an update to another configuration; the old one serves until it is complete."""
         endpoint, serving = self._updatable(region, body["EndpointName"])
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
-        pending = deployments.make(self._records, region, config)
+        pending = deployments.make(self._records, region, body["EndpointName"], config)
         check_stays_async(endpoint.name, serving, pending)
         self._scaling.check_update(region, endpoint.name, serving.variants, pending.variants)
         if body.get("RetainAllVariantProperties"):

@@ -23,10 +23,11 @@ from ....model_hosting import reason
 from ....objects.store.errors import NoSuchBucketError
 from ....objects.store.types import ObjectInfo
 from ....resources import Document, Record
+from ...logs.streams import ContainerLogs
 from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
 from ..containers.own_container import OwnContainer
-from ..containers.pool import ContainerPool
+from ..containers.pool import ContainerPool, Terms
 from ..instances import check_job_instances, check_machine
 from ..models import check_no_source, container_of
 from ..records import MODEL, TRANSFORM, Records
@@ -81,12 +82,14 @@ class TransformJobs:
         files: S3Files,
         work: BackgroundTasks,
         latency: Latency,
+        logs: ContainerLogs,
     ) -> None:
         self._records = records
         self._pool = pool
         self._files = files
         self._work = work
         self._latency = latency
+        self._logs = logs
         self._stops: dict[str, asyncio.Event] = {}
 
     def create(self, region: str, body: Document) -> Document:
@@ -201,9 +204,9 @@ class TransformJobs:
             return False
         check_machine(job.container["Image"], settings["TransformResources"]["InstanceType"])
         environment = settings.get("Environment", {}) | {"SAGEMAKER_BATCH": "true"}
-        async with self._pool.temporary(
-            job.container, job.region, job.isolated, **environment
-        ) as run:
+        write = self._logs.of_transform(job.region, job.arn.rpartition("/")[2])
+        terms = Terms(write, isolated=job.isolated)
+        async with self._pool.temporary(job.container, job.region, terms, **environment) as run:
             for info in objects:
                 if stop.is_set():
                     return False
