@@ -34,6 +34,8 @@ class Batch:
     """The platform's name of the file format: jsonl, csv, tf-record, tf-record-gzip."""
     batch_size: int = 0
     """Instances per request to the container; 0 uses the platform's default."""
+    files: tuple[Path, ...] = ()
+    """The local files among the inputs, for checks of their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def run_batch(  # noqa: PLR0913 - keywords, each with its default
     revision = _chosen(provider.read(name).deployment, version)
     inputs = tuple(_input(blobs, folder, file) for file in files)
     urls = tuple(one.url for one in inputs)
-    request = Batch(urls, output or f"{blobs.url}/{folder}out", form, batch_size)
+    local = tuple(one.path for one in inputs if one.path is not None)
+    request = Batch(urls, output or f"{blobs.url}/{folder}out", form, batch_size, local)
     provider.check_batch(name, revision, request)
     reporter = Reporter(notify)
     for one in inputs:

@@ -21,8 +21,10 @@ from ....urls import check_scheme
 from ...error_hints import for_reason
 from ..context import AwsContext
 from ..fields.options import Options
-from ..images import LOCAL_STORAGE
+from ..images import LOCAL_STORAGE, tensorflow_of
+from ..model_files.inference_script import SCRIPT
 from ..records import NAME_LIMIT, source_of
+from .record_lines import check_lines
 
 SCHEME = "s3"
 TYPES = {"jsonl": "application/jsonlines", "csv": "text/csv"}
@@ -51,7 +53,9 @@ class Transforms:
         self._check_key()
         name = self._aws.model_name(model, revision_id)
         self._aws.owned.check_name(model, name)
-        self._check_source(name)
+        record = self._aws.api.model(name) or {}
+        self._check_source(name, record)
+        self._check_files(record, batch)
 
     def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
@@ -98,9 +102,9 @@ class Transforms:
                 " `instance_type`, such as ml.m5.large",
             )
 
-    def _check_source(self, name: str) -> None:
+    def _check_source(self, name: str, record: Mapping[str, Any]) -> None:
         """Refuse what jobs do not read (API reference, `ContainerDefinition.ModelDataSource`)."""
-        source = source_of(self._aws.api.model(name) or {})
+        source = source_of(record)
         if source.endswith("/"):
             raise UserError(
                 "SageMaker's jobs read a `model.tar.gz`, and this model is of the files themselves",
@@ -108,6 +112,19 @@ class Transforms:
                 hint="add `archive: true` to the target and deploy the version again: that makes "
                 "one in the bucket",
             )
+
+    def _check_files(self, record: Mapping[str, Any], batch: Batch) -> None:
+        """Refuse lines that AWS's container does not join; a script or another image may."""
+        if batch.form != "jsonl" or batch.batch_size == ONE_BY_ONE:
+            return
+        image = str(record.get("PrimaryContainer", {}).get("Image", ""))
+        if tensorflow_of(image) and not self._has_script(source_of(record)):
+            check_lines(batch.files)
+
+    def _has_script(self, source: str) -> bool:
+        folder = source.removeprefix(f"{self._aws.blobs.url}/").rpartition("/")[0]
+        keys = (blob.key for blob in self._aws.blobs.list(f"{folder}/"))
+        return any(key.endswith(f"/code/{SCRIPT}") for key in keys)
 
     def _start(self, job: str, model: str, name: str, batch: Batch, url: str, output: str) -> None:
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": url}}

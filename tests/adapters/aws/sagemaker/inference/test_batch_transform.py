@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -117,3 +118,35 @@ def test_a_model_that_is_files_below_a_prefix_is_refused_with_what_to_do(target,
             "half", one.id, Batch(("s3://bucket/in",), "s3://bucket/out"), Reporter(print)
         )
     assert "`archive: true`" in error.value.hint
+
+
+def test_lines_that_the_container_does_not_join_are_refused_before_the_upload(
+    target, described, clouds, tmp_path, half_plus_two
+):
+    provider = target(archive=True)
+    one = deploy(provider, 1, half_plus_two)
+    file = tmp_path / "in.jsonl"
+    file.write_text("1.0\n2.0\n")
+    models = {"half": Model("half", tmp_path)}
+    project = Project(tmp_path / "x.yaml", models, {"aws": described(archive=True)})
+    before = [blob.key for blob in provider.blobs.list("")]
+    with pytest.raises(UserError, match="only if they are objects or lists") as error:
+        run_batch(project, "half", "aws", (str(file),), environ=clouds)
+    assert "--batch-size 1" in error.value.hint
+    assert [blob.key for blob in provider.blobs.list("")] == before
+    for form, size in (("jsonl", 1), ("csv", 0)):
+        batch = Batch((provider.blobs.url + "/x",), provider.blobs.url, form, size, (file,))
+        provider.check_batch("half", one.id, batch)
+
+
+def test_a_models_own_script_may_read_any_lines(target, tmp_path, half_plus_two):
+    model = tmp_path / "1"
+    shutil.copytree(half_plus_two, model)
+    (model / "code").mkdir()
+    (model / "code" / "inference.py").write_text("def handler(data, context):\n    pass\n")
+    provider = target(archive=True)
+    one = deploy(provider, 1, model)
+    file = tmp_path / "in.jsonl"
+    file.write_text("1.0\n2.0\n")
+    batch = Batch((provider.blobs.url + "/x",), provider.blobs.url, files=(file,))
+    provider.check_batch("half", one.id, batch)
