@@ -16,7 +16,7 @@ from .models.remote import RemoteBases
 from .monitoring.monitor import Monitor
 from .monitoring.monitoring_config import MonitoringConfig, read_monitoring_config
 from .options.server_options import BatchingOptions, GrpcTransport, ServerOptions, Startup
-from .runtime.session import session_loader
+from .runtime.model_files import model_loader
 from .transport.grpc_options import GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
 from .warmup import measured, warmed
@@ -86,7 +86,7 @@ def make_loader(
     Raises StatusError for invalid batching parameters or session configuration.
     """
     ran = monitor.ran if monitor else None
-    load = load or session_loader(options.tags, options.session, ran)
+    load = load or model_loader(options.tags, options.session, options.files, ran)
     loads, batches = (monitor.loads, monitor.batches) if monitor else (None, None)
     if loads:
         load = measured(load, loads)

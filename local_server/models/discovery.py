@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from cloudserve.modelfiles.files import is_model_file, model_files
 from cloudserve.savedmodel.versions import is_saved_model
 
 logger = logging.getLogger(__name__)
@@ -40,12 +42,17 @@ def find_versions(base_path: Path) -> dict[int, Path]:
 
 
 def find_versions_or_model(path: Path) -> dict[int, Path]:
-    """Return the versions below a base path, or the SavedModel at the path itself.
+    """Return the versions below a base path, or the model at the path itself.
 
-    A SavedModel's number is its folder's name, or 1. Raises OSError as above.
+    That is a SavedModel, or a model of one file where there are no versions. Its number is its
+    folder's name, or 1. Raises OSError as above.
     """
+    if is_model_file(path):
+        return {_UNNAMED: path}
     if not is_saved_model(path):
-        return find_versions(path)
+        versions = find_versions(path)
+        if versions or not model_files(path):
+            return versions
     number = _number(path.name)
     return {_UNNAMED if number is None else number: path}
 
@@ -56,12 +63,23 @@ def fingerprint(path: Path) -> Fingerprint:
     A file that disappears during the walk is left out.
     """
     files: list[tuple[str, int, int]] = []
-    for parent, _, names in os.walk(path):
-        for file in (Path(parent, name) for name in names):
-            with suppress(OSError):
-                status = file.stat()
-                files.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+    for file in _files(path):
+        with suppress(OSError):
+            status = file.stat()
+            files.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
     return tuple(sorted(files))
+
+
+def has_model(path: Path) -> bool:
+    """Return whether a version's folder has a model, or its file is one."""
+    return is_saved_model(path) or bool(model_files(path))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if is_model_file(path):
+        yield path
+    for parent, _, names in os.walk(path):
+        yield from (Path(parent, name) for name in names)
 
 
 @lru_cache(maxsize=256)  # a base path is read every second

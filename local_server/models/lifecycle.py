@@ -19,9 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from cloudserve.errors import CloudserveError, ModelError
-from cloudserve.savedmodel.versions import is_saved_model
 
-from .discovery import Fingerprint, fingerprint
+from .discovery import Fingerprint, fingerprint, has_model
 from .manager import Again, Manager
 from .states import State
 from .transitions import Action, Candidate, Load, Unload, next_action
@@ -283,11 +282,11 @@ class Lifecycle:
 
 
 def _read_sources(paths: Mapping[int, Path]) -> dict[int, _Source]:
-    """Return the files of versions, without those that have no SavedModel."""
+    """Return the files of versions, without those that have no model."""
     return {
         version: _Source(path, fingerprint(path))
         for version, path in paths.items()
-        if is_saved_model(path)
+        if has_model(path)
     }
 
 

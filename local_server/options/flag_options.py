@@ -15,7 +15,7 @@ from ..config import ModelConfig, ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import LEAST_LOG_BYTES, LogLimits, RequestLogOptions
 from ..runtime.loading.denied_ops import read_denied_ops
-from ..runtime.options import SessionOptions, library_paths
+from ..runtime.options import FileOptions, FileRule, SessionOptions, library_paths
 from ..status import Code, StatusError
 from .flags import FlagValues
 from .server_options import (
@@ -67,6 +67,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         check_methods=flags.is_on("enable_signature_method_name_check"),
         batching=_batching(flags),
         session=_session(flags),
+        files=_files(flags),
         warmup_iterations=_warmup_iterations(flags),
         monitoring_config_file=_path(flags, "monitoring_config_file"),
         request_log=_request_log(flags),
@@ -182,6 +183,11 @@ def _session(flags: FlagValues) -> SessionOptions:
         denied_ops=read_denied_ops(flags.text("deny_ops")),
         op_libraries=library_paths(flags.text("custom_op_libraries")),
     )
+
+
+def _files(flags: FlagValues) -> FileOptions:
+    rule = FileRule.PREFER_TFLITE if flags.is_on("prefer_tflite_model") else FileRule.NEVER
+    return FileOptions(rule, max(0, flags.number("num_tflite_pools")))
 
 
 def _request_log(flags: FlagValues) -> RequestLogOptions:

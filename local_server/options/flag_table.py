@@ -99,9 +99,18 @@ FLAGS: tuple[Flag, ...] = (
         "Ignored: unused fields are never kept.",
         has_effect=_NOTHING,
     ),
-    Flag("prefer_tflite_model", False, "Experimental.", has_effect=_NOTHING),
-    Flag("num_tflite_pools", 0, "Experimental.", has_effect=_NOTHING),
-    Flag("num_tflite_interpreters_per_pool", 1, "Experimental.", has_effect=_NOTHING),
+    Flag(
+        "prefer_tflite_model",
+        False,
+        "Serve model.tflite of a version's folder, if there is one, before the SavedModel.",
+    ),
+    Flag("num_tflite_pools", 0, "TensorFlow Lite interpreters of a model. Zero: the CPUs."),
+    Flag(
+        "num_tflite_interpreters_per_pool",
+        1,
+        "Ignored: interpreters do not batch by themselves.",
+        has_effect=_NOTHING,
+    ),
     Flag(
         "enable_signature_method_name_check",
         False,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.golden.recording import Recording
 from cloudserve.local.servers import ServeCommand
+from cloudserve.modelfiles.files import has_usual_file, is_model_file
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 from ..config import ModelConfig, ModelServerConfig
@@ -15,7 +16,7 @@ from ..monitoring.log_options import RequestLogOptions
 from ..monitoring.monitoring_config import DEFAULT_PATH
 from ..protocols.vertex.container import ContainerRoutes
 from ..runtime.loading.denied_ops import read_denied_ops
-from ..runtime.options import SessionOptions, library_paths
+from ..runtime.options import FileOptions, FileRule, SessionOptions, library_paths
 from .server_options import (
     Address,
     BatchingOptions,
@@ -32,8 +33,9 @@ _POLL_SECONDS = 1.0
 def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
     """Return the options of `cloudserve serve PATH`: lenient, and on one address.
 
-    A path in a bucket (`gs://`, `s3://`) is one model. Batching is by measured costs, or by
-    TensorFlow Serving's rules if there are parameters. Raises ModelError if there is no model,
+    TensorFlow Lite and ONNX models are served, except in a container, whose image has neither
+    library. A path in a bucket (`gs://`, `s3://`) is one model. Batching is by measured costs, or
+    by TensorFlow Serving's rules if there are parameters. Raises ModelError if there is no model,
     UserError for one name or golden file of several models, several models in a container, and
     parameters without batching, StatusError for an invalid device.
     """
@@ -57,6 +59,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
             denied_ops=read_denied_ops(command.deny_ops),
             op_libraries=library_paths(command.custom_op_libraries),
         ),
+        files=FileOptions(FileRule.NEVER if container else FileRule.WITHOUT_SAVED_MODEL),
         metrics_path=DEFAULT_PATH,
         request_log=RequestLogOptions(command.request_log, command.request_log_rate),
         recording=_recording(command.recording, models),
@@ -102,7 +105,13 @@ def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> Con
             f"a container on Vertex AI serves one model, not {', '.join(models)}",
             hint="give the directory of one of them",
         )
-    (name,) = models
+    ((name, path),) = models.items()
+    if isinstance(path, Path) and (is_model_file(path) or has_usual_file(path)):
+        raise UserError(
+            "a container on Vertex AI serves a SavedModel, not a TensorFlow Lite or ONNX file",
+            where=str(path),
+            hint="export the model as a SavedModel, or serve it without --as vertex",
+        )
     return ContainerRoutes(name, *routes)
 
 
@@ -115,15 +124,16 @@ def _last(url: str) -> str:
 def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
     """Return the models below a path by name, sorted.
 
-    The path is a SavedModel, a base path of NUMBER/ folders, or a folder of base paths. A single
-    model is called `name`, else after its directory. Raises ModelError if there is no model,
-    UserError for one name of several models.
+    The path is a SavedModel, a TensorFlow Lite or ONNX file, a folder of `model.tflite` or
+    `model.onnx`, a base path of NUMBER/ folders, or a folder of these. A single model is called
+    `name`, else after its directory or file. Raises ModelError if there is no
+    model, UserError for one name of several models.
     """
     path = path.resolve()
     if _is_model(path):
         return {name or _own_name(path): path}
     entries = sorted(path.iterdir()) if path.is_dir() else []
-    models = {entry.name: entry for entry in entries if _is_model(entry)}
+    models = _by_name(entry for entry in entries if _is_model(entry))
     if not models:
         resolve(path)  # raises an error that describes the path
     if name is None:
@@ -136,10 +146,31 @@ def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
     return dict(zip([name], models.values(), strict=True))
 
 
+def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    models: dict[str, Path] = {}
+    for path in paths:
+        name = path.stem if is_model_file(path) else path.name
+        if name in models:
+            raise UserError(
+                f"{models[name].name} and {path.name} would both be the model {name}",
+                where=str(path.parent),
+                hint="rename one of them",
+            )
+        models[name] = path
+    return models
+
+
 def _is_model(path: Path) -> bool:
-    return is_saved_model(path) or bool(list_versions(path))
+    is_file_model = is_model_file(path) or has_usual_file(path)
+    return is_file_model or is_saved_model(path) or bool(list_versions(path))
 
 
 def _own_name(path: Path) -> str:
-    """Return a model's name: its directory's; for a version's directory, the one above."""
-    return path.parent.name if path.name.isdecimal() else path.name
+    """Return a model's name: its directory's; for a version's directory, the one above.
+
+    A file has its own name, unless it is the usual one: `model.onnx` is called as its directory.
+    """
+    if is_model_file(path) and path.stem != "model":
+        return path.stem
+    folder = path.parent if is_model_file(path) else path
+    return folder.parent.name if folder.name.isdecimal() else folder.name

@@ -14,7 +14,7 @@ from ..config import ModelServerConfig
 from ..models import Retry
 from ..monitoring.log_options import RequestLogOptions
 from ..protocols.vertex.container import ContainerRoutes
-from ..runtime.options import SessionOptions
+from ..runtime.options import FileOptions, SessionOptions
 
 
 class Startup(Enum):
@@ -103,6 +103,8 @@ class ServerOptions:
     check_methods: bool = False
     batching: BatchingOptions | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
+    files: FileOptions = field(default_factory=FileOptions)
+    """Whether TensorFlow Lite and ONNX files are served."""
     warmup_iterations: int = 1
     """How often each warm-up record runs before a version is served; 0 disables it."""
     monitoring_config_file: Path | None = None

@@ -6,6 +6,7 @@ Source: tensorflow_serving/model_servers/server.cc (`Server::BuildAndStart`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ..status import Code, StatusError
@@ -60,6 +61,23 @@ class SessionOptions:
         if self.intra_op_threads > 0 or self.inter_op_threads > 0:
             return max(0, self.intra_op_threads), max(0, self.inter_op_threads)
         return max(0, self.parallelism), max(0, self.parallelism)
+
+
+class FileRule(Enum):
+    """Which models of one file are served."""
+
+    NEVER = "SavedModels only"
+    PREFER_TFLITE = "model.tflite in a version's folder, before the SavedModel"
+    WITHOUT_SAVED_MODEL = "TensorFlow Lite and ONNX files where there is no SavedModel"
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How models of one file are served."""
+
+    rule: FileRule = FileRule.NEVER
+    interpreters: int = 0
+    """How many TensorFlow Lite interpreters each model may have; 0 is as many as the CPUs."""
 
 
 def library_paths(words: str) -> tuple[Path, ...]:

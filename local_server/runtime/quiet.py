@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import IO
 
 from .memory import keep_activations
 
@@ -26,6 +28,7 @@ _CHATTER = re.compile(
     rb"[IW]0000 |WARNING: All log messages before absl::InitializeLog"
     # TensorFlow 2.18 and 2.19 on any machine, as errors.
     rb"|E0000 .* Unable to register cu(DNN|BLAS|FFT) factory"
+    rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
 )
 
 
@@ -47,20 +50,42 @@ def prepared() -> AbstractContextManager[None]:
     return without_chatter() if prepare_process() else nullcontext()
 
 
+_holding = threading.Lock()
+_holders: list[tuple[int, IO[bytes]]] = []
+"""For each context that is entered: the real stderr, and the file that has it now; the same."""
+
+
 @contextmanager
 def without_chatter() -> Iterator[None]:
-    """Hold back what the process writes to stderr, then write it without TensorFlow's chatter."""
+    """Hold back what the process writes to stderr, then write it without TensorFlow's chatter.
+
+    Several threads may do so at the same time: what is held is written when the last has left.
+    """
     try:
-        real = os.dup(_STDERR)
+        with _holding:
+            _holders.append(_holders[0] if _holders else _hold())
     except OSError:  # a process without a stderr
         yield
         return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), _STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(real, _STDERR)
-            os.close(real)
-            held.seek(0)
-            os.write(_STDERR, b"".join(line for line in held if not _CHATTER.match(line)))
+    try:
+        yield
+    finally:
+        with _holding:
+            real, held = _holders.pop()
+            if not _holders:
+                _release(real, held)
+
+
+def _hold() -> tuple[int, IO[bytes]]:
+    real = os.dup(_STDERR)
+    held = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_release`
+    os.dup2(held.fileno(), _STDERR)
+    return real, held
+
+
+def _release(real: int, held: IO[bytes]) -> None:
+    with held:
+        os.dup2(real, _STDERR)
+        os.close(real)
+        held.seek(0)
+        os.write(_STDERR, b"".join(line for line in held if not _CHATTER.match(line)))

@@ -116,7 +116,7 @@ def server(folder, half):
         "--model_config_file_poll_wait_seconds=1",
         "--enable_grpc_healthcheck_service",
         "--enable_batching",
-        "--prefer_tflite_model",
+        "--flush_filesystem_caches",
     ) as running:
         running.wait_for("Exporting HTTP/REST API at:[::]:")
         yield running
@@ -126,7 +126,7 @@ def test_it_says_what_it_does_as_tensorflow_serving_does(server, folder):
     log = "".join(server.log)
     assert f"Running gRPC ModelServer at unix:{folder / 'grpc'} ...\n" in log
     assert f"Exporting HTTP/REST API at:[::]:{server.port} ...\n" in log
-    assert "ignored, no effect in this server: --prefer_tflite_model" in log
+    assert "ignored, no effect in this server: --flush_filesystem_caches" in log
 
 
 def test_rest_and_grpc_give_the_models_answer(server, folder):

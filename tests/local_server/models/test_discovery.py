@@ -41,6 +41,24 @@ def test_a_saved_model_itself_is_a_version_of_its_folders_number(tmp_path, name,
     assert find_versions_or_model(path) == {version: path}
 
 
+def test_a_model_file_is_version_1_unless_its_folder_has_versions(tmp_path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"x")
+    assert find_versions_or_model(file) == {1: file}
+    assert find_versions_or_model(tmp_path) == {1: tmp_path}
+    (tmp_path / "7").mkdir()
+    assert find_versions_or_model(tmp_path) == {7: tmp_path / "7"}
+
+
+def test_a_model_file_that_changes_has_another_fingerprint(tmp_path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"x")
+    before = fingerprint(file)
+    assert len(before) == 1
+    file.write_bytes(b"longer")
+    assert fingerprint(file) != before
+
+
 def test_files_that_change_have_another_fingerprint(tmp_path):
     (tmp_path / "variables").mkdir()
     (tmp_path / "saved_model.pb").write_bytes(b"half")

@@ -120,8 +120,8 @@ def test_batching_has_its_file_and_its_place():
 
 
 def test_flags_without_effect_are_logged_in_one_line(caplog):
-    options("--prefer_tflite_model", "--mixed_precision=bfloat16")
-    names = "--prefer_tflite_model, --mixed_precision"
+    options("--flush_filesystem_caches", "--mixed_precision=bfloat16")
+    names = "--flush_filesystem_caches, --mixed_precision"
     assert caplog.messages == [f"ignored, no effect in this server: {names}"]
 
 

@@ -98,8 +98,10 @@ def test_omitted_flags_have_tensorflow_servings_defaults():
 
 
 def test_flags_without_effect_are_reported_when_they_are_given():
-    names = parse_flags(["--prefer_tflite_model", "--port=1", "--enable_profiler"]).without_effect()
-    assert names == ("prefer_tflite_model", "enable_profiler")
+    names = parse_flags(
+        ["--flush_filesystem_caches", "--port=1", "--enable_profiler"]
+    ).without_effect()
+    assert names == ("flush_filesystem_caches", "enable_profiler")
     assert parse_flags([]).without_effect() == ()
 
 

@@ -85,6 +85,45 @@ def test_a_container_serves_one_model_on_its_routes_and_looks_once(tmp_path):
         serve_options(tmp_path, ServeCommand(container_routes=("/p", "/h")))
 
 
+def model_file(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_a_model_file_is_a_model_of_its_name_or_its_folders(tmp_path):
+    for path, name in [
+        ("digits.onnx", "digits"),
+        ("a/model.tflite", "a"),
+        ("b/7/model.onnx", "b"),
+    ]:
+        file = model_file(tmp_path / path)
+        assert find_models(file) == {name: file}
+    assert find_models(tmp_path / "a") == {"a": tmp_path / "a"}
+    assert find_models(tmp_path / "b" / "7") == {"b": tmp_path / "b" / "7"}
+
+
+def test_a_folder_of_model_files_is_many_models(tmp_path):
+    for name in ("a.onnx", "b.tflite", "c/model.onnx", "d/1/model.tflite"):
+        model_file(tmp_path / name)
+    saved_model(tmp_path / "e")
+    names = {"a": "a.onnx", "b": "b.tflite", "c": "c", "d": "d", "e": "e"}
+    assert find_models(tmp_path) == {name: tmp_path / path for name, path in names.items()}
+
+
+def test_two_models_of_one_name_are_refused(tmp_path):
+    for name in ("a.onnx", "a.tflite"):
+        model_file(tmp_path / name)
+    with pytest.raises(UserError, match=r"a.onnx and a.tflite would both be the model a"):
+        find_models(tmp_path)
+
+
+def test_a_container_does_not_serve_a_model_file(tmp_path):
+    path = model_file(tmp_path / "digits.onnx")
+    with pytest.raises(UserError, match="serves a SavedModel, not a TensorFlow Lite or ONNX file"):
+        serve_options(path, ServeCommand(container_routes=("/p", "/h")))
+
+
 def test_batching_is_by_costs_or_by_parameters_or_off(tmp_path):
     file = tmp_path / "parameters"
     options = {

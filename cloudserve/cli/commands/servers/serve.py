@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 class _ModelLocation(click.Path):
-    """A local directory or a bucket URL."""
+    """A local directory or file, or a bucket URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a bucket URL unchanged, and the path of a directory or `file://` URL."""
@@ -35,7 +35,7 @@ class _ModelLocation(click.Path):
 
 
 @click.command("serve")
-@click.argument("path", type=_ModelLocation(exists=True, file_okay=False))
+@click.argument("path", type=_ModelLocation(exists=True))
 @click.option(
     "--as",
     "contract",
@@ -144,7 +144,9 @@ def command(
     """Serve models with TensorFlow Serving's REST and gRPC APIs.
 
     PATH is a SavedModel directory, a base path with NUMBER/ directories, or a folder of base paths.
-    The first two can also be in a bucket: gs://BUCKET/PATH, s3://BUCKET/PATH.
+    These can also be in a bucket, except the last: gs://BUCKET/PATH, s3://BUCKET/PATH.
+    PATH can also be a TensorFlow Lite or ONNX file (.tflite, .onnx), or a version directory can
+    hold one, as model.tflite or model.onnx: see the extras `tflite` and `onnx`.
     The highest version of each model is served; a higher version that is added later replaces it.
     With --as sagemaker PATH is a model tree as in model.tar.gz, or a model directory as for
     `deploy`, including `code/inference.py`; SAGEMAKER_ variables have the container's meaning.

@@ -1,0 +1,79 @@
+"""The fields and element types of TensorFlow Lite's schema, as far as they are read.
+
+Source: tensorflow/lite/schema/schema.fbs; the number of a field is its place in its table.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ModelField(IntEnum):
+    """Fields of `Model`."""
+
+    SUBGRAPHS = 2
+    BUFFERS = 4
+    METADATA = 6
+    SIGNATURES = 7
+
+
+class SubGraphField(IntEnum):
+    """Fields of `SubGraph`."""
+
+    TENSORS = 0
+    INPUTS = 1
+    OUTPUTS = 2
+
+
+class TensorField(IntEnum):
+    """Fields of `Tensor`."""
+
+    SHAPE = 0
+    TYPE = 1
+    NAME = 3
+    IS_VARIABLE = 5
+    SHAPE_SIGNATURE = 7
+
+
+class SignatureField(IntEnum):
+    """Fields of `SignatureDef`."""
+
+    INPUTS = 0
+    OUTPUTS = 1
+    KEY = 2
+    SUBGRAPH = 4
+
+
+class TensorMapField(IntEnum):
+    """Fields of `TensorMap`."""
+
+    NAME = 0
+    TENSOR = 1
+
+
+DTYPES = {
+    0: "float32",
+    2: "int32",
+    3: "uint8",
+    4: "int64",
+    5: "string",
+    6: "bool",
+    7: "int16",
+    8: "complex64",
+    9: "int8",
+}
+"""The `TensorType`s that TensorFlow Serving knows (tflite_session.cc, `TfLiteTypeToTfType`)."""
+
+OTHER_DTYPES = {
+    1: "float16",
+    10: "float64",
+    11: "complex128",
+    12: "uint64",
+    13: "resource",
+    14: "variant",
+    15: "uint32",
+    16: "uint16",
+    17: "int4",
+    18: "bfloat16",
+}
+"""The others, by name."""

@@ -1,0 +1,101 @@
+"""One interpreter of TensorFlow Lite, which runs requests one after the other.
+
+Source: tensorflow_serving/servables/tensorflow/tflite_session.cc: an input of another shape than
+the last one resizes the interpreter's tensor, whatever the model's shape says, and what the model
+cannot prepare for it is INTERNAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cloudserve.modelfiles.tflite import LiteCall
+
+from ...status import Code, StatusError
+from ..types import Tensor
+
+_MOST_IDLE_BYTES = 64 * 2**20
+_MUCH_SMALLER = 4
+
+
+class Runner:
+    """An interpreter. For one thread at a time."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        """The shapes of the inputs of the first subgraph, if its tensors are allocated."""
+        self._most_bytes = 0
+
+    def run(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
+        """Run a call on arrays in the order of its inputs. Raises StatusError (INTERNAL)."""
+        self._most_bytes = max(self._most_bytes, _size(arrays))
+        if call.subgraph:
+            return self._run_signature(call, arrays)
+        self._fit(call.inputs, arrays)
+        interpreter = self._interpreter
+        try:
+            for index, array in zip(call.inputs, arrays, strict=True):
+                interpreter.set_tensor(index, array)
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise _failed("invoke TfLite interpreter", error) from error
+        return [_as_array(interpreter.get_tensor(index)) for index in call.outputs]
+
+    def is_oversized(self, arrays: Sequence[Tensor]) -> bool:
+        """Return whether the interpreter holds memory for much larger inputs than these.
+
+        An interpreter never returns the memory of its tensors.
+        """
+        most = self._most_bytes
+        return most > _MOST_IDLE_BYTES and most > _MUCH_SMALLER * _size(arrays)
+
+    def _fit(self, inputs: Sequence[int], arrays: Sequence[Tensor]) -> None:
+        """Resize the tensors whose shapes differ from those of the last run."""
+        shapes = self._shapes
+        changed = [
+            (index, array.shape)
+            for index, array in zip(inputs, arrays, strict=True)
+            if shapes.get(index) != array.shape
+        ]
+        if not changed:
+            return
+        self._shapes = {}
+        try:
+            for index, shape in changed:
+                self._interpreter.resize_tensor_input(index, shape)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise _failed("allocate tensors", error) from error
+        self._shapes = {**shapes, **dict(changed)}
+
+    def _run_signature(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
+        """Run a signature of another subgraph, which the library finds by its name."""
+        signature = call.signature
+        feeds = {s.alias: array for s, array in zip(signature.inputs, arrays, strict=True)}
+        try:
+            outputs = self._interpreter.get_signature_runner(signature.name)(**feeds)
+        except (RuntimeError, ValueError) as error:
+            raise _failed("invoke TfLite interpreter", error) from error
+        return [_as_array(outputs[spec.alias]) for spec in signature.outputs]
+
+
+def _as_array(value: Any) -> Tensor:
+    """Return an output; the library gives a scalar as a number, or as bytes."""
+    if isinstance(value, bytes):
+        scalar: Tensor = np.empty((), object)
+        scalar[()] = value
+        return scalar
+    return np.asarray(value)
+
+
+def _size(arrays: Sequence[Tensor]) -> int:
+    return sum(array.nbytes for array in arrays)
+
+
+def _failed(what: str, error: Exception) -> StatusError:
+    reason = " ".join(str(error).split())
+    return StatusError(Code.INTERNAL, f"Failed to {what}: {reason}")
