@@ -40,6 +40,9 @@ from .faults.answers import refusal
 from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
+from .google.logging.app import CloudLogging, is_logging
+from .google.logging.containers import ContainerLogs
+from .google.logging.store import EntryStore
 from .google.monitoring.app import CloudMonitoring, is_monitoring
 from .google.monitoring.endpoint_metrics import EndpointMetrics
 from .google.monitoring.store import MetricStore
@@ -148,6 +151,8 @@ class Emulator:
         # Two clouds: s3://models and gs://models are different buckets.
         s3 = self._closing.enter_context(ObjectStore(data / "s3"))
         gcs = self._closing.enter_context(ObjectStore(data / "gcs"))
+        entries = EntryStore(data / "logging.db")
+        self._closing.callback(entries.close)
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
         self._closing.callback(executor.shutdown)
         manager = Manager(partial(load_model, options=self._session))
@@ -159,7 +164,7 @@ class Emulator:
         observer = recorder.observe if recorder else unobserved
         inference = Inference(manager, executor, observer=observer)
         google = AiPlatform(resources, gcs, hosting, work, inference, self._latency)
-        metrics = MetricStore(lambda: self._latency.clock.now().timestamp())
+        metrics = MetricStore(self._now)
         vertex = VertexAi(
             VertexParts(
                 resources=resources,
@@ -171,6 +176,7 @@ class Emulator:
                 rng=self._rng,
                 folder=data / "vertex",
                 metrics=EndpointMetrics(metrics),
+                logs=ContainerLogs(entries, self._now),
                 rehearsals=self._command.rehearsals,
                 variables=lambda: google_variables(self._credentials, self.url),
             )
@@ -182,7 +188,7 @@ class Emulator:
                 s3=S3App(s3),
                 takes_s3=is_s3,
                 folder=data / "containers",
-                logs=data / "logs.sqlite",
+                logs=data / "cloudwatch-logs.db",
                 executor=executor,
                 work=work,
                 rng=self._rng,
@@ -200,11 +206,15 @@ class Emulator:
             *aws.routes(),
             Route(is_vertex, vertex),
             Route(is_monitoring, CloudMonitoring(metrics)),
+            Route(is_logging, CloudLogging(entries, self._now)),
             Route(_is_ml, google),
             Route(is_gcs, GcsApp(gcs)),
             Route(_is_token, OAuth()),
         )
         return (google.restore, vertex.restore, aws.restore), routes
+
+    def _now(self) -> float:
+        return self._latency.clock.now().timestamp()
 
     def _make_recorder(self) -> Recorder | None:
         """Open the files of a recording, which are written to the end before the models go."""

@@ -58,6 +58,7 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING": f"{url}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{url}/",
         **_sdk_settings(folder),
     }
 

@@ -14,6 +14,7 @@ from cloudserve.release.provider import SplitAnswer
 from ..console import endpoint_log
 from ..credentials import Access
 from ..googleapi import PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
+from .container_logs import ContainerLogs
 from .deployed_model_metrics import DeployedModelMetrics
 
 GOOGLE = ".googleapis.com"
@@ -36,11 +37,15 @@ class VertexApi(GoogleApi):
         access: Access,
         *,
         retries: int = RETRIES,
-        monitoring: str = "",
+        others: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the URLs of Vertex AI and of Cloud Monitoring, "" for Google's."""
+        """Take the URL of Vertex AI, and those of `monitoring` and `logging` unless Google's."""
+        urls = others or {}
         super().__init__("aiplatform", "v1", endpoint, access, retries=retries)
-        self.metrics = DeployedModelMetrics(monitoring, endpoint, project, region, access)
+        self.metrics = DeployedModelMetrics(
+            urls.get("monitoring", ""), endpoint, project, region, access
+        )
+        self.logs = ContainerLogs(urls.get("logging", ""), endpoint, project, region, access)
         self.project = project
         self._parent = f"projects/{project}/locations/{region}"
 

@@ -8,12 +8,13 @@ registry and is deployed again when it is promoted, without an upload.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
+from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.calling import CallExample
@@ -47,6 +48,7 @@ from ..call_example import call_example
 from ..labels import check_labels
 from .actions.executor import Performer
 from .batch import Batches, check_urls
+from .container_logs import without_job_logs
 from .fields.extra import check_extra
 from .fields.images import Availability, Clock, check_image, utc_now
 from .fields.machines import check_replicas, with_accelerator
@@ -64,8 +66,8 @@ if TYPE_CHECKING:
     from ..gcs.store import GcsBlobs
     from .api import VertexApi
 
-MONITORING_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING"
-"""gcloud's variable with the URL of Cloud Monitoring; Google's own without it."""
+OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+"""gcloud's variables with the URL of an API, such as `…_MONITORING`; Google's own without it."""
 
 
 SHARED_REQUEST, DEDICATED_REQUEST = 1_572_864, 10_485_760
@@ -103,10 +105,10 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
         access=access,
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
-    monitoring = environ.get(MONITORING_VARIABLE, "")
-    api = VertexApi(
-        options.project, options.region, options.api_endpoint, access, monitoring=monitoring
-    )
+    others = {
+        api: environ.get(f"{OVERRIDES}{api.upper()}", "") for api in ("monitoring", "logging")
+    }
+    api = VertexApi(options.project, options.region, options.api_endpoint, access, others=others)
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
     poller = Poller(options.timeout_seconds, first=0.05)
     available = Availability(target.where_of("tensorflow_version"), clock)
@@ -288,6 +290,13 @@ class Vertex:
         """Return a percentile of a revision's latency, from Cloud Monitoring."""
         endpoint, ids = self._names.endpoint(model), self._ids(model, revision_id)
         return self._api.metrics.latency(endpoint, ids, since, until, percentile)
+
+    def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
+        """Return the output of the endpoint's containers; raises UserError for a job."""
+        if query.job:
+            raise without_job_logs(f"{model} on {self._target}")
+        self._read_deployed(model)
+        return self._api.logs.read(self._names.endpoint(model), query, self._deployed)
 
     def _ids(self, model: str, revision_id: str) -> list[str]:
         """Return the ids of a revision's DeployedModels."""

@@ -23,6 +23,7 @@ from ..bodies import collect, collect_limit
 from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, error_response, json_response
 from ..google.common.messages import parse, writable
+from ..google.logging.containers import ContainerLogs
 from ..google.monitoring.endpoint_metrics import EndpointMetrics
 from ..latency import Latency
 from ..model_hosting import ModelHosting
@@ -76,6 +77,8 @@ class VertexParts:
     rng: random.Random
     metrics: EndpointMetrics
     """Where predictions are counted."""
+    logs: ContainerLogs
+    """Where containers' output is kept."""
     folder: Path
     """The folder for copies of models' files."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
@@ -96,7 +99,7 @@ class VertexAi:
         self._uploads = Uploads(records, self._operations, self._artifacts)
         self._exports = Exports(records, self._operations, self._artifacts)
         self._endpoints = Endpoints(records, self._operations, parts.hosting)
-        commands = Commands(parts.rehearsals, parts.variables, self._artifacts)
+        commands = Commands(parts.rehearsals, parts.variables, self._artifacts, parts.logs)
         self._deployments = Deployments(
             records, self._operations, self._artifacts, parts.hosting, parts.work, commands
         )

@@ -72,7 +72,8 @@ def test_the_environment_points_both_clouds_here(clouds):
     assert clouds.environment["STORAGE_EMULATOR_HOST"] == url
     assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_ML"] == f"{url}/"
     assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"] == f"{url}/"
-    assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING"] == f"{url}/"
+    for api in ("MONITORING", "LOGGING"):
+        assert clouds.environment[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] == f"{url}/"
 
 
 def test_the_defaults_of_the_sagemaker_sdk_keep_it_off_real_hosts(clouds):

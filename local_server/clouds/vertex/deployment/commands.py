@@ -31,6 +31,7 @@ from ....own_images import (
 )
 from ....protocols.vertex.predict import DeployedModel, VertexLimits, VertexRequest
 from ....status import Code, StatusError
+from ...google.logging.containers import ContainerLogs
 from ..artifacts import Artifacts
 from ..records import Version
 
@@ -70,6 +71,7 @@ class Commands:
     rehearsals: Mapping[str, Rehearsal]
     variables: Variables
     artifacts: Artifacts
+    logs: ContainerLogs
 
     def named(self, version: Version) -> Rehearsal | None:
         """Return the command for a model version's image, or None."""
@@ -85,7 +87,13 @@ class Commands:
         environment = self._environment(spec, variables, scratch)
         rehearsal = self.rehearsals[version.image]
         words = tuple(expand(w, environment) for w in (*rehearsal.command, *spec.get("args", ())))
-        command = Command(version.image.rpartition("/")[2], words, rehearsal.folder, environment)
+        command = Command(
+            version.image.rpartition("/")[2],
+            words,
+            rehearsal.folder,
+            environment,
+            write=self.logs.of(endpoint, deployed),
+        )
         port, health = int(variables["AIP_HTTP_PORT"]), variables["AIP_HEALTH_ROUTE"]
         server = CommandServer(Launch(command, port, health, START_SECONDS, CHECK_SECONDS))
         await server.start()

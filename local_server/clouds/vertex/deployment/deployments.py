@@ -194,6 +194,8 @@ class Deployments:
             raise
         except Exception as error:
             logger.warning("%s failed to load: %s", key, error)
+            endpoint = key.partition("/deployedModels/")[0]
+            self._commands.logs.of(endpoint, deployed, "ERROR")(reason(error))
             raise failed_precondition(
                 "Model server exited unexpectedly. Model server logs, kept offline:"
                 f" {reason(error)}"

@@ -145,7 +145,7 @@ def test_groups_and_streams_are_described(logs, group):
     ]
 
 
-def test_what_is_deleted_is_gone(logs, stream):
+def test_a_deleted_group_or_stream_is_gone(logs, stream):
     put(logs, stream, "text")
     logs.delete_log_stream(**stream)
     assert refusal(logs.get_log_events, **stream)[0] == GONE

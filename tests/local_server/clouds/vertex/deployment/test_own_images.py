@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+import requests
 
 from cloudserve.images.rehearsal import Rehearsal
 from tests.local_server.clouds.images import write_server
+from tests.local_server.clouds.vertex.conftest import MACHINE
 
 pytestmark = pytest.mark.timeout(120)
 REGISTRY = "us-central1-docker.pkg.dev/p/r"
@@ -124,3 +126,34 @@ def test_raw_predictions_pass_as_they_are(own, deploy):
     endpoint, _ = deploy("serves")
     status, answer = own.call("POST", f"{endpoint}:rawPredict", data=b"as it is")
     assert (status, answer["predictions"][0]["body"]) == (200, "as it is")
+
+
+def logged(own, url, endpoint):
+    """Return the severity and the message of an endpoint's entries."""
+    project, endpoint_id = endpoint.split("/")[1], endpoint.rpartition("/")[2]
+    body = {
+        "resourceNames": [f"projects/{project}"],
+        "filter": f'resource.labels.endpoint_id="{endpoint_id}" jsonPayload.message:"no weights"',
+    }
+    response = requests.post(f"{url}/v2/entries:list", json=body, timeout=10)
+    entries = response.json().get("entries", [])
+    return [(entry["severity"], entry["jsonPayload"]["message"]) for entry in entries]
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_the_commands_output_is_in_cloud_logging_unless_disabled(own, running, disabled):
+    model = own.upload(containerSpec={"imageUri": f"{REGISTRY}/exits:1"})
+    endpoint = own.create_endpoint()
+    body = {"model": model["name"], "dedicatedResources": MACHINE}
+    operation = own.endpoints.deployModel(
+        endpoint=endpoint, body={"deployedModel": body | {"disableContainerLogging": disabled}}
+    ).execute()
+    assert "error" in own.finish(operation)
+    entries = logged(own, running.url, endpoint)
+    if disabled:
+        assert entries == []
+        return
+    (output, failure) = entries
+    assert output == ("INFO", "no weights found")
+    assert failure[0] == "ERROR"
+    assert "exit code 3" in failure[1]
