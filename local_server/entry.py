@@ -101,11 +101,12 @@ def model_server(path: Path | str, command: ServeCommand) -> ModelServer:
 
 @needs_extra("a model in process", "server")
 def open_model(path: Path) -> LoadedModel:
-    """Load a SavedModel directory into this process."""
-    _open_tensorflow()
-    from .runtime.session import load_model
+    """Load a SavedModel directory, or a model file, into this process."""
+    if not is_model_file(path):
+        _open_tensorflow()
+    from .runtime.model_files import load_any
 
-    return load_model(path)
+    return load_any(path)
 
 
 @needs_extra("the model server", "server")
@@ -154,7 +155,8 @@ def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
 @needs_extra("models", "server")
 def run_once(folder: Path, request: RunRequest) -> RunResult:
     """Run a model once."""
-    open_in_background()
+    if not is_model_file(folder):
+        open_in_background()
     from .run.run import run_model
 
     return run_model(folder, request)

@@ -43,6 +43,24 @@ def locate(model: str, project_file: Path) -> Model:
     return models[model]
 
 
+def resolve_version(model: Model, version: int | None) -> Path:
+    """Return the file of a TensorFlow Lite or ONNX model, or the directory of a SavedModel.
+
+    Raises ModelError and UserError as `ModelSource.resolve`.
+    """
+    return resolve_numbered(model, version)[1]
+
+
+def resolve_numbered(model: Model, version: int | None) -> tuple[int, Path]:
+    """Return a version's number too; see `resolve_version`."""
+    from cloudserve.modelfiles.files import resolve_model
+    from cloudserve.storage.model_source import ModelSource
+
+    if model.url:
+        return ModelSource(model).resolve(version)
+    return resolve_model(model.path, version)
+
+
 def split_tags(tags: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tags of `--tags`, or those of the project."""
     return default if tags is None else tuple(tag.strip() for tag in tags.split(","))

@@ -17,9 +17,10 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TFLITE = b"TFL3"
 _PARENT = "give its directory, or the one above its versions"
 _EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
+_SERVE = f"the platforms run SavedModels: {_EXPORT}; `cloudserve serve` serves the file itself"
 _TRAIN = "build the model, restore the checkpoint, and export it: model.export('models/NAME/1')"
 _BY_SUFFIX = {
-    ".onnx": ("an ONNX model", _EXPORT),
+    ".onnx": ("an ONNX model", _SERVE),
     ".pb": ("a graph without signatures", _EXPORT),
     ".pbtxt": ("a graph without signatures", _EXPORT),
     ".index": ("a checkpoint: it has variables and no graph", _TRAIN),
@@ -63,7 +64,7 @@ def _by_content(path: Path) -> tuple[str, str] | None:
         return "a Keras model in HDF5", _keras(path)
     if head.startswith(b"PK") and _has_config(path):
         return "a Keras model", _keras(path)
-    return ("a TensorFlow Lite model", _EXPORT) if head[4:8] == _TFLITE else None
+    return ("a TensorFlow Lite model", _SERVE) if head[4:8] == _TFLITE else None
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_vari
 from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.model import SavedModel
+from cloudserve.savedmodel.other_formats import recognize
 from cloudserve.savedmodel.signature import Signature, read_signature
 from cloudserve.savedmodel.versions import MODEL_FILES, list_versions
 
@@ -131,10 +132,11 @@ def _parse(data: bytes, name: str, path: Path | str) -> proto.Message:
 def _no_saved_model(path: Path) -> ModelError:
     versions = list_versions(path)
     if not versions:
+        kind, hint = recognize(path)
         return ModelError(
-            f"the directory has no {_BINARY}",
+            f"the directory has no {_BINARY}{f': {kind}' if kind else ''}",
             where=str(path),
-            hint="give the directory of a SavedModel (in Keras: model.export('DIRECTORY'))",
+            hint=hint or "give the directory of a SavedModel (in Keras: model.export('DIRECTORY'))",
         )
     return ModelError(
         f"the directory holds versions ({', '.join(map(str, versions))}), not one SavedModel",

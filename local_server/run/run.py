@@ -14,7 +14,7 @@ from cloudserve.savedmodel import Signature
 
 from ..codecs.request import parse_request
 from ..codecs.response import encode_columns, encode_rows
-from ..runtime.session import load_model
+from ..runtime.model_files import load_any
 from ..runtime.types import DEFAULT_SIGNATURE, LoadedModel, Tensor
 from ..status import StatusError
 from .inputs import read_inputs
@@ -22,13 +22,13 @@ from .outputs import check_absent, describe, output_paths, save
 
 
 def run_model(folder: Path, request: RunRequest) -> RunResult:
-    """Run a signature of the SavedModel in a directory once.
+    """Run a signature of the SavedModel in a directory, or of a model file, once.
 
     Raises ModelError if it does not load, UserError for inputs that do not fit, or that
     TensorFlow refuses, in its words.
     """
     began = time.perf_counter()
-    with closing(load_model(folder, request.tags)) as model:
+    with closing(load_any(folder, request.tags)) as model:
         loaded = time.perf_counter()
         try:
             return _run(model, request, loaded - began)

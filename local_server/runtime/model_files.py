@@ -38,6 +38,12 @@ def model_loader(
     return load
 
 
+def load_any(path: Path, tags: tuple[str, ...] = ("serve",)) -> LoadedModel:
+    """Load a model file, or the SavedModel in a directory. Raises LoadError."""
+    options, files = SessionOptions(), FileOptions(FileRule.WITHOUT_SAVED_MODEL)
+    return model_loader(tags, options, files)(path)
+
+
 def load_file(
     file: ModelFile,
     options: SessionOptions,

@@ -10,7 +10,7 @@ from cloudserve import registry
 from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.errors import CloudserveError, RemoteError, UserError
 from cloudserve.local.servers import LoadedModel
-from cloudserve.savedmodel import resolve
+from cloudserve.modelfiles.files import resolve_model
 
 
 class InProcess:
@@ -29,7 +29,7 @@ class InProcess:
 
 
 class LocalChannel:
-    """Runs models of a directory: a SavedModel, or a base path with versions."""
+    """Runs models of a path: a SavedModel, a model file, or a base path with versions."""
 
     def __init__(self, path: Path) -> None:
         self.wire = InProcess(path)
@@ -76,7 +76,7 @@ class LocalChannel:
                 where=self.wire.where,
                 hint="name a version directory by its number",
             )
-        number, folder = resolve(self._path, int(version) if version else None)
+        number, folder = resolve_model(self._path, int(version) if version else None)
         name = str(number)
         with self._lock:
             if name not in self._models:

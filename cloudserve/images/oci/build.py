@@ -38,6 +38,7 @@ from cloudserve.images.requirements import check_python, locked_requirements
 from cloudserve.images.wheel import installed_wheel
 from cloudserve.plural import counted
 from cloudserve.savedmodel import is_saved_model, list_versions
+from cloudserve.savedmodel.other_formats import recognize
 
 DEFAULT_BASE = "python:3.12-slim-bookworm"
 _PORT = 8080
@@ -213,9 +214,15 @@ def _python_of(base: Base) -> str:
 
 
 def _check_model(model: Path | None) -> None:
-    if model is not None and not is_saved_model(model) and not list_versions(model):
-        raise UserError(
-            "the folder is neither a SavedModel nor a base path with NUMBER/ directories",
-            where=str(model),
-            hint="name the directory that contains saved_model.pb, or its parent",
-        )
+    if model is None or is_saved_model(model):
+        return
+    versions = list_versions(model)
+    for folder in versions.values() or [model]:
+        if not is_saved_model(folder):
+            kind, hint = recognize(folder)
+            what = kind or "neither a SavedModel nor a base path with NUMBER/ directories of them"
+            raise UserError(
+                f"the image's server loads SavedModels: {what}",
+                where=str(folder),
+                hint=hint or "name the directory that contains saved_model.pb, or its parent",
+            )

@@ -11,6 +11,7 @@ from cloudserve.savedmodel.other_formats import recognize
 from cloudserve.savedmodel.versions import resolve
 
 EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
+SERVE = f"the platforms run SavedModels: {EXPORT}; `cloudserve serve` serves the file itself"
 TRAIN = "build the model, restore the checkpoint, and export it: model.export('models/NAME/1')"
 
 
@@ -44,8 +45,8 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
             "m.h5 is a Keras model in HDF5",
             "export it: cloudserve ",
         ),
-        ("m.bin", b"\x1c\0\0\0TFL3", "m.bin is a TensorFlow Lite model", EXPORT),
-        ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", EXPORT),
+        ("m.bin", b"\x1c\0\0\0TFL3", "m.bin is a TensorFlow Lite model", SERVE),
+        ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", SERVE),
         ("frozen.pb", b"\n\x10", "frozen.pb is a graph without signatures", EXPORT),
         ("saved_model.pb", b"", "saved_model.pb is a SavedModel's file", "give its directory, or "),
         (

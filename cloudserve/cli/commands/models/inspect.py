@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cloudserve.cli.model_argument import locate, split_tags, tags_option
+from cloudserve.cli.model_argument import locate, resolve_numbered, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, project_option
 from cloudserve.cli.render.report import Report, output_option, print_report
+from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
     from cloudserve.project import Model
@@ -39,22 +40,39 @@ def command(
     """Show a SavedModel's signatures and files, without TensorFlow.
 
     MODEL is a SavedModel directory, a base path with NUMBER/ directories, or a model of the
-    project. For a model that TensorFlow Serving cannot serve the command exits with 3 after it has
-    shown the model.
+    project; also a TensorFlow Lite or ONNX file. For a model that TensorFlow Serving cannot serve
+    the command exits with 3 after it has shown the model.
     """
     from cloudserve.cli.render.models.model import model_report
+    from cloudserve.modelfiles.files import is_model_file
     from cloudserve.savedmodel import read_saved_model, read_tree
     from cloudserve.savedmodel.checks.servable import check_is_restored
-    from cloudserve.storage.model_source import ModelSource
 
     located = locate(model, project_file)
-    number, folder = ModelSource(located).resolve(version)
+    number, folder = resolve_numbered(located, version)
+    if is_model_file(folder):
+        print_report(_file_report(folder, number, requests=requests), output)
+        return
     saved_model = read_saved_model(folder, split_tags(tags, located.tags))
     if requests:
         print_report(_requests(located, folder, saved_model), output)
         return
     print_report(model_report(saved_model, read_tree(folder), number), output)
     check_is_restored(saved_model.unrestored, str(folder))
+
+
+def _file_report(path: Path, number: int, *, requests: bool) -> Report:
+    from cloudserve.cli.render.models.model_file import model_file_report
+    from cloudserve.modelfiles.files import ModelFile
+    from cloudserve.modelfiles.model import read_model_file
+
+    if requests:
+        raise UserError(
+            "sample requests are shown for SavedModels, which all platforms serve",
+            where=str(path),
+            hint="leave out --requests; docs/how-to/serve-tflite-and-onnx.md has an example",
+        )
+    return model_file_report(read_model_file(ModelFile.of(path)), number)
 
 
 def _requests(located: Model, folder: Path, model: SavedModel) -> Report:

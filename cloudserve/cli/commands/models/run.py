@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from cloudserve.cli.model_argument import locate, split_tags, tags_option
+from cloudserve.cli.model_argument import locate, resolve_version, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, print_progress, project_option
 from cloudserve.cli.render.report import output_option, print_report, print_result
 from cloudserve.errors import UserError
@@ -102,17 +102,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Run a SavedModel once on inputs of the command line or of files.
 
     MODEL is a SavedModel directory, a base path with NUMBER/ directories, or a model of the
-    project. The inputs are numbers and texts, never Python code. The options of `saved_model_cli
-    run` are understood too: --dir, --tag_set, --signature_def, --inputs, --input_exprs,
-    --input_examples, --outdir, --overwrite. With `-o json` the response is printed that TensorFlow
-    Serving would send.
+    project; also a TensorFlow Lite or ONNX file. The inputs are numbers and texts, never Python
+    code. The options of `saved_model_cli run` are understood too: --dir, --tag_set,
+    --signature_def, --inputs, --input_exprs, --input_examples, --outdir, --overwrite. With
+    `-o json` the response is printed that TensorFlow Serving would send.
     """
     from cloudserve.cli.render.models.run import run_report
     from cloudserve.registry import local_server
-    from cloudserve.storage.model_source import ModelSource
 
     located = locate(_only(model, folder), project_file)
-    _, directory = ModelSource(located).resolve(version)
+    directory = resolve_version(located, version)
     sources = _merged(
         _sources(inputs, _array),
         _sources(_split(cli_inputs), _file),

@@ -20,7 +20,7 @@ def model_report(model: SavedModel, tree: Tree, number: int) -> Report:
         _document(model, tree, number),
         (
             _overview(model, tree, number),
-            *(_signature(signature) for signature in model.signatures),
+            *map(signature_table, model.signatures),
             _files(tree),
         ),
     )
@@ -53,7 +53,8 @@ def _runs_on(model: SavedModel) -> str:
     return f"TensorFlow {spans}" if spans else f"no TensorFlow from {known[0]} to {known[-1]}"
 
 
-def _signature(signature: Signature) -> Table:
+def signature_table(signature: Signature) -> Table:
+    """Render a signature."""
     rows = [("in", *_cells(spec)) for spec in signature.inputs]
     rows += [("out", *_cells(spec)) for spec in signature.outputs]
     method = signature.method_name.rpartition("/")[2] or "no method"

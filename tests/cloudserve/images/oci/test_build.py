@@ -220,3 +220,14 @@ def test_a_folder_without_a_model_is_refused(faulty, make_base, home, tmp_path):
     base = make_base(faulty().registry, "python")
     with pytest.raises(UserError, match="neither a SavedModel nor a base path"):
         build(Recipe(base, "2.21", tmp_path, home), tmp_path)
+
+
+def test_a_model_that_the_image_cannot_load_is_refused(faulty, make_base, home, tmp_path):
+    base = make_base(faulty().registry, "python")
+    (tmp_path / "half" / "1").mkdir(parents=True)
+    (tmp_path / "half" / "1" / "model.onnx").write_bytes(b"x")
+    with pytest.raises(UserError) as caught:
+        build(Recipe(base, "2.21", tmp_path / "half", home), tmp_path)
+    message = "the image's server loads SavedModels: model.onnx is an ONNX model"
+    assert caught.value.message == message
+    assert caught.value.where == str(tmp_path / "half" / "1")
