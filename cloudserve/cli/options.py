@@ -251,8 +251,8 @@ def load(project_file: Path, settings: tuple[str, ...]) -> Project:
 
 
 def print_progress(line: str) -> None:
-    """Print a line of progress on stderr; a closed stderr does not stop a release."""
-    with suppress(BrokenPipeError):
+    """Print a line of progress on stderr; a closed or full stderr does not stop a release."""
+    with suppress(OSError):
         click.echo(line, err=True)
 
 

@@ -44,8 +44,9 @@ from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Ledger, Recorder, Release, actor
+from cloudserve.release.state.ledger import Ledger, Release, actor
 from cloudserve.release.state.lock import lock
+from cloudserve.release.state.recorder import Recorder
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels

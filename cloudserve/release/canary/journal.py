@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -33,16 +32,18 @@ class Journal:
     before: str
     """The id of the newest promotion or rollback when the run began; "" if there was none."""
 
-    def check(self) -> Release | None:
+    def check(self, back_to: str = "") -> Release | None:
         """Return this run's newest promotion; None if it has not recorded one.
 
-        Raises TakenOverError if the newest promotion or rollback is another's.
+        A rollback to `back_to` after it is ignored: it has the same end as this run's own. Raises
+        TakenOverError if the newest promotion or rollback is another's.
         """
-        newest = next(moves(self.ledger), None)
-        if newest is not None and newest.canary is not None and newest.canary.run == self.run:
-            return newest
-        if (newest.id if newest else "") == self.before:
-            return None
+        newest, before = last_moves(self.ledger)
+        for move in (newest, before if _is_back(newest, back_to) else newest):
+            if move is not None and move.canary is not None and move.canary.run == self.run:
+                return move
+            if (move.id if move else "") == self.before:
+                return None
         assert newest is not None
         raise TakenOverError(
             f"{newest.who} has begun another release: {newest.operation} "
@@ -51,9 +52,9 @@ class Journal:
             hint="look at `cloudserve history` and `cloudserve status`",
         )
 
-    def guard(self) -> None:
-        """Raise TakenOverError if the newest promotion or rollback is another's."""
-        self.check()
+    def guard(self, back_to: str = "") -> None:
+        """Raise TakenOverError as `check` does."""
+        self.check(back_to)
 
     def note(self, record: CanaryRecord) -> None:
         """Record evidence with this run's newest promotion, if it has one; raises likewise."""
@@ -76,7 +77,7 @@ class Journal:
 
 def begin(ledger: Ledger, who: str, where: str) -> Journal:
     """Begin the record of a run; nothing is written."""
-    newest = next(moves(ledger), None)
+    newest, _ = last_moves(ledger)
     return Journal(ledger, who, where, uuid.uuid4().hex, newest.id if newest else "")
 
 
@@ -88,12 +89,11 @@ def left_by(ledger: Ledger, revision: str, live: str) -> Release | None:
     rollback after the step was cut off, the step counts only if its evidence had decided to roll
     back.
     """
-    releases = moves(ledger)
-    newest = next(releases, None)
+    newest, before = last_moves(ledger)
     is_ending = not live
     if newest is not None and newest.operation is Operation.ROLLBACK:
         is_ending = True
-        newest = next(releases, None) if newest.outcome is not Event.FINISHED else None
+        newest = before if newest.outcome is not Event.FINISHED else None
     if newest is None or newest.operation is not Operation.PROMOTE or newest.canary is None:
         return None
     canary = newest.canary
@@ -102,13 +102,26 @@ def left_by(ledger: Ledger, revision: str, live: str) -> Release | None:
     return None if is_ending and not canary.is_rolled_back else newest
 
 
-def moves(ledger: Ledger) -> Iterator[Release]:
-    """Yield the releases that moved traffic, the newest first; a refused one moved none."""
+def last_moves(ledger: Ledger) -> tuple[Release | None, Release | None]:
+    """Return the last release that moved traffic and, if that is a rollback, the one before.
+
+    A refused one moved none.
+    """
+    # Closed here: Python drops a Ctrl-C that arrives while it collects a generator.
     with closing(ledger.newest()) as newest:
-        for release in newest:
-            is_move = release.operation in MOVES or release.everything
-            if is_move and release.outcome is not Event.REFUSED:
-                yield release
+        moves = (release for release in newest if _is_move(release))
+        last = next(moves, None)
+        is_back = last is not None and last.operation is Operation.ROLLBACK
+        return last, next(moves, None) if is_back else None
+
+
+def _is_move(release: Release) -> bool:
+    is_move = release.operation in MOVES or release.everything
+    return is_move and release.outcome is not Event.REFUSED
+
+
+def _is_back(move: Release | None, back_to: str) -> bool:
+    return move is not None and move.operation is Operation.ROLLBACK and move.revision == back_to
 
 
 def open_canary(ledger: Ledger, deployment: Deployment) -> Release | None:
@@ -118,5 +131,5 @@ def open_canary(ledger: Ledger, deployment: Deployment) -> Release | None:
     """
     if sum(share > 0 for share in deployment.traffic.values()) < SHARING:
         return None
-    newest = next(moves(ledger), None)
+    newest, _ = last_moves(ledger)
     return newest if newest is not None and newest.canary is not None else None

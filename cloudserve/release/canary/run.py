@@ -194,7 +194,7 @@ class Canary:
             record = self._note_end(error)
             if record is not None and self._plan is not None:
                 self.observe(Decided(self._plan, self._plan.percent, record))
-            outcome = self.releases.rollback(self.live, guard=self.journal.guard)
+            outcome = self._back()
         except TakenOverError as other:
             error.add_note(f"{other.message}.")
         except BaseException as second:
@@ -208,6 +208,16 @@ class Canary:
             if outcome.changed:
                 error.add_note(f"Rolled back: {self.live} has all traffic.")
 
+    def _back(self) -> Outcome:
+        """Give the live revision all traffic; continue once after Ctrl-C."""
+        guard = partial(self.journal.guard, self.live)
+        back = partial(self.releases.rollback, self.live, guard=guard)
+        try:
+            return back()
+        except KeyboardInterrupt:  # a canary without a decision must not keep its traffic
+            self.reporter.line(f"continues to roll back to {self.live}; Ctrl-C again stops it")
+            return back()
+
     def _note_end(self, error: BaseException) -> CanaryRecord | None:
         """Record why the canary ends, before its traffic is taken back; return the record."""
         decision = error.decision if isinstance(error, CanaryEndedError) else Decision.STOPPED
@@ -219,8 +229,10 @@ class Canary:
             self.journal.note(record)
         except TakenOverError:
             raise
-        except CloudserveError as second:  # the rollback is more urgent
-            logger.warning("the canary's end is not in the ledger: %s", second)
+        except (CloudserveError, KeyboardInterrupt) as second:  # the rollback is more urgent
+            logger.warning(
+                "the canary's end is not in the ledger: %s", str(second) or "interrupted"
+            )
         return record
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from cloudserve.errors import CloudserveError, GateRefusedError, UnreachableError
 from cloudserve.release.gates.gates import stop_if_refused
-from cloudserve.release.state.ledger import Event, Recorder
+from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.recorder import Recorder
 from cloudserve.release.types import UPLOAD, Action, GateStep, Plan
 from cloudserve.release.verdict import Verdict
 from cloudserve.storage.events import Reporter
@@ -82,7 +83,7 @@ def _record_end(recorder: Recorder, left: tuple[Action, ...], error: BaseExcepti
         else:
             recorder.record(Event.FINISHED)
     except (CloudserveError, KeyboardInterrupt) as second:
-        logger.warning("the release's end is not in the ledger: %s", second or "interrupted")
+        logger.warning("the release's end is not in the ledger: %s", str(second) or "interrupted")
 
 
 def _may_go_on(error: BaseException) -> bool:

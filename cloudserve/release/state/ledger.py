@@ -26,7 +26,7 @@ from cloudserve.hints import printable
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Operation, Plan
+from cloudserve.release.types import Operation
 from cloudserve.release.verdict import Verdict
 from cloudserve.storage.contract import BlobStore, Expect
 
@@ -253,13 +253,15 @@ class Ledger:
 
     def _read(self, numbers: Sequence[int]) -> Generator[Entry]:
         """Yield the entries of these numbers in their order, several requested at once."""
-        with ThreadPoolExecutor(READERS, "ledger") as pool:
-            for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
-                until = at + PAGE if at else FIRST_PAGE
-                keys = [self._key(number) for number in numbers[at:until]]
-                for key, stored in zip(keys, pool.map(self._blobs.read, keys), strict=True):
-                    if stored is not None:
-                        yield self._decode(key, stored[0])
+        for at in (0, *range(FIRST_PAGE, len(numbers), PAGE)):
+            until = at + PAGE if at else FIRST_PAGE
+            keys = [self._key(number) for number in numbers[at:until]]
+            # It ends before an entry is yielded: Python drops Ctrl-C while it ends a generator.
+            with ThreadPoolExecutor(READERS, "ledger") as pool:
+                objects = list(pool.map(self._blobs.read, keys))
+            for key, stored in zip(keys, objects, strict=True):
+                if stored is not None:
+                    yield self._decode(key, stored[0])
 
     def _key(self, number: int) -> str:
         return f"{self._prefix}{number:010d}.json"
@@ -279,60 +281,6 @@ class Ledger:
                 where=f"{self._blobs.url}/{key}",
                 hint="a later version may have written it; move it away if it is of no use",
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Recorder:
-    """Writes a plan's progress to the ledger, one entry after every step."""
-
-    ledger: Ledger
-    plan: Plan
-    release: str
-    """The id of the release."""
-    who: str
-    approved: str = ""
-    """The id of the approved plan, if one is applied."""
-    supersedes: str = ""
-    canary: CanaryRecord | None = None
-    """What is known of the canary's step that the release is for."""
-
-    def record(
-        self,
-        event: Event,
-        *,
-        action: str = "",
-        sentence: str = "",
-        error: str = "",
-        verdict: Verdict | None = None,
-    ) -> None:
-        """Append one event of this release."""
-        plan = self.plan
-        self.ledger.append(
-            Entry(
-                release=self.release,
-                event=event,
-                operation=plan.operation,
-                target=plan.target,
-                model=plan.model,
-                revision=plan.revision.id if plan.revision.digest else "",
-                digest=plan.revision.digest,
-                time=datetime.now(UTC),
-                who=self.who,
-                person=plan.destination.person if plan.destination else "",
-                action=action,
-                sentence=sentence,
-                error=error,
-                previous=plan.previous,
-                percent=plan.percent,
-                plan=self.approved,
-                removes=plan.removes,
-                everything=plan.everything,
-                environment=plan.destination.environment if plan.destination else "",
-                supersedes=self.supersedes if event is Event.STARTED else "",
-                verdict=verdict,
-                canary=self.canary if event is Event.STARTED else None,
-            )
-        )
 
 
 def actor(environ: Mapping[str, str]) -> str:

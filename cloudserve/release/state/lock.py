@@ -212,9 +212,9 @@ def lock(
         ).start()
         yield held
     finally:
-        ended.set()
         # Also when it was interrupted while it asked: the lock may be there all the same.
         try:
+            ended.set()
             held.release()
         except KeyboardInterrupt:  # a second try: what is left keeps other machines out for a while
             held.release()

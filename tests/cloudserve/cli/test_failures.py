@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,13 @@ def test_a_result_that_cannot_be_written_is_an_error(shared_models):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the result cannot be written: No space left on device\n")
+
+
+def test_progress_that_cannot_be_written_does_not_stop_a_release(project, platform, monkeypatch):
+    with suppress(OSError), Path("/dev/full").open("w") as full:  # its end fails as its writes do
+        monkeypatch.setattr(sys, "stderr", full)
+        assert on_target("deploy", "--version", "123") == 0
+    assert platform.deployed
 
 
 def test_a_remote_failure_has_exit_code_4_and_lists_completed_steps(project, platform, capsys):

@@ -1,4 +1,4 @@
-"""Faults at every call of a gated promotion: nothing is lost, and no refused version is served.
+"""Faults at every call of a gated release: nothing is lost, and no refused version is served.
 
 Each call to the bucket or the platform fails once, before it took effect or after it, as a cut
 connection does. Whatever fails: a version that its gate refuses has no traffic, the ledger has the
@@ -16,7 +16,7 @@ import pytest
 from cloudserve import registry
 from cloudserve.cli.errors import CODES
 from cloudserve.cli.exits import Exit
-from cloudserve.errors import CloudserveError, GateRefusedError, UnreachableError
+from cloudserve.errors import CloudserveError, GateRefusedError, ModelError, UnreachableError
 from cloudserve.golden.file import Example, Golden, Header, write_golden
 from cloudserve.project.gate_settings import (
     ApprovalSettings,
@@ -32,6 +32,7 @@ from cloudserve.release.state.ledger import Event
 from tests.cloudserve.release.killable import CALLS, Platform
 
 OFF = GateSettings(contract=False)
+OF_PLATFORM = ("destination", "read", "check", "predict", "perform")
 
 
 class BrokenError(UnreachableError):
@@ -85,7 +86,7 @@ class Faulty:
             return called
 
         blobs = self.platform.blobs
-        owners = ((blobs, CALLS), (self.platform, ("read", "predict", "perform")))
+        owners = ((blobs, CALLS), (self.platform, OF_PLATFORM))
         with self._patch.context() as patch:
             for owner, names in owners:
                 for name in names:
@@ -111,10 +112,10 @@ class Faulty:
     def live(self):
         return [name.partition("-")[0] for name, share in self.platform.traffic.items() if share]
 
-    def recorded(self):
-        """Return the recorded promotions: their ids, outcomes and rulings."""
+    def recorded(self, operation="promote"):
+        """Return the recorded releases of an operation: their ids, outcomes and rulings."""
         history = [
-            release for release in self.run("history", 1000) if release.operation == "promote"
+            release for release in self.run("history", 1000) if release.operation == operation
         ]
         return {r.id: (r.outcome, tuple(v.ruling for v in r.verdicts)) for r in history}
 
@@ -228,3 +229,59 @@ def test_a_version_that_passes_gets_its_traffic_after_its_verdict(faulty, case, 
         assert faulty.platform.name.startswith("v2-")
         assert is_kept(first, faulty.recorded())
     assert number > 10
+
+
+def refuse(artifact):
+    raise ModelError("the image has no op `Foo`")
+
+
+@pytest.fixture
+def live_beside(faulty):
+    """Give the terminal with version 1 live, and the gate *load* on its own."""
+    faulty.run("deploy", 1)
+    return faulty
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_model_that_load_refuses_is_not_deployed_whichever_call_fails(
+    live_beside, monkeypatch, after
+):
+    faulty = live_beside
+    monkeypatch.setattr(faulty.platform, "check", refuse)
+    deployed = dict(faulty.platform.deployed)
+    for number in faulty.each_call():
+        is_broken, error = faulty.fail(number, after, "deploy", 2, gates=OFF)
+        assert (faulty.platform.deployed, faulty.live) == (deployed, ["v1"])
+        assert code_of(error) in {Exit.REMOTE, Exit.CONFLICT, Exit.CHECK}
+        first = faulty.recorded("deploy")
+        if isinstance(error, GateRefusedError):
+            assert list(first.values())[-1] == (Event.REFUSED, ("refused",))
+        if not is_broken:
+            break
+        with pytest.raises(GateRefusedError, match="no op `Foo`"):
+            faulty.run("deploy", 2, gates=OFF)
+        again = faulty.recorded("deploy")
+        assert is_kept(first, again)
+        assert list(again.values())[-1] == (Event.REFUSED, ("refused",))
+        assert not [key for key in faulty.platform.blobs.objects if "/v2-" in key]
+    assert number > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_model_that_load_passes_is_deployed_after_its_verdict_without_traffic(live_beside, after):
+    faulty = live_beside
+    for number in faulty.each_call():
+        is_broken, error = faulty.fail(number, after, "deploy", 2, gates=OFF)
+        assert faulty.live == ["v1"]
+        first = faulty.recorded("deploy")
+        if len(faulty.platform.deployed) == 2:
+            assert [rulings for _, rulings in first.values()][-1] == ("passed",)
+        if error is not None:
+            assert code_of(error) in {Exit.REMOTE, Exit.CONFLICT}
+        if not is_broken:
+            break
+        faulty.run("deploy", 2, gates=OFF)
+        assert (len(faulty.platform.deployed), faulty.live) == (2, ["v1"])
+        assert is_kept(first, faulty.recorded("deploy"))
+    assert number > 15
