@@ -7,9 +7,10 @@ command was asked to change: a slip in its name must not cost a project file or 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from cloudserve.errors import ConflictError
+from cloudserve.errors import ConflictError, UserError
 
 GOLDEN = re.compile(rb'\{"golden":')
 PLAN = re.compile(rb'\{\s*"plan":')
@@ -24,9 +25,16 @@ _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
     """Raise ConflictError if a result would replace a file of another kind, or be in a model.
 
-    `kind` matches the beginning of a result of the kind, `what` names it.
+    `kind` matches the beginning of a result of the kind, `what` names it. Raises UserError if its
+    folder does not exist, which a command must not find out after its work.
     """
     check_outside_models(path, what)
+    if not path.parent.is_dir():
+        raise UserError(
+            f"{what} cannot be written: there is no folder `{path.parent}`",
+            where=str(path),
+            hint=f"mkdir -p {shlex.quote(str(path.parent))}",
+        )
     beginning = _beginning(path)
     if beginning and not kind.match(beginning):
         raise ConflictError(

@@ -20,9 +20,7 @@ class PastTime(click.types.StringParamType):
 
     name = "time"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the moment, a datetime."""
         if isinstance(value, datetime):
             return value

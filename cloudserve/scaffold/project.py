@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -87,7 +88,7 @@ def _base(saved_model: Path) -> Path:
 
 
 def _name(base: Path) -> str:
-    words = re.findall(r"[a-zA-Z0-9]+", base.resolve().name)
+    words = re.findall(r"[a-zA-Z0-9]+", _in_ascii(base.resolve().name))
     name = "-".join(words)[:MODEL_NAME_LIMIT].rstrip("-")
     return name if name[:1].isalpha() else f"model-{name}".rstrip("-")
 
@@ -101,9 +102,14 @@ def _unique(name: str, taken: set[str]) -> str:
     return unique
 
 
+def _in_ascii(name: str) -> str:
+    """Return a name with plain letters in place of accented ones; other characters are dropped."""
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+
+
 def project_name(folder: Path) -> str:
     """Return a project name made from a folder's name; "" if the folder's name has no letter."""
-    words = "-".join(re.findall(r"[a-z0-9]+", folder.resolve().name.lower()))
+    words = "-".join(re.findall(r"[a-z0-9]+", _in_ascii(folder.resolve().name).lower()))
     return words.lstrip("0123456789-")[:PROJECT_NAME_LIMIT].rstrip("-")
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cloudserve import outputs
-from cloudserve.errors import ConflictError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.outputs import check_output, check_outside_models
 
 OURS = {
@@ -37,6 +37,13 @@ def test_an_earlier_result_an_empty_file_and_no_file_are_replaced(tmp_path, kind
     for content in (b"", *OURS[kind]):
         path.write_bytes(content)
         check_output(path, pattern, "a result")
+
+
+def test_a_missing_folder_is_found_before_the_work(tmp_path):
+    path = tmp_path / "my plans" / "plan.json"
+    with pytest.raises(UserError, match="a plan cannot be written: there is no folder") as caught:
+        check_output(path, outputs.PLAN, "a plan")
+    assert caught.value.hint == f"mkdir -p '{path.parent}'"
 
 
 @pytest.mark.parametrize("content", FOREIGN)

@@ -291,7 +291,7 @@ def test_a_wrong_value_shows_the_usage():
 
 
 def test_a_log_format_that_is_invalid_ends_the_start_like_any_other_failure():
-    text = "Failed to start server. Error: UNKNOWN: `xml` is not a log format. use text or json\n"
+    text = "Failed to start server. Error: UNKNOWN: `xml` is not a log format; use text or json\n"
     assert ended("--log_format=xml") == (255, text, "")
 
 

@@ -10,7 +10,8 @@ from itertools import zip_longest
 
 Row = tuple[str, ...]
 _GAP = 2
-_LEAST = 10
+_NARROW = 16
+_LEAST = 8
 """The width down to which a column is narrowed by breaking its words."""
 
 
@@ -25,7 +26,8 @@ def row_lines(rows: Sequence[Row], width: int | None) -> Iterator[list[str]]:
     gap = _GAP
     if width is not None and _total(widths, gap) > width:
         gap = 1
-        widths = _narrowed(widths, _longest_words(rows), width - gap * (len(widths) - 1))
+        words = [max(pair) for pair in zip(_longest_words(rows), _kept(widths), strict=True)]
+        widths = _narrowed(widths, words, width - gap * (len(widths) - 1))
     for row in rows:
         cells = [_wrapped(cell, most) for cell, most in zip(row, widths, strict=True)]
         yield [_joined(line, widths, " " * gap) for line in zip_longest(*cells, fillvalue="")]
@@ -42,15 +44,27 @@ def _longest_words(rows: Sequence[Row]) -> list[int]:
     ]
 
 
+def _kept(widths: Sequence[int]) -> list[int]:
+    """Return the widths that columns keep while others can give way: names stay on a line."""
+    return [min(width, _NARROW) for width in widths]
+
+
 def _narrowed(widths: Sequence[int], words: Sequence[int], room: int) -> list[int]:
-    """Return widths within `room`: the widest column gives way first, words break last."""
+    """Return widths within `room`: whole words if they fit, else broken ones."""
+    whole = _shrunk(widths, words, room)
+    if sum(whole) <= room:
+        return whole
+    return _shrunk(widths, [min(word, _LEAST) for word in words], room)
+
+
+def _shrunk(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Return widths within `room`, if `least` allows; the widest column gives way first."""
     result = list(widths)
-    for least in (words, [min(word, _LEAST) for word in words]):
-        while sum(result) > room:
-            wide = [number for number, width in enumerate(result) if width > least[number]]
-            if not wide:
-                break
-            result[max(wide, key=result.__getitem__)] -= 1
+    while sum(result) > room:
+        wide = [number for number, width in enumerate(result) if width > least[number]]
+        if not wide:
+            break
+        result[max(wide, key=result.__getitem__)] -= 1
     return result
 
 

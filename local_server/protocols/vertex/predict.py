@@ -198,8 +198,12 @@ def _decode(raw: bytes | msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError) as error:
-        text = f"Invalid JSON payload received. Unexpected token.\n{error}"
-        raise StatusError(Code.INVALID_ARGUMENT, text) from error
+        raise _not_json(error) from error
+
+
+def _not_json(error: Exception) -> StatusError:
+    text = f"Invalid JSON payload received. Unexpected token.\n{error}"
+    return StatusError(Code.INVALID_ARGUMENT, text)
 
 
 def _signature_name(parameters: Any) -> str:
@@ -242,11 +246,21 @@ def _pieces(document: Document, value: Any) -> Iterator[bytes]:
 
 
 def _through_doubles(value: Any) -> Any:
-    """Return a JSON value as a protobuf Value writes it: 1.0 as 1, integers as doubles."""
+    """Return a JSON value as a protobuf Value writes it: 1.0 as 1, integers as doubles.
+
+    Raises StatusError for deep nesting: since Python 3.13 the parser takes more than functions do.
+    """
+    try:
+        return _as_doubles(value)
+    except RecursionError as error:
+        raise _not_json(error) from error
+
+
+def _as_doubles(value: Any) -> Any:
     if isinstance(value, list):
-        return [_through_doubles(item) for item in value]
+        return [_as_doubles(item) for item in value]
     if isinstance(value, dict):
-        return {key: _through_doubles(item) for key, item in value.items()}
+        return {key: _as_doubles(item) for key, item in value.items()}
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     try:

@@ -132,3 +132,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, monkeypatch):
 def test_a_project_name_is_valid_for_any_folder_name(name):
     made = project_name(Path("/") / name)
     assert not made or (PROJECT_NAME.fullmatch(made) and len(made) <= PROJECT_NAME_LIMIT)
+
+
+def test_accents_of_a_folder_name_are_left_out(tmp_path):
+    assert project_name(Path("/Modèles déployés")) == "modeles-deployes"
+    with_models(tmp_path, "modèle", "größe 2")
+    assert sorted(models_of(tmp_path)) == ["groe-2", "modele"]

@@ -51,7 +51,7 @@ def _count(releases: int, *, more: bool) -> str:
 
 def _row(release: Release) -> tuple[str, ...]:
     return (
-        f"{release.started:%Y-%m-%d %H:%M:%S}",
+        f"{release.started:%Y-%m-%d %H:%M}",
         release.who,
         _verb(release),
         ", ".join(release.removes) or release.revision or "-",

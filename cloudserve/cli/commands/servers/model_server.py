@@ -74,7 +74,7 @@ def _serve(server: ModelServer) -> None:
 def _status(error: CloudserveError) -> str:
     """Return an error in the format of absl::Status: its code and message."""
     code = getattr(error, "code", None)
-    text = ". ".join(part for part in (error.message, error.hint) if part)
+    text = "; ".join(part for part in (error.message, error.hint) if part)
     return f"{code.name if code else 'UNKNOWN'}: {text}"
 
 

@@ -33,9 +33,9 @@ def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
         click.echo(f"found {model.name}: {model.path}", err=True)
     name = models[0].name
     steps = {
-        f"cloudserve inspect {name}": "show the model's inputs and outputs",
-        "cloudserve emulate": "start the offline clouds to rehearse on",
-        f"cloudserve deploy {name} --target {targets[0]}": "once the file has your own names",
+        f"cloudserve inspect {name}": "show its inputs and outputs",
+        "cloudserve emulate": "start the offline clouds",
+        f"cloudserve deploy {name} --target {targets[0]}": "once the file has your names",
     }
     width = max(map(len, steps))
     click.echo(f"wrote {path}; next:", err=True)

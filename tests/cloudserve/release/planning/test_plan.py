@@ -276,5 +276,5 @@ def test_a_plan_that_cannot_be_written_leaves_nothing(tmp_path, releases):
         write_plan(releases().plan_deploy(123), tmp_path, "ada")
     assert caught.value.where == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match="the plan cannot be written: No such file"):
+    with pytest.raises(UserError, match="a plan cannot be written: there is no folder"):
         write_plan(releases().plan_deploy(123), tmp_path / "nowhere" / "plan.json", "ada")

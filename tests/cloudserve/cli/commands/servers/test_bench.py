@@ -123,7 +123,7 @@ def test_failed_requests_exit_with_6_after_the_result(half, tmp_path, capsys):
         (["localhost:8501"], 2, "`localhost:8501` is neither a directory nor the URL of a server"),
         (["http://127.0.0.1:9/v1/models/m"], 4, "no server answers at 127.0.0.1:9"),
         (["http://h/", "--shape", "x"], 2, "`x` is not INPUT=SIZE,SIZE,…"),
-        (["http://h/", "--html", "/nowhere/page.html"], 2, "the page cannot be written"),
+        (["http://h/", "--html", "/nowhere/page.html"], 2, "there is no folder `/nowhere`"),
         (["http://h/", "--rate", "0"], 2, "invalid value for '--rate'"),
     ],
 )
