@@ -33,6 +33,10 @@ GROUPS = {
             "release.diff",
             "Compare two models, or a target with the project file and the ledger.",
         ),
+        "doctor": (
+            "setup.doctor",
+            "Check this machine, the project, and a target's account, and say what to do.",
+        ),
         "emulate": ("servers.emulate", "Run the offline clouds on one loopback port."),
     },
     "Release": {

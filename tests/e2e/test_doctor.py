@@ -1,0 +1,50 @@
+"""`cloudserve doctor` with the real command line against the real emulator."""
+
+import json
+from xml.etree import ElementTree as ET
+
+
+def results(out):
+    return {one["id"]: one for one in json.loads(out)["results"]}
+
+
+def test_a_target_is_checked_before_and_after_its_first_release(terminal):
+    name = terminal.model
+    before = results(terminal.ok("doctor", "-t", "aws", "-o", "json"))
+    assert before["account"]["text"].startswith("aws · offline http://127.0.0.1:")
+    assert before["clock"]["status"] == "ok"
+    assert before["bucket"]["status"] == "warning"
+    assert before["bucket"]["why"] == "the first deployment creates it"
+    assert before[f"endpoint of {name}"]["text"] == "nothing has traffic"
+    assert before[f"model {name}"]["text"].startswith("the newest version is 2, in ")
+    assert {before[f"target {target}"]["status"] for target in ("gcp", "aws")} == {"ok"}
+    terminal.ok("deploy", name, "-t", "aws", "--version", "1")
+    after = results(terminal.ok("doctor", "-t", "aws", "-o", "json"))
+    assert after["bucket"]["status"] == "ok"
+    assert after[f"endpoint of {name}"]["text"].startswith("v1-")
+
+
+def test_failures_have_a_remedy_and_exit_with_6(terminal):
+    file = terminal.folder / "cloudserve.yaml"
+    file.write_text(file.read_text().replace("provider: sagemaker", "provider: sagemakr"))
+    code, out, err = terminal.run("doctor")
+    assert (code, err) == (6, "")
+    (number,) = (i for i, line in enumerate(out.splitlines()) if line.startswith("failed"))
+    failed, remedy = out.splitlines()[number : number + 2]
+    assert "there is no adapter `sagemakr`" in failed
+    assert "To do: did you mean `sagemaker`?" in remedy
+    code, out, _ = terminal.run("doctor", "-o", "junit")
+    suite = ET.fromstring(out).find("testsuite")
+    failures = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert (code, failures) == (6, ["target aws"])
+
+
+def test_a_broken_project_file_is_a_result_and_a_missing_one_is_not_needed(terminal, tmp_path):
+    (terminal.folder / "cloudserve.yaml").write_text("models: [")
+    code, out, _ = terminal.run("doctor", "-o", "json")
+    assert (code, results(out)["project"]["status"]) == (6, "failed")
+    (terminal.folder / "cloudserve.yaml").unlink()
+    found = results(terminal.ok("doctor", "-o", "json"))
+    assert found["project"]["status"] == "skipped"
+    code, out, _ = terminal.run("doctor", "-t", "aws", "-o", "json")
+    assert (code, results(out)["project"]["status"]) == (6, "failed")
