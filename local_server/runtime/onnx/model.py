@@ -25,6 +25,8 @@ from .session import describe, make_session
 from .steady_ops import STEADY_OPS
 from .strings import to_bytes, to_texts
 
+_LONG_LONG = {"q": np.int64, "Q": np.uint64}
+
 
 def load_onnx(file: ModelFile, options: SessionOptions, ran: Ran | None = None) -> LoadedOnnx:
     """Load an ONNX file. Raises LoadError."""
@@ -87,8 +89,13 @@ class LoadedOnnx:
 
 
 def _as_array(result: Any) -> Tensor:
+    """Return an output, of the element types that the codecs know."""
     array = np.asarray(result)
-    return to_bytes(array) if array.dtype.kind in "OU" else array
+    if array.dtype.kind in "OU":
+        return to_bytes(array)
+    # onnxruntime's int64 is C's `long long`, which is another type to numpy.
+    same = _LONG_LONG.get(array.dtype.char)
+    return array if same is None else array.view(same)
 
 
 def _numpy_dtype(spec: TensorSpec) -> np.dtype[Any]:

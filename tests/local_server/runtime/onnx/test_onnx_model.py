@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from cloudserve.local_server.codecs.response import encode_columns
 from cloudserve.local_server.runtime.onnx.model import load_onnx
 from cloudserve.local_server.runtime.options import SessionOptions
 from cloudserve.local_server.runtime.types import LoadError
@@ -85,13 +86,27 @@ def test_threads_share_the_session(load):
 
 @pytest.mark.parametrize(
     ("dtype", "name"),
-    [("FLOAT16", "float16"), ("DOUBLE", "float64"), ("UINT16", "uint16"), ("BOOL", "bool")],
+    [
+        ("FLOAT16", "float16"),
+        ("DOUBLE", "float64"),
+        ("UINT16", "uint16"),
+        ("INT64", "int64"),
+        ("UINT64", "uint64"),
+        ("BOOL", "bool"),
+    ],
 )
 def test_arrays_keep_their_element_type(load, dtype, name):
     x = np.array([0, 1], name)
     y = load(onnx_identity(dtype)).run("serving_default", {"x": x})["y"]
-    assert y.dtype == x.dtype
+    assert y.dtype.char == x.dtype.char
     assert y.tolist() == x.tolist()
+
+
+def test_integers_that_onnxruntime_computes_are_numpys_own(load):
+    nodes = [helper.make_node("ArgMax", ["x"], ["y"], axis=0, keepdims=1)]
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, [1])
+    outputs = load(onnx_model(nodes, outputs=[y])).run("serving_default", {"x": np.float32([1, 2])})
+    assert encode_columns(outputs) == b'{\n    "outputs": [1]\n}'
 
 
 def test_strings_are_bytes_of_utf_8(load):
