@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from cloudserve.release.diff import Comparison, diff
     from cloudserve.release.drift import Drift, DriftReport
     from cloudserve.release.planning.plan_file import read_plan, write_plan
-    from cloudserve.release.state.ledger import Release
+    from cloudserve.release.state.entries import Release
     from cloudserve.release.transfer.pull import Pulled
     from cloudserve.release.types import (
         Action,
@@ -101,7 +101,7 @@ _NAMES = {
     "Project": "cloudserve.project:Project",
     "Pulled": "cloudserve.release.transfer.pull:Pulled",
     "Retry": "cloudserve.client:Retry",
-    "Release": "cloudserve.release.state.ledger:Release",
+    "Release": "cloudserve.release.state.entries:Release",
     "Revision": "cloudserve.release.types:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",

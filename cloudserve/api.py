@@ -25,7 +25,7 @@ from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
 from cloudserve.release.canary.run import promote_by_canary as run_canary
 from cloudserve.release.drift import DriftReport
 from cloudserve.release.service import Releases
-from cloudserve.release.state.ledger import Release
+from cloudserve.release.state.entries import Release
 from cloudserve.release.transfer.pull import Pulled
 from cloudserve.release.types import Deployment, Outcome, Plan
 from cloudserve.storage.events import Notify, Observe, Reporter, ignore

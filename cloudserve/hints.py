@@ -1,4 +1,4 @@
-"""Hints for errors about unknown names, and printable file names."""
+"""Hints for errors about unknown names; names and texts made printable."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ def choose_from(names: Iterable[object]) -> str:
 def printable(name: str | os.PathLike[str]) -> str:
     """Return a path or another name of the operating system, invalid UTF-8 replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
+
+
+def in_markdown(text: str) -> str:
+    """Return text that stays in one cell of a table and is no markup of its own."""
+    for character in "\\`*_[]<>|":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.images.new_folder import new_folder
 from cloudserve.images.requirements import NEWEST, locked_requirements
 from cloudserve.images.wheel import installed_wheel
 
@@ -23,28 +21,11 @@ def write_image(folder: Path, tensorflow: str = NEWEST) -> tuple[Path, ...]:
     it cannot be written, for an unsupported TensorFlow, or if there is no wheel to make.
     """
     contents = _contents(tensorflow)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
+    with new_folder(folder) as draft:
         for name, content, mode in contents:
             path = draft / name
             path.write_bytes(content)
             path.chmod(mode)
-        draft.chmod(0o755)
-        draft.replace(folder)  # succeeds only if `folder` is missing or empty
-    except OSError as error:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ConflictError(
-                "the folder exists and is not empty",
-                where=str(folder),
-                hint="name another folder",
-            ) from error
-        raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return tuple(sorted(folder.iterdir()))
 
 
@@ -56,11 +37,3 @@ def _contents(tensorflow: str) -> list[tuple[str, bytes, int]]:
         (REQUIREMENTS, locked_requirements(tensorflow).encode(), 0o644),
         (wheel.name, wheel.data, 0o644),
     ]
-
-
-def _unwritable(folder: Path, error: OSError) -> UserError:
-    return UserError(
-        f"the folder cannot be written: {error.strerror}",
-        where=str(folder),
-        hint="name a folder that you can write to",
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 
 from cloudserve.errors import UserError
@@ -16,7 +15,6 @@ that its type cannot hold, where numpy 1 wraps it."""
 _NOT_BEFORE = {"3.13": "2.20"}
 """The first TensorFlow with wheels for a version of Python."""
 PYTHONS = ("3.11", "3.12", "3.13")
-DEFAULT_PYTHON = "3.12"
 
 
 def locked_requirements(tensorflow: str) -> str:
@@ -56,10 +54,3 @@ def check_python(python: str, tensorflow: str) -> None:
             where="--tensorflow",
             hint="name another TensorFlow, or a base image with Python 3.12",
         )
-
-
-def exact_tensorflow(tensorflow: str) -> str:
-    """Return the patch version in the locked requirements: `2.21.0` for `2.21`."""
-    match = re.search(r"^tensorflow==(\S+)", locked_requirements(tensorflow), re.MULTILINE)
-    assert match is not None
-    return match[1]

@@ -15,8 +15,9 @@ from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.approvals import Person, approval_entry, read_approvals
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Event, Ledger, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.transfer.local import LocalModel
 from cloudserve.release.types import Deployment, Revision
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from cloudserve.release.state.entries import Release
 from cloudserve.release.state.expected import expected, unfinished_release
-from cloudserve.release.state.ledger import Release
 from cloudserve.release.traffic import percents
 from cloudserve.release.types import Deployment
 

@@ -43,8 +43,9 @@ from cloudserve.release.planning.approval import check_approved, check_destinati
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
+from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Ledger, Release, actor
+from cloudserve.release.state.ledger import Ledger, actor
 from cloudserve.release.state.lock import lock
 from cloudserve.release.state.recorder import Recorder
 from cloudserve.release.state.unfinished import Unfinished

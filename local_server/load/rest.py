@@ -17,6 +17,7 @@ import httptools
 from google.protobuf import json_format
 
 from cloudserve.bench.target import Target
+from cloudserve.client.transports.rest import error_words
 from cloudserve.errors import RemoteError, UnreachableError
 
 from ..messages import message_class
@@ -224,7 +225,7 @@ class RestWire:
     def refusal(self, answer: Answer, request: str = "the prediction") -> RemoteError:
         """Return the error of a failed answer; see Wire."""
         return RemoteError(
-            f"{request} was answered with {answer.failure}: {_server_words(answer.body)}",
+            f"{request} was answered with {answer.failure}: {error_words(answer.body)}",
             where=self._target.url,
             hint=_HINTS.get(answer.failure or ""),
         )
@@ -233,15 +234,6 @@ class RestWire:
         """Close all connections; see Wire."""
         for slot in self._slots:
             slot.close()
-
-
-def _server_words(body: bytes) -> str:
-    """Return the `error` of TensorFlow Serving's JSON, or the beginning of the body."""
-    try:
-        words = str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        words = body[: 2 * _QUOTED].decode(errors="replace")
-    return " ".join(words.split())[:_QUOTED] or "an empty body"
 
 
 def _reason(error: OSError) -> str:

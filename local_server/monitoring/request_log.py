@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -59,9 +58,9 @@ class RequestLog:
         self._logged = logged
         self._rng = rng
         self._streams: Mapping[str, _Stream] = {}
-        self._queue = WorkQueue[tuple[Entry, str]](options.queue_records, options.queue_bytes)
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._queue = WorkQueue[tuple[Entry, str]](
+            options.queue_records, options.queue_bytes, self._work, "request-log"
+        )
         self._failing = False
 
     def configure(self, models: Iterable[ModelConfig]) -> None:
@@ -81,20 +80,13 @@ class RequestLog:
         if answer is None:
             return
         entry = to_entry(observation, answer, stream.rate)
-        if self._queue.put((entry, stream.prefix), entry.size):
-            self._start()
-        else:
+        if not self._queue.put((entry, stream.prefix), entry.size):
             self._logged(entry.model, Code.RESOURCE_EXHAUSTED)
 
     def close(self, seconds: float) -> None:
         """Accept no more requests, write the queued ones within `seconds`, and close the files."""
-        self._queue.close()
-        with self._lock:
-            thread = self._thread
-        if thread:
-            thread.join(seconds)
-            if thread.is_alive():
-                logger.warning("not every request was logged in time")
+        if self._queue.close(seconds) is False:
+            logger.warning("not every request was logged in time")
 
     def _stream(self, model: ModelConfig) -> _Stream | None:
         if model.logging:
@@ -104,15 +96,6 @@ class RequestLog:
             name = quote(model.name, safe=" ", errors="surrogateescape")
             return _Stream(str(self._options.directory / name), self._options.sampling_rate)
         return None
-
-    def _start(self) -> None:
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None:
-                    self._thread = threading.Thread(
-                        target=self._work, name="request-log", daemon=True
-                    )
-                    self._thread.start()
 
     def _work(self) -> None:
         files: dict[str, LogFiles] = {}

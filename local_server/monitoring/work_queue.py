@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
 
 class WorkQueue(Generic[_T]):
-    """Items that wait for the writing thread; limited in number and bytes."""
+    """Items that wait for the writing thread; limited in number and bytes.
 
-    def __init__(self, most_items: int, most_bytes: int) -> None:
+    The thread starts with the first item; `work` has to take items until there are no more.
+    """
+
+    def __init__(
+        self, most_items: int, most_bytes: int, work: Callable[[], None], name: str
+    ) -> None:
         self._most_items = most_items
         self._most_bytes = most_bytes
         self._items: deque[tuple[_T, int]] = deque()
         self._bytes = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._thread = threading.Thread(target=work, name=name, daemon=True)
 
     def put(self, item: _T, size: int) -> bool:
         """Queue an item of so many bytes; return whether there was room for it."""
@@ -28,6 +35,8 @@ class WorkQueue(Generic[_T]):
                 return False
             self._items.append((item, size))
             self._bytes += size
+            if self._thread.ident is None:
+                self._thread.start()
             self._changed.notify()
             return True
 
@@ -41,8 +50,15 @@ class WorkQueue(Generic[_T]):
             self._bytes -= size
             return item
 
-    def close(self) -> None:
-        """Accept no more items."""
+    def close(self, seconds: float) -> bool | None:
+        """Accept no more items; return whether the queued ones were written within `seconds`.
+
+        None if there never were any.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._thread.ident is None:
+            return None
+        self._thread.join(seconds)
+        return not self._thread.is_alive()

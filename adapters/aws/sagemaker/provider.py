@@ -249,7 +249,7 @@ class SageMakerEndpoints:
             name, variant = self._staging(model, revision_id), None
         if self._aws.options.async_output:
             return AsyncInvocations(self._aws).ask(model, name, body)
-        return self._aws.api.invoke(name, variant, body)
+        return self._aws.api.runtime.invoke(name, variant, body)
 
     def ask(
         self, model: str, body: bytes, revision_id: str | None, seconds: float
@@ -263,7 +263,7 @@ class SageMakerEndpoints:
         if self._aws.options.staged:
             name, variant = self._staging(model, revision_id), None
         target = {"TargetVariant": variant} if variant else {}
-        answer, invoked = self._aws.api.invoke_once(name, target, body, seconds)
+        answer, invoked = self._aws.api.runtime.invoke_once(name, target, body, seconds)
         return PlatformAnswer(answer, revision_id or invoked)
 
     def call_example(self, model: str) -> CallExample | None:
@@ -272,7 +272,7 @@ class SageMakerEndpoints:
         endpoint = self._aws.api.endpoint(name)
         if endpoint is None or self._aws.options.async_output:
             return None
-        return call_example(endpoint.arn, name, region, self._aws.api.runtime_url)
+        return call_example(endpoint.arn, name, region, self._aws.api.runtime.url)
 
     def request_limit(self, model: str) -> int:
         """Return the largest request that the endpoint takes."""

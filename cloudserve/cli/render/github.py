@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.errors import UserError
+from cloudserve.hints import in_markdown
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
 _PLACE = re.compile(r"(?P<file>[^:]+):(?P<line>[0-9]+)(?::|$)")
@@ -73,21 +74,14 @@ def _property(text: str) -> str:
 
 
 def _table(table: Table) -> list[str]:
-    title = [f"**{escaped(line)}**  " for line in table.title.splitlines()]
+    title = [f"**{in_markdown(line)}**  " for line in table.title.splitlines()]
     if not table.rows:
         return title
     rule = "|---" * len(table.columns) + "|"
     lines = [*title, *([""] if title else []), _row(table.columns), rule]
-    notes = [f"* {escaped(note)}" for note in table.notes.values()]
+    notes = [f"* {in_markdown(note)}" for note in table.notes.values()]
     return [*lines, *map(_row, table.rows), *([""] if notes else []), *notes]
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(map(escaped, cells))} |"
-
-
-def escaped(text: str) -> str:
-    """Return text that stays in one cell of a table and is no markup of its own."""
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return f"| {' | '.join(map(in_markdown, cells))} |"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from pathlib import Path
 
@@ -82,27 +81,3 @@ class LocalChannel:
             if name not in self._models:
                 self._models[name] = registry.local_server().open_model(folder)
             return name, self._models[name]
-
-
-class AsyncLocalChannel:
-    """The same for an event loop: loads and runs are in threads, as they block."""
-
-    def __init__(self, path: Path) -> None:
-        self._channel = LocalChannel(path)
-        self.wire = self._channel.wire
-
-    async def describe(self, version: str, seconds: float) -> Contract:
-        """Load a version; see Channel."""
-        return await asyncio.to_thread(self._channel.describe, version, seconds)
-
-    async def confirm(self, version: str) -> bool:
-        """Return True: the signatures are the model's own."""
-        return self._channel.confirm(version)
-
-    async def send(self, call: Call, request: bytes, seconds: float) -> Reply:
-        """Run a signature; see Channel."""
-        return await asyncio.to_thread(self._channel.send, call, request, seconds)
-
-    async def close(self) -> None:
-        """Release the models."""
-        await asyncio.to_thread(self._channel.close)

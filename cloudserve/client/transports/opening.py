@@ -11,8 +11,9 @@ from cloudserve.client.transports.address import Address, TargetAddress, parse_a
 from cloudserve.client.transports.channel import AsyncChannel, Channel
 from cloudserve.client.transports.grpc_channels import AsyncGrpcChannel, GrpcChannel
 from cloudserve.client.transports.http_channels import AsyncHttpChannel, HttpChannel
-from cloudserve.client.transports.in_process import AsyncLocalChannel, LocalChannel
-from cloudserve.client.transports.platform import AsyncPlatformChannel, PlatformChannel
+from cloudserve.client.transports.in_process import LocalChannel
+from cloudserve.client.transports.in_threads import ThreadedChannel
+from cloudserve.client.transports.platform import PlatformChannel
 from cloudserve.errors import UserError
 from cloudserve.project import Project, find_project_file, load_project
 
@@ -63,9 +64,9 @@ def open_async_channel(
 ) -> AsyncChannel:
     """Return a channel for the running event loop."""
     if isinstance(address, Path):
-        return AsyncLocalChannel(address)
+        return ThreadedChannel(LocalChannel(address))
     if isinstance(address, TargetAddress):
-        return AsyncPlatformChannel(_platform(address, project, environ))
+        return ThreadedChannel(_platform(address, project, environ))
     kind = AsyncGrpcChannel if address.is_grpc else AsyncHttpChannel
     return kind(address, access)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Mapping
@@ -140,33 +139,6 @@ class PlatformChannel:
         if error.retryable:
             return "run the same command again"
         return f"`cloudserve inspect {name}` shows the inputs of its signatures"
-
-
-class AsyncPlatformChannel:
-    """The same for an event loop, in threads: the clouds' SDKs have no asynchronous transport."""
-
-    def __init__(self, channel: PlatformChannel) -> None:
-        self._channel = channel
-
-    @property
-    def wire(self) -> PlatformWire:
-        """Return the form of its requests."""
-        return self._channel.wire
-
-    async def describe(self, version: str, seconds: float) -> Contract | None:
-        """Read the signatures; see Channel."""
-        return await asyncio.to_thread(self._channel.describe, version, seconds)
-
-    async def confirm(self, version: str) -> bool:
-        """Compare the digests; see Channel."""
-        return await asyncio.to_thread(self._channel.confirm, version)
-
-    async def send(self, call: Call, request: bytes, seconds: float) -> Reply:
-        """Send a prediction; see Channel."""
-        return await asyncio.to_thread(self._channel.send, call, request, seconds)
-
-    async def close(self) -> None:
-        """Close nothing."""
 
 
 def check_json(body: bytes) -> None:

@@ -117,7 +117,7 @@ def refusal(
 ) -> RemoteError:
     """Return the error of a refused request."""
     return RemoteError(
-        f"{what} was answered with HTTP {status}: {_words(body)}",
+        f"{what} was answered with HTTP {status}: {error_words(body)}",
         where=where,
         status=status,
         hint=_HINTS.get(HTTPStatus(status) if status in set(HTTPStatus) else HTTPStatus.OK)
@@ -139,7 +139,7 @@ def retry_after(value: str, now: datetime | None = None) -> float | None:
     return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
-def _words(body: bytes) -> str:
+def error_words(body: bytes) -> str:
     """Return the `error` of TensorFlow Serving's JSON, or the beginning of the body."""
     try:
         words = str(json.loads(body)["error"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cloudserve.errors import ConflictError, UserError
+from cloudserve.images.new_folder import new_folder
 from cloudserve.images.oci.layers import Layer
 from cloudserve.images.oci.manifest import (
     ARCHITECTURE,
@@ -35,23 +34,8 @@ def write_layout(
     The folder appears atomically. Raises ConflictError if it exists and is not empty, UserError if
     it cannot be written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
+    with new_folder(folder) as draft:
         _fill(draft, documents, layers, base_layers, fetch)
-        draft.chmod(0o755)
-        draft.replace(folder)  # succeeds only if `folder` is missing or empty
-    except OSError as error:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ConflictError(
-                "the folder exists and is not empty", where=str(folder), hint="name another folder"
-            ) from error
-        raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _fill(
@@ -79,11 +63,3 @@ def _fill(
 
 def _name(digest: str) -> str:
     return digest.removeprefix("sha256:")
-
-
-def _unwritable(folder: Path, error: OSError) -> UserError:
-    return UserError(
-        f"the folder cannot be written: {error.strerror}",
-        where=str(folder),
-        hint="name a folder that you can write to",
-    )

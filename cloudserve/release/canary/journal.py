@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from cloudserve.errors import ConflictError
 from cloudserve.release.canary.record import CanaryRecord, Decision
-from cloudserve.release.state.ledger import Event, Ledger, Release
+from cloudserve.release.state.entries import Event, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.unfinished import MOVES
 from cloudserve.release.types import Deployment, Operation
 

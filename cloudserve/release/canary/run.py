@@ -29,7 +29,7 @@ from cloudserve.release.canary.watch import CanaryEndedError, Clocks, Source, Wa
 from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.provider import Provider, SplitProvider
 from cloudserve.release.service import Releases
-from cloudserve.release.state.ledger import Release
+from cloudserve.release.state.entries import Release
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Deployment, Outcome, Plan
 from cloudserve.storage.events import SILENT, Reporter

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cloudserve.errors import CloudserveError, GateRefusedError, UnreachableError
 from cloudserve.release.gates.gates import stop_if_refused
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.release.state.recorder import Recorder
 from cloudserve.release.types import UPLOAD, Action, GateStep, Plan
 from cloudserve.release.verdict import Verdict

@@ -12,6 +12,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 from cloudserve.files import replace_atomically
+from cloudserve.hints import in_markdown
 from cloudserve.outputs import REPORT, check_output
 from cloudserve.release.canary.record import CANARY
 from cloudserve.release.gates.junit import junit_xml
@@ -53,11 +54,11 @@ class GateReport:
             f"* digest: `{plan.revision.digest}`",
             f"* live before: {plan.previous or 'nothing'}",
             f"* destination: {plan.destination or 'unknown'}",
-            f"* by {_escaped(self.who)}, {self.time:%Y-%m-%d %H:%M:%S} UTC",
+            f"* by {in_markdown(self.who)}, {self.time:%Y-%m-%d %H:%M:%S} UTC",
             "",
             "| gate | ruling | finding |",
             "|---|---|---|",
-            *(f"| {v.gate} | {v.ruling} | {_escaped(v.sentence)} |" for v in self.verdicts),
+            *(f"| {v.gate} | {v.ruling} | {in_markdown(v.sentence)} |" for v in self.verdicts),
             "",
         ]
         for verdict in self.verdicts:
@@ -123,8 +124,8 @@ def report_now(plan: Plan, verdicts: tuple[Verdict, ...], who: str) -> GateRepor
 def _section(verdict: Verdict) -> list[str]:
     lines = [f"## {verdict.gate}: {verdict.ruling}", ""]
     if verdict.reason:
-        lines += [f"Overridden: {_escaped(verdict.reason)}", ""]
-    lines += [f"* {_escaped(finding)}" for finding in verdict.findings]
+        lines += [f"Overridden: {in_markdown(verdict.reason)}", ""]
+    lines += [f"* {in_markdown(finding)}" for finding in verdict.findings]
     lines += [""] if verdict.findings else []
     if verdict.figures:
         lines += ["| figure | value |", "|---|---|"]
@@ -135,12 +136,5 @@ def _section(verdict: Verdict) -> list[str]:
 
 def _figure(value: Any) -> str:
     if isinstance(value, Mapping | list | tuple):
-        return _escaped(msgspec.json.encode(value).decode())
-    return _escaped(str(value))
-
-
-def _escaped(text: str) -> str:
-    """Return text that stays in one cell of a table and is no markup of its own."""
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+        return in_markdown(msgspec.json.encode(value).decode())
+    return in_markdown(str(value))

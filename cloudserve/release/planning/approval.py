@@ -8,7 +8,7 @@ from typing import Any
 from cloudserve.errors import ConflictError
 from cloudserve.release.destination import Destination
 from cloudserve.release.planning.plan_file import plan_id
-from cloudserve.release.state.ledger import Event, Release
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.types import CREATE_BUCKET, Action, Plan
 
 OTHER_GATES = "other gates are to be checked now, as after a change of `gates` or a golden file"

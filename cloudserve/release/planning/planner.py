@@ -10,8 +10,8 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.hints import choose_from, printable
 from cloudserve.release.planning.resolve import meant
 from cloudserve.release.provider import Provider
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.state.uploaded import is_uploaded
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (

@@ -15,8 +15,9 @@ from cloudserve.release.planning.approval import outdated
 from cloudserve.release.planning.restore import choose_for_rollback, plan_rollback
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
 from cloudserve.release.provider import Provider
+from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Ledger, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.unfinished import target_of
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.tidy.collector import Collector

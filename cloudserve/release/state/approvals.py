@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cloudserve.release.state.ledger import Entry, Event, Ledger, Release
+from cloudserve.release.state.entries import Entry, Event, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.types import Operation, Revision
 
 

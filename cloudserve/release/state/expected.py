@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cloudserve.release.state.ledger import Event, Release
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.traffic import ALL, split
 from cloudserve.release.types import Operation
 

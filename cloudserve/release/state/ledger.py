@@ -13,21 +13,22 @@ import socket
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import islice
 
 import msgspec
 
-from cloudserve._version import __version__
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.hints import printable
 from cloudserve.release.canary.record import CanaryRecord
+from cloudserve.release.state.entries import (
+    APPROVALS,
+    Entry,
+    Event,
+    Release,
+    fold,
+    later_entry,
+)
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Operation
-from cloudserve.release.verdict import Verdict
 from cloudserve.storage.contract import BlobStore, Expect
 
 ATTEMPTS = 20
@@ -37,126 +38,6 @@ PAGE = 32
 FIRST_PAGE = 8
 """Entries that are read first of all: the newest release, most often."""
 ENTRY = re.compile(r"([0-9]{10}|[1-9][0-9]{10,})\.json")
-
-
-class Event(StrEnum):
-    """What an entry tells."""
-
-    STARTED = "started"
-    GATE = "gate"
-    """A gate was checked; a refusal ends the release."""
-    STEP = "step"
-    EVIDENCE = "evidence"
-    """The evidence of a canary's step; it may follow the end of its release."""
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    APPROVED = "approved"
-    """A person approved a digest; the entry belongs to no release."""
-    WITHDRAWN = "withdrawn"
-    """A person withdrew all approvals of a digest."""
-    REFUSED = "refused"
-    """No entry has it: a release whose last entry is a gate's refusal."""
-    SUPERSEDED = "superseded"
-    """No entry has it: a release without an end that a later one replaced."""
-
-
-NO_END = (Event.STARTED, Event.GATE, Event.STEP)
-APPROVALS = (Event.APPROVED, Event.WITHDRAWN)
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event of a release, as it is written."""
-
-    release: str
-    event: Event
-    operation: Operation
-    target: str
-    model: str
-    revision: str
-    digest: str
-    time: datetime
-    who: str
-    person: str = ""
-    """The caller as the cloud named it (`Destination.person`); "" if it did not."""
-    action: str = ""
-    """The id of the step that was done, or that the release stopped at."""
-    sentence: str = ""
-    """What the step did; of an approval the comment."""
-    error: str = ""
-    previous: str | None = None
-    """The revision that was live before."""
-    percent: int = ALL
-    """The share of the traffic that the release was for."""
-    plan: str = ""
-    """The id of the approved plan, where one was applied."""
-    removes: tuple[str, ...] = ()
-    """The revisions that an undeploy removes."""
-    everything: bool = False
-    """Whether an undeploy removes the model as a whole."""
-    environment: str = ""
-    """The environment of the project file that was chosen."""
-    supersedes: str = ""
-    """The id of a release without an end that this one, which starts, takes the place of."""
-    run: str = ""
-    """The id of the run that wrote another release's end."""
-    verdict: Verdict | None = None
-    """The verdict of the gate that was checked."""
-    canary: CanaryRecord | None = None
-    """What is known of the step of a canary that the release is for."""
-    tool: str = f"cloudserve {__version__}"
-    schema: int = 1
-
-    @property
-    def outcome(self) -> Event:
-        """Return what a release is that ends with this entry."""
-        is_refused = self.verdict is not None and self.verdict.is_refused
-        return Event.REFUSED if is_refused else self.event
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A release as the ledger tells it, its entries folded together; or an approval."""
-
-    id: str
-    operation: Operation
-    target: str
-    model: str
-    revision: str
-    digest: str
-    previous: str | None
-    started: datetime
-    who: str
-    outcome: Event
-    error: str = ""
-    steps: tuple[str, ...] = ()
-    """The sentences of the steps that were done."""
-    percent: int = ALL
-    """The share of the traffic that it was for."""
-    plan: str = ""
-    """The id of the approved plan, where one was applied."""
-    removes: tuple[str, ...] = ()
-    """The revisions that an undeploy removes."""
-    everything: bool = False
-    """Whether an undeploy removes the model as a whole."""
-    ended_by: str = ""
-    """Who recorded the end of an interrupted release that did not record its own."""
-    superseded_by: str = ""
-    """The release that began in its place, such as `promote v3-0f3c5a9b7d21`."""
-    run: str = ""
-    """The id of the run that recorded its end, where that was a later one."""
-    verdicts: tuple[Verdict, ...] = ()
-    """The verdicts of the gates that were checked, in their order."""
-    canary: CanaryRecord | None = None
-    """The last evidence of a canary's step; None if it is not one."""
-    person: str = ""
-    """The caller as the cloud named it; "" if it did not, and `who` is all that is known."""
-    comment: str = ""
-    """The comment of an approval."""
-
-    @property
-    def has_end(self) -> bool:
-        """Return whether the ledger tells how it ended."""
-        return self.outcome not in NO_END
 
 
 class Ledger:
@@ -187,7 +68,7 @@ class Ledger:
     def approve(self, entry: Entry) -> Release:
         """Append an approval or its withdrawal, and return it; raises ConflictError likewise."""
         self.append(entry)
-        return _fold([entry], None)
+        return fold([entry], None)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries in the order they were written; other objects are ignored."""
@@ -203,16 +84,16 @@ class Ledger:
         for entry in self._read(sorted(self._numbers(), reverse=True)):
             if entry.event in APPROVALS:
                 if with_approvals:
-                    yield _fold([entry], None)
+                    yield fold([entry], None)
                 continue
             group = groups.setdefault(entry.release, [])
             group.append(entry)
             if entry.supersedes:
                 later[entry.supersedes] = entry
             if entry.event is Event.STARTED:
-                yield _fold(groups.pop(entry.release)[::-1], later.pop(entry.release, None))
+                yield fold(groups.pop(entry.release)[::-1], later.pop(entry.release, None))
         for group in groups.values():  # somebody deleted their begin
-            yield _fold(group[::-1], later.get(group[0].release))
+            yield fold(group[::-1], later.get(group[0].release))
 
     def unfinished(self) -> Release | None:
         """Return the release of the last entry if it is neither finished nor refused.
@@ -228,12 +109,12 @@ class Ledger:
 
     def finish(self, release: Release, who: str, run: str) -> None:
         """Record that an interrupted release has had its intended outcome."""
-        entry = _later(release, Event.FINISHED, who)
+        entry = later_entry(release, Event.FINISHED, who)
         self.append(msgspec.structs.replace(entry, run=run))
 
     def note(self, release: Release, who: str, canary: CanaryRecord) -> None:
         """Record what is now known of a canary with the release that gave it its traffic."""
-        entry = _later(release, Event.EVIDENCE, who)
+        entry = later_entry(release, Event.EVIDENCE, who)
         self.append(msgspec.structs.replace(entry, canary=canary))
 
     def releases(self, limit: int | None = None) -> tuple[Release, ...]:
@@ -293,56 +174,3 @@ def actor(environ: Mapping[str, str]) -> str:
     except (KeyError, OSError):  # a container's user without a name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
-
-
-def _later(release: Release, event: Event, who: str) -> Entry:
-    """Return an entry that another run adds to a release."""
-    return Entry(
-        release=release.id,
-        event=event,
-        operation=release.operation,
-        target=release.target,
-        model=release.model,
-        revision=release.revision,
-        digest=release.digest,
-        time=datetime.now(UTC),
-        who=who,
-        previous=release.previous,
-        percent=release.percent,
-        plan=release.plan,
-        removes=release.removes,
-        everything=release.everything,
-    )
-
-
-def _fold(entries: list[Entry], later: Entry | None) -> Release:
-    """Return the release that entries tell of; `later` began in its place if it has no end."""
-    events = [entry for entry in entries if entry.event is not Event.EVIDENCE] or entries
-    first, last = events[0], events[-1]
-    if later is not None and last.outcome not in NO_END:
-        later = None  # it was suspended, and recorded its end after all
-    return Release(
-        id=first.release,
-        operation=first.operation,
-        target=first.target,
-        model=first.model,
-        revision=first.revision,
-        digest=first.digest,
-        previous=first.previous,
-        started=first.time,
-        who=first.who,
-        outcome=Event.SUPERSEDED if later else last.outcome,
-        error=last.error,
-        steps=tuple(e.sentence for e in entries if e.event is Event.STEP),
-        percent=first.percent,
-        plan=first.plan,
-        removes=first.removes,
-        everything=first.everything,
-        ended_by=later.who if later else last.who if last.run else "",
-        superseded_by=f"{later.operation} {later.revision}".rstrip() if later else "",
-        run=last.run,
-        verdicts=tuple(entry.verdict for entry in entries if entry.verdict is not None),
-        canary=next((e.canary for e in reversed(entries) if e.canary is not None), None),
-        person=first.person,
-        comment=first.sentence if first.event in APPROVALS else "",
-    )

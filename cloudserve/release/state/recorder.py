@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cloudserve.release.canary.record import CanaryRecord
-from cloudserve.release.state.ledger import Entry, Event, Ledger
+from cloudserve.release.state.entries import Entry, Event
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.types import Plan
 from cloudserve.release.verdict import Verdict
 

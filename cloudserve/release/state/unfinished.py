@@ -12,8 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from cloudserve.errors import CheckFailedError, ConflictError, UserError
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Event, Ledger, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.lock import holder_of, is_left
 from cloudserve.release.types import Operation, Plan, Reading
 from cloudserve.storage.contract import BlobStore

@@ -10,9 +10,10 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.plural import counted
 from cloudserve.release.collection import Collectable, Collection, Hold
 from cloudserve.release.provider import CollectingProvider, Provider, UndeployProvider
+from cloudserve.release.state.entries import Release
 from cloudserve.release.state.expected import DEPLOYMENTS
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Ledger, Release
+from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.tidy.inventory import Files, Inventory, read_inventory
 from cloudserve.release.tidy.reasons import by_age, newest, owned_names, reasons_to_keep, used_by
 from cloudserve.release.types import (

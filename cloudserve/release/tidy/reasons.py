@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cloudserve.release.collection import Hold
 from cloudserve.release.planning.planner import rollback_name
+from cloudserve.release.state.entries import Event, Release
 from cloudserve.release.state.expected import DEPLOYMENTS, REMOVALS, expected, unfinished_release
-from cloudserve.release.state.ledger import Event, Release
 from cloudserve.release.state.uploaded import number_of
 from cloudserve.release.types import Deployment, Operation, State
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from cloudserve.images.rehearsal import Rehearsal
 
 from ...inference import Inference
-from ...status import Code, StatusError
-from ...transport.types import BodyTooLargeError, Head, Request, Response
+from ...status import Code
+from ...transport.types import Head, Response
 from ..background_tasks import BackgroundTasks
-from ..bodies import collect, collect_limit
+from ..google.common.app import GoogleApp, handler_of
 from ..google.common.discovery import Call, load
-from ..google.common.errors import ApiError, error_response, json_response
+from ..google.common.errors import ApiError, json_response
 from ..google.common.messages import parse, writable
 from ..google.logging.containers import ContainerLogs
 from ..google.monitoring.endpoint_metrics import EndpointMetrics
@@ -87,7 +87,7 @@ class VertexParts:
     """Returns the variables that point such a command at this emulator."""
 
 
-class VertexAi:
+class VertexAi(GoogleApp):
     """The aiplatform v1 application and its state."""
 
     def __init__(self, parts: VertexParts) -> None:
@@ -198,35 +198,23 @@ class VertexAi:
             for name, handler in methods.items()
         }
 
-    def body_limit(self, head: Head) -> int | None:
-        """Buffer bodies up to the payload limit; stream larger ones to refuse them."""
-        return collect_limit(head, _limit(head))
+    def limit(self, head: Head) -> int:
+        """Return the limit of a prediction's endpoint, or that of other requests."""
+        return limit_of(head) if _PREDICTION.fullmatch(head.path) else DEDICATED_LIMIT
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request; errors are google.rpc.Status JSON."""
-        try:
-            body = await collect(request, _limit(request.head))
-            return await self._answer(request.head, body)
-        except BodyTooLargeError:
-            return error_response(too_large(request.head))
-        except StatusError as error:
-            return error_response(error)
+    def too_large(self, head: Head) -> ApiError:
+        """Return the error for a body above the limit."""
+        return too_large(head)
 
-    def failed(self, _: Head) -> Response:
-        """Return the response to a request that failed for a reason of this server."""
-        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
-
-    async def _answer(self, head: Head, body: bytes) -> Response:
+    async def answer(self, head: Head, body: bytes) -> Response:
+        """Answer a request by its method."""
         path = _of_v1(head.path)
         call = self._api.match(head.method, path, head.query)
         self._check_location(path)
         predictor = self._predictors.get(call.method.id)
         if predictor is not None:
             return await predictor(call.path["endpoint"], head, body)
-        handler = self._handlers.get(call.method.id)
-        if handler is None:
-            name = call.method.id.removeprefix("aiplatform.")
-            raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
+        handler = handler_of(self._handlers, call)
         answer = handler(call, self._read(call, body))
         return json_response(await answer if inspect.isawaitable(answer) else answer)
 
@@ -245,10 +233,6 @@ class VertexAi:
             return {}
         message = parse(self._api.schemas, schema, body, _BODY_FIELD.get(schema, ""))
         return writable(self._api.schemas, schema, message)
-
-
-def _limit(head: Head) -> int:
-    return limit_of(head) if _PREDICTION.fullmatch(head.path) else DEDICATED_LIMIT
 
 
 def _of_v1(path: str) -> str:

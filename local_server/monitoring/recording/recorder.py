@@ -97,14 +97,15 @@ class Recorder:
         )
         self._counted = counted
         self._rng = rng
-        self._queue = WorkQueue[tuple[RecordedRequest, Servable]](QUEUED, QUEUED_BYTES)
+        self._queue = WorkQueue[tuple[RecordedRequest, Servable]](
+            QUEUED, QUEUED_BYTES, self._work, "recorder"
+        )
         self._files: dict[str, GoldenFile] = {}
         self._problems: dict[tuple[str, int], str] = {}
         """Why the rules do not fit a model's version, "" if they do."""
         self._said: set[tuple[str, Outcome]] = set()
         self._totals: Counter[Outcome] = Counter()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -175,22 +176,16 @@ class Recorder:
             answer.outputs if isinstance(answer, Prediction) else {},
             observation.code,
         )
-        if self._queue.put((request, servable), request.size):
-            self._start()
-        else:
+        if not self._queue.put((request, servable), request.size):
             self._leave_out(name, Outcome.QUEUE_FULL, "there are more requests than can be written")
 
     def close(self, seconds: float) -> None:
         """Accept no more requests, write the queued ones within `seconds`, and close the files."""
-        self._queue.close()
-        with self._lock:
-            thread = self._thread
-        if thread:
-            thread.join(seconds)
-            if thread.is_alive():
-                logger.warning("not every request was recorded in time")
-        else:
+        in_time = self._queue.close(seconds)
+        if in_time is None:
             self._close_files()
+        elif not in_time:
+            logger.warning("not every request was recorded in time")
         self._summarize()
 
     def _summarize(self) -> None:
@@ -202,13 +197,6 @@ class Recorder:
         text = f"; left out: {left_out}" if left_out else ""
         count, path = self._totals[Outcome.RECORDED], self._recording.path
         logger.info("recorded %d requests in %s%s", count, path, text)
-
-    def _start(self) -> None:
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-                    self._thread.start()
 
     # In the writing thread.
 

@@ -9,7 +9,6 @@ standard error is harmless. Imports neither TensorFlow nor numpy.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from cloudserve.errors import UserError
 
 from ...status import Code
 from ..types import LoadError
+from .saved_model import nodes
 
 _PRINT, _STREAM, _TO_FILE = "PrintV2", "output_stream", b"file:"
 PRINT_TO_FILE = f"{_PRINT}=file"
@@ -45,7 +45,7 @@ def check_ops(graph: Any, denied: frozenset[str], path: Path) -> None:
     """Raise LoadError for a `GraphDef` with a denied op, in its functions too."""
     if not denied:
         return
-    for node in _nodes(graph):
+    for node in nodes(graph):
         if node.op in denied or (PRINT_TO_FILE in denied and _prints_to_file(node)):
             is_scanned = node.op in SCANNED or node.op == _PRINT
             why = "may read or write files of this machine" if is_scanned else "is denied"
@@ -63,9 +63,3 @@ def _prints_to_file(node: Any) -> bool:
     if node.op != _PRINT or _STREAM not in node.attr:
         return False
     return bool(node.attr[_STREAM].s.startswith(_TO_FILE))
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from cloudserve.savedmodel.graph import node_name
 from cloudserve.savedmodel.signature import Signature
 
 _ELEMENTS = """
@@ -64,19 +65,15 @@ def steady_signatures(
 
 def _ancestors(nodes: Mapping[str, Any], signature: Signature) -> list[Any]:
     """Return the nodes that a signature's outputs are computed from, its inputs excepted."""
-    fed = {_node_name(spec.tensor_name) for spec in signature.inputs}
-    pending = [_node_name(spec.tensor_name) for spec in signature.outputs]
+    fed = {node_name(spec.tensor_name) for spec in signature.inputs}
+    pending = [node_name(spec.tensor_name) for spec in signature.outputs]
     reached: dict[str, Any] = {}
     while pending:
         name = pending.pop()
         if name in nodes and name not in reached and name not in fed:
             reached[name] = nodes[name]
-            pending.extend(map(_node_name, nodes[name].input))
+            pending.extend(map(node_name, nodes[name].input))
     return list(reached.values())
-
-
-def _node_name(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
 
 
 def _ops(
@@ -105,7 +102,7 @@ def _has_constant_size(node: Any, scope: Mapping[str, Any]) -> bool:
     index = SIZED_OPS.get(node.op)
     if index is None or len(node.input) <= index:
         return False
-    size = scope.get(_node_name(node.input[index]))
+    size = scope.get(node_name(node.input[index]))
     return size is not None and size.op == "Const"
 
 

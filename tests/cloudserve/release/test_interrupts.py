@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 
 CALLS = ("ensure", "head", "read", "write", "upload", "list", "delete")
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from cloudserve.errors import UserError
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from tests.cloudserve.release.killable import Killed, release_three
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloudserve.errors import GateRefusedError, ModelError, UserError
 from cloudserve.project.gate_settings import ApprovalSettings, GateSettings, LatencySettings
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.release.types import Operation
 from tests.cloudserve.release.killable import AFTER, Platform, kills, release_three
 

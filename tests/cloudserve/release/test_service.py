@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError, UnreachableError, UserError
+from cloudserve.release.state.entries import Event
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import Event
 
 
 def stopping(at, error):

@@ -5,7 +5,7 @@ import pytest
 from cloudserve import registry
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.planning.plan_file import read_plan, write_plan
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cloudserve.release.destination import Destination
@@ -21,6 +20,7 @@ from ...errors import code_of, message_of, status_of, translated
 from ...session import Access, aws_destination
 from ..records import Endpoint
 from .container_logs import Logs
+from .runtime import Runtime
 from .scaling import ScalingApi
 from .variant_metrics import VariantMetrics
 
@@ -29,24 +29,17 @@ NOT_FOUND = "Could not find"
 TAKEN = ("Cannot create already existing", "Model Package Group already exists")
 NO_GROUP = "does not exist"
 """Of a model package group the service says so; of everything else NOT_FOUND."""
-NOT_LOADED = frozenset(
-    {HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INSUFFICIENT_STORAGE}
-)
-"""The statuses of AWS's TensorFlow container for a failed load (its python_service.py)."""
-JSON = "application/json"
-READ_SECONDS = (1, 3, 10, 30, 90)
-"""Times to read an answer; InvokeEndpoint answers within 60 s."""
 SETTINGS = ("DataCaptureConfig", "AsyncInferenceConfig", "KmsKeyId")
 
 
 class SageMaker:
-    """SageMaker's control plane and runtime for one target."""
+    """SageMaker's control plane for one target; `runtime` sends predictions."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._runtimes: dict[float, Any] = {}
         self.logs = Logs(access)
         self.scaling = ScalingApi(access)
+        self.runtime = Runtime(access)
 
     @property
     def where(self) -> str:
@@ -239,66 +232,6 @@ class SageMaker:
                 raise
         return region_of(answer)
 
-    def invoke(
-        self, endpoint: str, variant: str | None, body: bytes, model: str | None = None
-    ) -> bytes:
-        """Send a JSON request to an endpoint and return its answer, both as bytes.
-
-        `model` is the one of a multi-model endpoint: its archive's key below the prefix.
-        """
-        target = {"TargetVariant": variant} if variant else {}
-        target |= {"TargetModel": model} if model else {}
-        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
-        with translated("predict", where):
-            answer = self._runtime.invoke_endpoint(
-                EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
-            )
-            return bytes(answer["Body"].read())
-
-    def invoke_once(
-        self, endpoint: str, target: Mapping[str, str], body: bytes, seconds: float
-    ) -> tuple[bytes, str]:
-        """Send a JSON request without retries; return the answer and the variant that gave it.
-
-        `target` is the `TargetVariant` or the `TargetModel`, if there is one.
-        """
-        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
-        with translated("predict", where):
-            answer = self._runtime_within(seconds).invoke_endpoint(
-                EndpointName=endpoint, ContentType=JSON, Accept=JSON, Body=body, **target
-            )
-            return bytes(answer["Body"].read()), str(answer.get("InvokedProductionVariant", ""))
-
-    def why_not_loaded(self, endpoint: str, model: str) -> str:
-        """Have a multi-model endpoint load a model; return the reason of a failure, or "".
-
-        A loaded model refuses a request without instances. The container's answer to a failed load
-        is the answer of the invocation.
-        """
-        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
-        with translated(f"load {model}", where):
-            try:
-                self._runtime.invoke_endpoint(
-                    EndpointName=endpoint, ContentType=JSON, Body=b"{}", TargetModel=model
-                )
-            except ClientError as error:
-                if code_of(error) == "ModelError" and _is_loaded(error.response):
-                    return ""
-                if code_of(error) in {"ModelError", "ValidationError"}:
-                    return str(error.response.get("OriginalMessage") or message_of(error))
-                raise
-        return ""
-
-    def invoke_later(self, endpoint: str, *, body: bytes = b"", url: str = "") -> tuple[str, str]:
-        """Send a JSON request asynchronously; return the URLs of its answer and of its failure."""
-        where = f"{self._access.where('sagemaker-runtime')}, endpoint {endpoint}"
-        payload: dict[str, Any] = {"InputLocation": url} if url else {"Body": body}
-        with translated("predict", where):
-            answer = self._runtime.invoke_endpoint_async(
-                EndpointName=endpoint, ContentType=JSON, Accept=JSON, **payload
-            )
-        return str(answer["OutputLocation"]), str(answer.get("FailureLocation", ""))
-
     def object(self, url: str) -> bytes | None:
         """Read an object of any bucket, or None."""
         parts = urlsplit(url)
@@ -350,44 +283,12 @@ class SageMaker:
     def _s3(self) -> Any:
         return self._access.client("s3")
 
-    @property
-    def runtime_url(self) -> str:
-        """Return the URL that predictions are sent to, without a path."""
-        return str(self._runtime.meta.endpoint_url)
-
-    def _runtime_within(self, seconds: float) -> Any:
-        """Return a client without retries, whose time to read is the next of a few.
-
-        botocore has the time in the client, not in the call.
-        """
-        limit = next((limit for limit in READ_SECONDS if limit >= seconds), READ_SECONDS[-1])
-        if limit not in self._runtimes:
-            retries = {"total_max_attempts": 1}
-            settings = Config(read_timeout=limit, connect_timeout=min(10, limit), retries=retries)
-            self._runtimes[limit] = self._access.client("sagemaker-runtime", settings)
-        return self._runtimes[limit]
-
-    @cached_property
-    def _runtime(self) -> Any:
-        return self._access.client("sagemaker-runtime")
-
 
 def region_of(answer: Mapping[str, Any]) -> str | None:
     """Return the region that S3's answer names; it does so also when it refuses."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
     return str(region) if region else None
-
-
-def _is_loaded(answer: Mapping[str, Any]) -> bool:
-    """Return whether a container's refusal is that of a model that it has loaded.
-
-    A script's own failure is a 500 with `{"error": …}`; one that cannot be imported has no such.
-    """
-    status, said = answer.get("OriginalStatusCode"), str(answer.get("OriginalMessage", ""))
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return said.lstrip().startswith('{"error"')
-    return status not in NOT_LOADED
 
 
 def _is_not_found(error: ClientError) -> bool:

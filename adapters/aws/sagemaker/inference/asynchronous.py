@@ -27,14 +27,14 @@ class AsyncInvocations:
         RemoteError with what the container said, and at the poller's deadline.
         """
         if len(body) <= INLINE:
-            output, failure = self._aws.api.invoke_later(endpoint, body=body)
+            output, failure = self._aws.api.runtime.invoke_later(endpoint, body=body)
             return self._wait(endpoint, output, failure)
         folder = folder_of(model, self._aws.names.owner.own_project)
         key = f"{folder}requests/{uuid.uuid4().hex}.json"
         self._aws.blobs.write(key, body)
         try:
             url = f"{self._aws.blobs.url}/{key}"
-            output, failure = self._aws.api.invoke_later(endpoint, url=url)
+            output, failure = self._aws.api.runtime.invoke_later(endpoint, url=url)
             return self._wait(endpoint, output, failure)
         finally:
             self._aws.blobs.delete(key)

@@ -242,7 +242,7 @@ class MultiModelEndpoint:
     def predict(self, model: str, body: bytes, revision_id: str | None = None) -> bytes:
         """Invoke the live revision or the named one; raises UserError for an unknown revision."""
         chosen = self._chosen(model, body, revision_id)
-        return self._aws.api.invoke(self._name, None, body, _target(model, chosen))
+        return self._aws.api.runtime.invoke(self._name, None, body, _target(model, chosen))
 
     def ask(
         self, model: str, body: bytes, revision_id: str | None, seconds: float
@@ -250,7 +250,7 @@ class MultiModelEndpoint:
         """Invoke a revision once (see AnsweringProvider)."""
         chosen = self._chosen(model, body, revision_id)
         target = {"TargetModel": _target(model, chosen)}
-        answer, _ = self._aws.api.invoke_once(self._name, target, body, seconds)
+        answer, _ = self._aws.api.runtime.invoke_once(self._name, target, body, seconds)
         return PlatformAnswer(answer, chosen)
 
     def request_limit(self, model: str) -> int:
@@ -309,7 +309,7 @@ class MultiModelEndpoint:
         target = _target(model, revision.id)
 
         def look() -> tuple[str] | None:
-            return (self._aws.api.why_not_loaded(self._name, target),)
+            return (self._aws.api.runtime.why_not_loaded(self._name, target),)
 
         (reason,) = self._aws.poller.until(
             look, what=target, where=self._aws.api.where, reporter=reporter

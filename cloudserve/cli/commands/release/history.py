@@ -12,7 +12,7 @@ from cloudserve.plural import counted
 from cloudserve.release.traffic import ALL
 
 if TYPE_CHECKING:
-    from cloudserve.release.state.ledger import Release
+    from cloudserve.release.state.entries import Release
 
 COLUMNS = ("TIME (UTC)", "WHO", "DID", "REVISION", "BEFORE", "OUTCOME")
 

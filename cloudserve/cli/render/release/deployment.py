@@ -8,7 +8,7 @@ from typing import Any
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.release.canary.comparison import Measure
 from cloudserve.release.canary.run import CanaryOutcome, Step
-from cloudserve.release.state.ledger import Release
+from cloudserve.release.state.entries import Release
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Deployed, Deployment, Operation, Outcome, Plan
 

@@ -13,15 +13,15 @@ from ....inference import Inference
 from ....inference.types import ModelSpec
 from ....protocols.tfserving.predict_json import predict_json
 from ....status import Code, StatusError
-from ....transport.types import BodyTooLargeError, Head, Request, Response
+from ....transport.types import Head, Response
 from ...background_tasks import BackgroundTasks
-from ...bodies import collect, collect_limit
 from ...latency import Latency
 from ...model_hosting import ModelHosting
 from ...objects.store.store import ObjectStore
 from ...resources import Document, Resources
+from ..common.app import GoogleApp, handler_of
 from ..common.discovery import Api, Call, load
-from ..common.errors import JSON, ApiError, error_response, json_response
+from ..common.errors import JSON, ApiError, json_response
 from ..common.messages import parse
 from .models import Models
 from .operations import Operations
@@ -40,7 +40,7 @@ _NO_DOCUMENT = (
 _BODY_FIELD = {"GoogleCloudMlV1__Model": "model", "GoogleCloudMlV1__Version": "version"}
 
 
-class AiPlatform:
+class AiPlatform(GoogleApp):
     """The ml v1 application and its state."""
 
     def __init__(
@@ -100,35 +100,23 @@ class AiPlatform:
             f"{prefix}cancel": lambda c, _: operations.cancel(c.path["name"]),
         }
 
-    def body_limit(self, head: Head) -> int | None:
-        """Buffer bodies up to the payload limit; stream larger ones to refuse them."""
-        return collect_limit(head, PAYLOAD_LIMIT)
+    def limit(self, _: Head) -> int:
+        """Return the payload limit."""
+        return PAYLOAD_LIMIT
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request; errors are google.rpc.Status JSON."""
-        try:
-            body = await collect(request, PAYLOAD_LIMIT)
-            return await self._answer(request.head, body)
-        except BodyTooLargeError:
-            text = f"Request payload size exceeds the limit: {PAYLOAD_LIMIT} bytes."
-            return error_response(ApiError(Code.INVALID_ARGUMENT, text))
-        except StatusError as error:
-            return error_response(error)
+    def too_large(self, _: Head) -> ApiError:
+        """Return the error for a body above the payload limit."""
+        text = f"Request payload size exceeds the limit: {PAYLOAD_LIMIT} bytes."
+        return ApiError(Code.INVALID_ARGUMENT, text)
 
-    def failed(self, _: Head) -> Response:
-        """Return the response to a request that failed for a reason of this server."""
-        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
-
-    async def _answer(self, head: Head, body: bytes) -> Response:
+    async def answer(self, head: Head, body: bytes) -> Response:
+        """Answer a request by its method."""
         if self._api is None:
             raise ApiError(Code.UNIMPLEMENTED, _NO_DOCUMENT)
         call = self._api.match(head.method, head.path, head.query)
         if call.method.id == "ml.projects.predict":
             return await self._predict(call.path["name"], body)
-        handler = self._handlers.get(call.method.id)
-        if handler is None:
-            name = call.method.id.removeprefix("ml.")
-            raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
+        handler = handler_of(self._handlers, call)
         answer = handler(call, _read(self._api, call, body))
         return json_response(await answer if inspect.isawaitable(answer) else answer)
 

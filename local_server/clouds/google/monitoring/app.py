@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ....status import Code, StatusError
-from ....transport.types import BodyTooLargeError, Head, Request, Response
-from ...bodies import collect, collect_limit
+from ....status import Code
+from ....transport.types import Head, Response
 from ...pages import decode_token, encode_token, page
 from ...resources import Document
+from ..common.app import GoogleApp, handler_of
 from ..common.discovery import Call, load
-from ..common.errors import ApiError, error_response, json_response
+from ..common.errors import ApiError, json_response
 from .aggregation import Line, Point, align, reduce_lines
 from .descriptors import DELTA, DESCRIPTORS
 from .distribution import Distribution
@@ -35,7 +35,7 @@ def is_monitoring(head: Head) -> bool:
     return head.path.startswith(_PREFIX)
 
 
-class CloudMonitoring:
+class CloudMonitoring(GoogleApp):
     """The monitoring v3 application on one store."""
 
     def __init__(self, store: MetricStore) -> None:
@@ -47,29 +47,19 @@ class CloudMonitoring:
             "monitoring.projects.metricDescriptors.get": self.get_descriptor,
         }
 
-    def body_limit(self, head: Head) -> int | None:
-        """Buffer bodies up to 10 MiB."""
-        return collect_limit(head, _BODY)
+    def limit(self, _: Head) -> int:
+        """Return 10 MiB."""
+        return _BODY
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request; errors are google.rpc.Status JSON."""
-        try:
-            await collect(request, _BODY)
-            head = request.head
-            call = self._api.match(head.method, head.path, head.query)
-            handler = self._handlers.get(call.method.id)
-            if handler is None:
-                name = call.method.id.removeprefix("monitoring.")
-                raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
-            return json_response(handler(call))
-        except BodyTooLargeError:
-            return error_response(ApiError(Code.INVALID_ARGUMENT, "Request payload is too large."))
-        except StatusError as error:
-            return error_response(error)
+    def too_large(self, _: Head) -> ApiError:
+        """Return the error for a body above the limit."""
+        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
 
-    def failed(self, _: Head) -> Response:
-        """Return the response to a request that failed for a reason of this server."""
-        return error_response(ApiError(Code.INTERNAL, "Internal error encountered."))
+    async def answer(self, head: Head, body: bytes) -> Response:
+        """Answer a request by its method; none that is available has a body."""
+        del body
+        call = self._api.match(head.method, head.path, head.query)
+        return json_response(handler_of(self._handlers, call)(call))
 
     def list_series(self, call: Call) -> Document:
         """Return a page of the series that match, with their points, newest first."""

@@ -11,7 +11,7 @@ from cloudserve.project.gate_settings import ApprovalSettings, GateSettings
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Approval
 from cloudserve.release.state.approvals import Person
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 
 ANYBODY = GateSettings(approval=ApprovalSettings())
 OTHER = GateSettings(approval=ApprovalSettings(require_other=True))

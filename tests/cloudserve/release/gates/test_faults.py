@@ -28,7 +28,7 @@ from cloudserve.project.gate_settings import (
 )
 from cloudserve.release.gates.latency import LatencyGate
 from cloudserve.release.state import lock as locks
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from tests.cloudserve.release.killable import CALLS, Platform
 
 OFF = GateSettings(contract=False)

@@ -9,7 +9,7 @@ import pytest
 from cloudserve.errors import GateRefusedError, ModelError, UserError
 from cloudserve.project.gate_settings import GateSettings
 from cloudserve.release.planning.plan_file import read_plan, write_plan
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.release.verdict import Ruling
 
 

@@ -10,7 +10,7 @@ import pytest
 from cloudserve.errors import ConflictError, GateRefusedError, RemoteError, UserError
 from cloudserve.golden.file import Example, Golden, Header, write_golden
 from cloudserve.project.gate_settings import GateSettings, GoldenSettings
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 
 SETTINGS = GateSettings(contract=False, golden=GoldenSettings("{model}.jsonl"))
 

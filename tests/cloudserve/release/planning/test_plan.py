@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.release.destination import Destination
 from cloudserve.release.planning.plan_file import plan_id, read_plan, write_plan
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.release.types import Action, Operation, Plan, Revision
 
 

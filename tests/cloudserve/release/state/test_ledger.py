@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from cloudserve.errors import RemoteError
+from cloudserve.release.state.entries import Entry, Event
 from cloudserve.release.state.layout import Layout
-from cloudserve.release.state.ledger import FIRST_PAGE, Entry, Event, Ledger, actor
+from cloudserve.release.state.ledger import FIRST_PAGE, Ledger, actor
 from cloudserve.release.types import Operation
 
 LAYOUT = Layout("mem://bucket", "m", "t")

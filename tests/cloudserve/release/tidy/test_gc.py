@@ -14,7 +14,7 @@ from cloudserve.project import Model, Project, Target
 from cloudserve.release.collection import Hold
 from cloudserve.release.planning.plan_file import read_plan, write_plan
 from cloudserve.release.service import Releases
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.release.tidy.inventory import INCONSISTENT
 from cloudserve.release.types import State
 from tests.cloudserve.conftest import MemoryPlatform
