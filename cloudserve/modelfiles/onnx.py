@@ -23,7 +23,8 @@ _ZIPMAP = "export without ZipMap: skl2onnx's to_onnx(model, X, options={'zipmap'
 # Fields of ModelProto, GraphProto, NodeProto, AttributeProto and so on.
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSETS, _FUNCTIONS = 1, 2, 3, 7, 8, 25
 _NODES, _INITIALIZERS, _INPUTS, _OUTPUTS, _SPARSE_INITIALIZERS = 1, 5, 11, 12, 15
-_OP, _ATTRIBUTES, _DOMAIN, _SUBGRAPH, _SUBGRAPHS, _FUNCTION_NODES = 4, 5, 7, 6, 11, 7
+_OP, _ATTRIBUTES, _DOMAIN, _FUNCTION_NODES = 4, 5, 7, 7
+_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11
 _NAME, _TYPE, _TENSOR_NAME, _EXTERNAL_DATA = 1, 2, 8, 13
 _TENSOR_TYPE, _ELEMENT_TYPE, _SHAPE = 1, 1, 2
 _KINDS = {4: "a sequence", 5: "a map", 7: "an opaque value", 8: "a sparse tensor", 9: "optional"}
@@ -95,12 +96,13 @@ def _read(model: memoryview, graph: memoryview, where: str) -> OnnxModel:
         constants.update(text(values, _TENSOR_NAME) for values in messages(sparse, 1))
     inputs = [one for one in messages(graph, _INPUTS) if text(one, _NAME) not in constants]
     opsets = tuple((text(one, 1) or OPSETS[0], integer(one, 2)) for one in messages(model, _OPSETS))
+    nodes = list(_nodes(model, graph))
     return OnnxModel(
         _specs(inputs, "input", where),
         _specs(messages(graph, _OUTPUTS), "output", where),
-        tuple(sorted(_operators(model, graph))),
+        tuple(sorted({_operator(node) for node in nodes})),
         opsets,
-        tuple(sorted(_external_files(graph))),
+        tuple(sorted(_external_files(_tensors(graph, nodes)))),
         _details(model, opsets),
     )
 
@@ -143,27 +145,43 @@ def _size(dimension: memoryview) -> int | None:
     return value if isinstance(value, int) and value < 2**63 else None
 
 
-def _operators(model: memoryview, graph: memoryview) -> set[str]:
-    """Return the operators of the graph, its subgraphs and the model's functions."""
-    found: set[str] = set()
+def _nodes(model: memoryview, graph: memoryview) -> Iterator[memoryview]:
+    """Yield the nodes of the graph, its subgraphs and the model's functions."""
     pending = [(graph, _NODES)]
     pending += [(function, _FUNCTION_NODES) for function in messages(model, _FUNCTIONS)]
     while pending:
         owner, number = pending.pop()
         for node in messages(owner, number):
-            domain = text(node, _DOMAIN)
-            prefix = f"{domain}." if domain and domain not in OPSETS else ""
-            found.add(prefix + text(node, _OP))
-            for attribute in messages(node, _ATTRIBUTES):
-                for field in (_SUBGRAPH, _SUBGRAPHS):
-                    pending += [(inner, _NODES) for inner in messages(attribute, field)]
-    return found
+            yield node
+            pending += [(inner, _NODES) for inner in _subgraphs(node)]
 
 
-def _external_files(graph: memoryview) -> set[str]:
+def _subgraphs(node: memoryview) -> Iterator[memoryview]:
+    for attribute in messages(node, _ATTRIBUTES):
+        for field in (_SUBGRAPH, _SUBGRAPHS):
+            yield from messages(attribute, field)
+
+
+def _operator(node: memoryview) -> str:
+    domain = text(node, _DOMAIN)
+    return f"{domain}.{text(node, _OP)}" if domain and domain not in OPSETS else text(node, _OP)
+
+
+def _tensors(graph: memoryview, nodes: Iterable[memoryview]) -> Iterator[memoryview]:
+    """Yield the constants of a graph, of the subgraphs of its nodes, and of their attributes."""
+    yield from messages(graph, _INITIALIZERS)
+    for node in nodes:
+        for inner in _subgraphs(node):
+            yield from messages(inner, _INITIALIZERS)
+        for attribute in messages(node, _ATTRIBUTES):
+            for field in (_TENSOR, _TENSORS):
+                yield from messages(attribute, field)
+
+
+def _external_files(tensors: Iterable[memoryview]) -> set[str]:
     return {
         text(entry, 2)
-        for tensor in messages(graph, _INITIALIZERS)
+        for tensor in tensors
         for entry in messages(tensor, _EXTERNAL_DATA)
         if text(entry, 1) == "location"
     }

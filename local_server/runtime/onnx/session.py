@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from cloudserve.errors import ModelError
+from cloudserve.hints import printable
 from cloudserve.modelfiles.files import ModelFile
 from cloudserve.modelfiles.model import read_content
 from cloudserve.modelfiles.onnx import OnnxModel, read_onnx
@@ -32,14 +33,27 @@ def describe(file: ModelFile) -> OnnxModel:
             Code.INVALID_ARGUMENT, error.message, where=error.where, hint=error.hint
         ) from error
     for name in model.external_files:
+        _check_is_beside(name, file.path)
         if not (file.path.parent / name).is_file():
             raise LoadError(
                 Code.NOT_FOUND,
-                f"the model's weights are in the file {name}, which is missing",
+                f"the model's weights are in the file {printable(name)}, which is missing",
                 where=str(file.path),
-                hint=f"copy {name} to {file.path.parent}, beside the model",
+                hint=f"copy it to {file.path.parent}, beside the model",
             )
     return model
+
+
+def _check_is_beside(name: str, model: Path) -> None:
+    """Refuse files of weights outside the model's folder, which onnxruntime 1.22 reads."""
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise LoadError(
+            Code.PERMISSION_DENIED,
+            f"the model's weights are in {printable(name)}, outside the model's folder",
+            where=str(model),
+            hint="save the model again with its weights in a file beside it",
+        )
 
 
 def make_session(path: Path, options: SessionOptions) -> Any:

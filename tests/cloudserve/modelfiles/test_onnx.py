@@ -1,5 +1,6 @@
 """ONNX files: inputs, outputs, operators and files of weights, read without onnxruntime."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,11 +81,17 @@ def test_operators_of_subgraphs_and_other_domains_are_found():
     assert read(onnx_model(nodes)).ops == ("Erf", "If", "com.microsoft.FusedMatMul")
 
 
-def test_files_of_weights_are_named():
-    model = onnx_model()
-    tensor = model.graph.initializer[0]
-    onnx.external_data_helper.set_external_data(tensor, "w.bin")
-    assert read(model).external_files == ("w.bin",)
+def test_files_of_weights_are_named_wherever_the_tensors_are():
+    tensors = [numpy_helper.from_array(np.ones(1, "f"), name) for name in "abc"]
+    for tensor in tensors:
+        onnx.external_data_helper.set_external_data(tensor, f"{tensor.name}.bin")
+    branch = helper.make_graph([], "b", [], [], [tensors[0]])
+    nodes = [
+        helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch),
+        helper.make_node("Constant", [], ["z"], value=tensors[1]),
+    ]
+    model = read(onnx_model(nodes, initializers=[tensors[2]]))
+    assert model.external_files == ("a.bin", "b.bin", "c.bin")
 
 
 @pytest.mark.parametrize("data", [b"x", b"\x08\x08", b"PK\3\4" * 9, b"\xff" * 40])
@@ -102,7 +109,7 @@ def read_or_refuse(data):
 
 
 WHOLE = onnx_model(
-    initializers=[numpy_helper.from_array(numpy_helper.np.ones(4, "f"), "w")],
+    initializers=[numpy_helper.from_array(np.ones(4, "f"), "w")],
     nodes=[helper.make_node("Add", ["x", "w"], ["y"])],
 ).SerializeToString()
 
