@@ -6,6 +6,7 @@ command was asked to change: a slip in its name must not cost a project file or 
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -25,16 +26,11 @@ _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
     """Raise ConflictError if a result would replace a file of another kind, or be in a model.
 
-    `kind` matches the beginning of a result of the kind, `what` names it. Raises UserError if its
-    folder does not exist, which a command must not find out after its work.
+    `kind` matches the beginning of a result of the kind, `what` names it. Raises UserError for a
+    place that cannot be written, which a command must not find out after its work.
     """
     check_outside_models(path, what)
-    if not path.parent.is_dir():
-        raise UserError(
-            f"{what} cannot be written: there is no folder `{path.parent}`",
-            where=str(path),
-            hint=f"mkdir -p {shlex.quote(str(path.parent))}",
-        )
+    _check_place(path, what)
     beginning = _beginning(path)
     if beginning and not kind.match(beginning):
         raise ConflictError(
@@ -42,6 +38,21 @@ def check_output(path: Path, kind: re.Pattern[bytes], what: str) -> None:
             where=str(path),
             hint="name another file, or remove this one first",
         )
+
+
+def _check_place(path: Path, what: str) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        problem = f"there is no folder `{folder}`"
+        hint = f"mkdir -p {shlex.quote(str(folder))}"
+    elif os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113  a long name is no error
+        # Replacing /dev/stdout would take it from every program.
+        problem, hint = f"`{path.name}` is not a file", "name a file"
+    elif not os.access(folder, os.W_OK):
+        problem, hint = "Permission denied", "name a file in a folder that you may write to"
+    else:
+        return
+    raise UserError(f"{what} cannot be written: {problem}", where=str(path), hint=hint)
 
 
 def check_outside_models(path: Path, what: str) -> None:
@@ -61,7 +72,7 @@ def check_outside_models(path: Path, what: str) -> None:
 
 def _beginning(path: Path) -> bytes:
     """Return the first bytes of a file; none if it is new or cannot be read."""
-    if not path.is_file():  # reading a pipe would block
+    if not os.path.isfile(path):  # noqa: PTH113  as above; reading a pipe would block
         return b""
     try:
         with path.open("rb") as file:

@@ -1,6 +1,8 @@
 """Which files a command's result replaces."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,24 @@ def test_a_missing_folder_is_found_before_the_work(tmp_path):
     with pytest.raises(UserError, match="a plan cannot be written: there is no folder") as caught:
         check_output(path, outputs.PLAN, "a plan")
     assert caught.value.hint == f"mkdir -p '{path.parent}'"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
+def test_what_is_not_a_file_is_not_replaced(tmp_path, make):
+    path = tmp_path / "stdout"
+    make(path)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for place in (path, link):
+        with pytest.raises(UserError, match=r"a report cannot be written: .* is not a file"):
+            check_output(place, outputs.REPORT, "a report")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_others_is_found_before_the_work(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="a plan cannot be written: Permission denied"):
+        check_output(tmp_path / "plan.json", outputs.PLAN, "a plan")
 
 
 @pytest.mark.parametrize("content", FOREIGN)

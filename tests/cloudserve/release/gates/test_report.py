@@ -74,7 +74,7 @@ def test_a_report_as_json(tmp_path):
 
 def test_a_report_that_cannot_be_written_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=re.escape("the report cannot be written")) as caught:
-        report(PASSED).write(tmp_path)
+        report(PASSED).write(tmp_path / ("x" * 300))
     assert "cloudserve history" in caught.value.hint
 
 
