@@ -84,7 +84,7 @@ def _warmup(text: str, hint: str) -> Finding:
 
 
 def _count_records(file: BinaryIO, end: int) -> int | None:
-    """Return the number of records, or None if the lengths do not add up to the file's."""
+    """Return the number of records; None if their lengths do not add up to the file's size."""
     count = position = 0
     while len(head := file.read(12)) == 12:  # noqa: PLR2004 (a length, and its checksum)
         (size,) = struct.unpack_from("<Q", head)

@@ -19,7 +19,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """Some requests, or some platforms, refuse what the model needs."""
     NOTE = "note"
-    """The model works; its author may not expect how."""
+    """The model works, but perhaps not as its author expects."""
 
 
 @dataclass(frozen=True, slots=True)

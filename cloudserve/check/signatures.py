@@ -62,7 +62,7 @@ def unknown_method(subject: Subject) -> Iterator[Finding]:
 
 
 def no_json_form(subject: Subject) -> Iterator[Finding]:
-    """Find inputs and outputs of a dtype that JSON requests and answers have no form of."""
+    """Find inputs and outputs of dtypes that JSON cannot represent."""
     for one in subject.model.signatures:
         for side, specs in (("input", one.inputs), ("output", one.outputs)):
             for spec in specs:
@@ -82,7 +82,7 @@ def _no_json(signature: Signature, text: str) -> Finding:
 
 
 def composite_tensor(subject: Subject) -> Iterator[Finding]:
-    """Find sparse and ragged inputs and outputs, which a request has no form of."""
+    """Find sparse and ragged inputs and outputs, which requests and answers cannot hold."""
     for one in subject.model.signatures:
         for spec in (*one.inputs, *one.outputs):
             if spec.components:

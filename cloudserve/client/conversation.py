@@ -56,7 +56,7 @@ class Pause:
 Step = Describe | Confirm | Send | Pause
 Steps = Generator[Step, Any, Any]
 _REFRESH_SECONDS = 30.0
-"""How long the version of a server whose answers do not name it is taken for the current one."""
+"""How long a version counts as the current one if the server's answers do not name it."""
 
 
 @dataclass(slots=True)
@@ -85,14 +85,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a program asks."""
+    """A prediction that a program asks for."""
 
     inputs: Any
     signature: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:
-        """Raises UserError for a version that cannot be."""
+        """Raises UserError for an invalid version."""
         check_version(self.version)
 
 
@@ -141,7 +141,7 @@ class Conversation:
         return replies
 
     def _hint(self, error: RemoteError) -> str | None:
-        """Return the doubt about a payload that was refused."""
+        """Return the error's hint, or the doubt about a payload that was refused."""
         is_refused = not error.retryable and not isinstance(error, UnreachableError)
         return self.doubt if self.doubt and is_refused else error.hint
 

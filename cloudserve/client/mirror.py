@@ -27,14 +27,14 @@ class Predicts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MirrorReport:
-    """What became of the copies."""
+    """The outcome of the copies."""
 
     compared: int = 0
     """Copies that were answered."""
     differing: int = 0
     """Copies with another answer, beyond the tolerance."""
     failed: int = 0
-    """Copies that the second client could not get answered."""
+    """Copies for which the second client got no answer."""
     dropped: int = 0
     """Copies that were not sent, as too many were waiting."""
     largest: Mapping[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Mirror:
             self._add(dropped=1)
 
     def _put(self, item: tuple[Any, str | None, Answer]) -> bool:
-        # Under the lock: an item after the end of `close` would wait for no thread.
+        # Under the lock: no thread would take an item that is queued after `close`.
         with self._lock:
             if self._is_closed:
                 return False
@@ -152,7 +152,7 @@ class Mirror:
 
 
 def _kept(inputs: Any) -> Any:
-    """Return inputs whose arrays the caller may fill again, as with a buffer of its own."""
+    """Return inputs with copied arrays: the caller may reuse its own as buffers."""
     if isinstance(inputs, Mapping):
         return {name: _kept(value) for name, value in inputs.items()}
     return inputs.copy() if hasattr(inputs, "dtype") else inputs

@@ -24,7 +24,7 @@ _MAYBE_PROCESSED = frozenset(
 _STRICT = ("Key Identifier", "does not include key usage", "not marked critical")
 """Of OpenSSL's errors of VERIFY_X509_STRICT, which Python sets by default since 3.13."""
 _WEEK = 7 * 24 * 3600
-"""The longest deadline: the system's calls overflow for one of a month."""
+"""The longest deadline: system calls overflow for a month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Retry:
     """
 
     attempts: int = 3
-    """Of each request, with the first."""
+    """The attempts for each request, including the first."""
     lost: bool = False
-    """Also send a request again whose answer was lost: for models without state."""
+    """Whether a request whose answer was lost is sent again, too: for models without state."""
     pause: float = 0.1
     """The longest pause before the second attempt, in seconds; it doubles with each."""
     longest: float = 10.0

@@ -1,4 +1,4 @@
-"""What answers golden requests: a URL, a model in the local server, a model on a target."""
+"""Senders of golden requests: to a URL, to the local server, to a model on a target."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAME = "model"
 
 
 def ask_url(url: str) -> Ask:
-    """Return what asks a served model: `http://HOST:PORT/v1/models/NAME`, or a whole URL."""
+    """Return the Ask of a served model: `http://HOST:PORT/v1/models/NAME`, or a whole URL."""
     is_model = "/v1/models/" in url and ":" not in url.rpartition("/")[2]
     address = f"{url.rstrip('/')}:predict" if is_model else url
 

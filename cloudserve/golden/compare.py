@@ -16,7 +16,7 @@ from cloudserve.golden.redaction import Action, digits_of
 
 Place = tuple[str | int, ...]
 _WHOLE = Example({})
-"""An answer all of which was recorded."""
+"""An example whose answer was recorded completely."""
 _ROUNDING = 1e-6
 """The error of a rounded number in the dtype of the output, as a fraction of half a step."""
 _BINARY = {"b64"}

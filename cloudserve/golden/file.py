@@ -81,7 +81,7 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     redacted: Mapping[str, str] = {}
     """The rules that were applied, by field, such as `{"age": "round:0"}`; "" is the only output.
 
-    An example whose request was changed has no answer: the model would answer that one otherwise.
+    An example whose request was changed has no answer: it would not be the model's.
     """
     partial: bool = False
     """Whether the answer has only some of the model's outputs."""
@@ -103,7 +103,7 @@ class Golden:
     mode: int = 0o666
     """The permissions of the file that was read, which its copies have too."""
     is_cut: bool = False
-    """Whether a last line was ignored that a killed process left unfinished."""
+    """Whether the last line was ignored, which a killed process left unfinished."""
 
     @property
     def requests(self) -> tuple[dict[str, Any], ...]:

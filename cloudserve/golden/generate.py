@@ -41,7 +41,7 @@ _MAKERS: dict[str, Make] = {
     "bool": _boolean,
     "string": _text,
 }
-"""What makes a value of a dtype that has a JSON form."""
+"""The generators of values, by dtype; the other dtypes have no JSON form."""
 
 
 def generate(signatures: Sequence[Signature], count: int, seed: int) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from pathlib import Path
 from cloudserve.golden.redaction import Rule, parse_rules
 
 KEY = "CLOUDSERVE_RECORD_KEY"
-"""The variable with the key of hashes. Without it a key is made up that ends with the process."""
+"""The variable with the key of hashes. Without it, the key is random, and lost at the end."""
 MOST = 1000
 ENDING = ".golden.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is recorded, and where."""
+    """The options of a recording."""
 
     path: Path
     is_folder: bool = False
@@ -30,7 +30,7 @@ class Recording:
     errors: bool = False
     """Whether requests that the model refuses are recorded too."""
     key: bytes = field(default=b"", repr=False)
-    """The key of hashes; empty makes one up."""
+    """The key of hashes; a random one if empty."""
 
 
 def recording(

@@ -35,7 +35,7 @@ class Replayed:
     labels: int
     right: int
     unchecked: int = 0
-    """Requests without a recorded answer: it only counts that they are answered."""
+    """Requests without a recorded answer: only a refusal counts as a difference."""
 
     @property
     def accuracy(self) -> float | None:

@@ -26,7 +26,7 @@ _REFUSED = 400
 def asking(
     subject: str, project: Project | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[Ask]:
-    """Give what asks a subject, which is served in this process if it is a directory.
+    """Yield the Ask of a subject, which is served in this process if it is a directory.
 
     A subject is a URL, a directory, `MODEL[:VERSION]` of the project, or `MODEL[:VERSION]@TARGET`
     (without a version, the traffic split decides who answers). Raises UserError for an unknown
@@ -49,7 +49,7 @@ def asking(
 
 
 def _over_grpc(client: Client) -> Ask:
-    """Return what asks by gRPC, and refuses what does not fit the signature as a server does."""
+    """Return an Ask over gRPC, which refuses invalid requests as a server does."""
 
     def ask(body: bytes) -> bytes:
         try:

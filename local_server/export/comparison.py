@@ -27,8 +27,8 @@ def compare(tf: Any, served: Mapping[str, Served], path: Path) -> tuple[int, int
     """Return how many batches were compared, and the largest difference in ULP.
 
     The version is loaded as TensorFlow Serving loads it. Raises ModelError if it does not load, or
-    differs by more than rounding. Signatures of texts are only loaded: no text can be made up.
-    Inputs that the model itself refuses are left out, such as matrices that are not square.
+    differs by more than rounding. Signatures that take texts are loaded and not compared. Inputs
+    that the model itself refuses, such as matrices that are not square, are ignored.
     """
     compared = largest = 0
     random = np.random.default_rng(1)

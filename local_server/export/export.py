@@ -32,10 +32,10 @@ def export_source(source: str, base: Path, request: ExportRequest) -> ExportRepo
 def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport:
     """Write a Keras model or a `tf.Module` as a version below a base path.
 
-    The version appears atomically: it is loaded as TensorFlow Serving loads it before, and answers
-    made-up inputs beside the model. Raises UserError if the version exists, ConflictError if the
-    base path is in a model, ModelError for a model
-    without known inputs, or if an answer differs by more than rounding.
+    The version appears atomically. Before, it is loaded as TensorFlow Serving loads it, and its
+    answers to random inputs are compared with the model's. Raises UserError if the version exists,
+    ConflictError if the base path is in a model, ModelError for a model without known inputs, or if
+    an answer differs by more than rounding.
     """
     number = _next_number(base, request.version)
     return _export(import_tensorflow("exporting a model"), model, base, number, request)

@@ -67,7 +67,7 @@ def _of_keras(tf: Any, model: Any) -> Served:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """Return names that differ: a layer that is called twice gives its name to both outputs."""
+    """Return unique names: a layer that is called twice gives its name to both outputs."""
     return [f"{name}_{n}" if name in names[:n] else name for n, name in enumerate(names)]
 
 
@@ -101,7 +101,7 @@ def _check_tensors(tf: Any, function: str, specs: Sequence[Any]) -> None:
 
 
 def _of_images(tf: Any, served: Served, image: ImageInput) -> Served:
-    """Return the function behind a decoder of images, in the size that it takes."""
+    """Return the function with a decoder before it, which resizes images to its input."""
     spec = served.specs[0]
     shape = spec.shape.as_list() if spec.shape.rank else []
     if len(served.specs) != 1 or len(shape) not in {_CHANNELS, _CHANNELS + 1}:

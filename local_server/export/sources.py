@@ -81,7 +81,7 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[None]:
-    """Raise a ModelError for an error of the user's code, but for those that are `passed`."""
+    """Raise ModelError for an error of the user's code; `passed` are raised unchanged."""
     kept: tuple[type[Exception], ...] = (CloudserveError, *passed)
     try:
         yield

@@ -28,10 +28,10 @@ Answer = dict[str, tuple[str, tuple[int, ...], Any]]
 def compare(source: Path, copy: Path, tags: tuple[str, ...]) -> tuple[int, str]:
     """Return how many requests both models answered alike, or why none was compared.
 
-    Both are newly loaded and asked in the same order, so a model with a state has the same one. The
+    Both are newly loaded and asked in the same order, so models with state have the same state. The
     copy is loaded as TensorFlow Serving loads it, the source with its object graph too. Requests
-    that the source refuses are left out. Raises ModelError if the copy does not load, or if answers
-    differ that are the same for each load of the source.
+    that the source refuses are ignored. Raises ModelError if the copy does not load, or answers
+    otherwise than the source, whose answers are the same after each load.
     """
     bodies = generate(read_saved_model(source, tags).signatures, _REQUESTS, _SEED)
     if not bodies:

@@ -84,7 +84,7 @@ def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> I
 
 
 def _additions(model: SavedModel, request: RepairRequest) -> dict[str, str]:
-    """Return the signatures to add: the requested ones, and a default one of the only one."""
+    """Return the signatures to add: the requested ones; the only one as the default, too."""
     names = [signature.name for signature in model.signatures]
     additions = dict(request.signatures)
     for name, existing in additions.items():

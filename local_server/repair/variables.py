@@ -1,9 +1,10 @@
 """Variables without a value: their handles get the names of those that the restore op assigns.
 
 A Keras 3 model of `tf.saved_model.save` reads variables other than those that its restore op
-assigns. Both kinds have the same entry of the checkpoint: the object graph names that of the ones,
-the restore function that of the others. Two handles with one shared name are one variable
-(tensorflow/core/kernels/resource_variable_ops.cc, `VarHandleOp`), so the checkpoint stays as it is.
+assigns. Both have the same entries of the checkpoint: the object graph names the entry of each that
+is read, the restore function that of each that it assigns. Two handles with one shared name are one
+variable (tensorflow/core/kernels/resource_variable_ops.cc, `VarHandleOp`), so the checkpoint stays
+as it is.
 """
 
 from __future__ import annotations

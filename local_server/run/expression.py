@@ -1,8 +1,8 @@
 """Expressions for arrays: literals, arithmetic, and the functions of numpy that make arrays.
 
-The text is parsed and never run by Python: whatever is not in the tables below is an error. The
-literals of `saved_model_cli run --input_exprs` are in it, and the calls such as `np.ones((2, 3))`
-that older versions took.
+The text is parsed and never run by Python: whatever is not in the tables below is an error. They
+have the literals of `saved_model_cli run --input_exprs`, and the calls such as `np.ones((2, 3))`
+that its older versions took.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _value(node: ast.expr) -> Any:
 
 
 def _number(node: ast.expr) -> Any:
-    """Return the value of an operand; a text or list times a number could be of any size."""
+    """Return the value of an operand, not a text or a list: times a number it could be huge."""
     value = _value(node)
     if not isinstance(value, _Number):
         raise _NotAllowedError(f"`{ast.unparse(node)}` is not a number or an array")

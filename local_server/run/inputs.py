@@ -78,7 +78,7 @@ def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
 
 
 def _holds(converted: Tensor, original: Tensor) -> bool:
-    """Return whether whole numbers are those that were given, and no other became infinite."""
+    """Return whether whole numbers are unchanged, and no other number became infinite."""
     if converted.dtype.kind in "iu":
         return np.array_equal(converted, original)
     return np.array_equal(np.isfinite(converted), np.isfinite(original))

@@ -24,8 +24,8 @@ from .outputs import check_absent, describe, output_paths, save
 def run_model(folder: Path, request: RunRequest) -> RunResult:
     """Run a signature of the SavedModel in a directory, or of a model file, once.
 
-    Raises ModelError if it does not load, UserError for inputs that do not fit, or that
-    TensorFlow refuses, in its words.
+    Raises ModelError if it does not load, UserError for inputs that do not fit, and with
+    TensorFlow's own words for those that it refuses.
     """
     began = time.perf_counter()
     with closing(load_any(folder, request.tags)) as model:

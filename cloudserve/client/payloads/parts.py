@@ -13,7 +13,7 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.plural import counted
 
 _MARGIN = 0.97
-"""Of the limit is aimed at: rows of text and of numbers differ in length."""
+"""The share of the limit that a part may fill by estimate: rows differ in length."""
 
 
 def split(call: Call, wire: Wire) -> Iterator[tuple[Call, Any]]:

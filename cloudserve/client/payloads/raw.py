@@ -16,7 +16,7 @@ from cloudserve.errors import RemoteError, UserError
 
 
 class Predicts(Protocol):
-    """What answers a decoded request."""
+    """A client, as it answers a decoded request."""
 
     def predict(self, inputs: Any, *, signature: str | None = None) -> Answer:
         """Return the outputs for a batch."""
@@ -33,7 +33,7 @@ def ask_decoded(body: bytes, client: Predicts) -> bytes:
 
 
 def _columns(answer: Answer) -> Any:
-    """Return the only output, or an object of them, as TensorFlow Serving answers `inputs`."""
+    """Return the only output, or an object of all, as TensorFlow Serving answers `inputs`."""
     columns = {name: array.tolist() for name, array in answer.outputs.items()}
     return next(iter(columns.values())) if len(columns) == 1 else columns
 

@@ -1,1 +1,1 @@
-"""What predictions are sent over: REST, gRPC, this process, a platform; how each is opened."""
+"""Transports of predictions: REST, gRPC, this process, a platform; how each is opened."""

@@ -18,7 +18,7 @@ Token = str | Callable[[], str]
 
 
 def read_token(file: Path | None) -> Token:
-    """Return what reads the token of a file before each request, so that it may be renewed.
+    """Return a function that reads a token file before each request: tokens are renewed.
 
     "" without a file. Raises UserError if it cannot be read now.
     """

@@ -1,4 +1,4 @@
-"""What a prediction is sent over: the contract of all transports, and what passes through it."""
+"""The contract of all transports, and the values that pass through it."""
 
 from __future__ import annotations
 

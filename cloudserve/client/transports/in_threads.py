@@ -1,4 +1,4 @@
-"""A channel for an event loop whose calls block, and hence run in threads."""
+"""Blocking channels used from an event loop: their calls run in threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cloudserve.client.transports.channel import Call, Channel, Contract, Reply,
 
 
 class ThreadedChannel:
-    """A transport for threads, used from an event loop: the models of a directory, the SDKs."""
+    """Any Channel as an AsyncChannel: models in this process, and the clouds' SDKs, block."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -23,7 +23,7 @@ class ThreadedChannel:
         return await asyncio.to_thread(self._channel.describe, version, seconds)
 
     async def confirm(self, version: str) -> bool:
-        """Compare the signatures' origin; see Channel."""
+        """Return whether the answering model has the signatures; see Channel."""
         return await asyncio.to_thread(self._channel.confirm, version)
 
     async def send(self, call: Call, request: bytes, seconds: float) -> Reply:

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API without a transport: what is sent, what an answer says.
+"""TensorFlow Serving's REST API without a transport: its requests and answers.
 
 Source: tensorflow/serving, docs/api_rest.md; model_servers/http_rest_api_handler.cc.
 """

@@ -3,7 +3,7 @@
 Each example is one write at the end of the file, so that a killed process leaves whole lines, and
 perhaps a last one without its end, which readers ignore and the next process removes. The file is
 locked: two servers that count examples in it would each write as many. A file that was moved or
-deleted, as by a rotation of logs, is created again. For one thread.
+deleted, as by a rotation of logs, is created again. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NEW = 0o600
 
 
 class FullError(Exception):
-    """The file has its largest size."""
+    """The file has reached its largest size."""
 
 
 class GoldenFile:
@@ -53,7 +53,7 @@ class GoldenFile:
         """The number of examples of each version and signature."""
 
     def open(self) -> None:
-        """Open the file, or create it for its owner alone; nothing is changed in another one.
+        """Open the golden file, or create it, readable by its owner alone.
 
         Raises UserError for a file that is not a golden file or that another server writes, OSError
         if it cannot be opened.

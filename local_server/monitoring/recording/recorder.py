@@ -1,8 +1,8 @@
 """Records requests of the data plane in golden files (an Observer).
 
-A request costs a look-up of how many examples its signature has. One that is chosen is put into a
-bounded queue, or left out if that is full; one thread redacts, encodes and writes. Whatever fails
-there is logged once, counted, and never fails a request.
+A request costs a look-up of how many examples its signature has. A chosen request is put into a
+bounded queue, or left out if the queue is full; one thread redacts, encodes and writes. A failure
+there is logged once and counted, and never fails a request.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _OF_THE_MOMENT = frozenset(
         Code.UNAVAILABLE,
     }
 )
-"""Errors that the same request need not have again."""
+"""Errors that the same request may not get again."""
 
 
 class Outcome(StrEnum):
-    """What became of a request that was chosen to be recorded."""
+    """The outcome of a request that was chosen to be recorded."""
 
     RECORDED = "recorded"
     QUEUE_FULL = "queue_full"
-    """There were more than can be written."""
+    """Requests arrived faster than they could be written."""
     UNWRITABLE = "unwritable"
     """The file could not be written, such as on a full disk."""
     FILE_FULL = "file_full"

@@ -21,13 +21,13 @@ _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """The tensors that are left."""
+    """The remaining tensors."""
 
     tensors: Mapping[str, Tensor]
     rules: dict[str, str]
     """The rules that were applied, by field."""
     changed: bool
-    """Whether a value is another one now, or left out."""
+    """Whether a value was changed or left out."""
 
 
 @dataclass(frozen=True, slots=True)
