@@ -49,7 +49,7 @@ def test_a_missing_folder_is_found_before_the_work(tmp_path):
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a folder", "a pipe"])
-def test_what_is_not_a_file_is_not_replaced(tmp_path, make):
+def test_folders_pipes_and_devices_are_not_replaced(tmp_path, make):
     path = tmp_path / "stdout"
     make(path)
     link = tmp_path / "link"
