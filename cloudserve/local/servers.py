@@ -95,6 +95,10 @@ class EmulateCommand:
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
     """Commands that run in place of custom images, by image."""
     recording: Recording | None = None
+    deny: Collection[str] = ()
+    """Actions of AWS, such as `s3:GetObject`, and permissions of Google Cloud that callers lack."""
+    policies: Sequence[Path] = ()
+    """IAM policy documents of the caller on AWS; without any, it may do everything."""
 
 
 class Server(Protocol):

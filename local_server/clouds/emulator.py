@@ -34,6 +34,7 @@ from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
+from .aws.protocol.region_check import KnowsRegion, exists
 from .background_tasks import BackgroundTasks
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
@@ -47,14 +48,16 @@ from .google.monitoring.app import CloudMonitoring, is_monitoring
 from .google.monitoring.endpoint_metrics import EndpointMetrics
 from .google.monitoring.store import MetricStore
 from .google.oauth import OAuth
+from .google.service_account import EMAIL
 from .latency import Latency
 from .model_hosting import ModelHosting
 from .objects.gcs.app import GcsApp
 from .objects.routing import is_gcs, is_s3
 from .objects.s3.app import S3App
 from .objects.store.store import ObjectStore
+from .permissions import Permissions, read_permissions
 from .pointing import (
-    KEY,
+    KEYS,
     client_variables,
     container_variables,
     google_variables,
@@ -77,8 +80,9 @@ class Emulator:
     """The offline clouds as one server.
 
     `rng` splits traffic between variants. `latency`, by default as the command names it, has the
-    clock that is used everywhere. Requests for hosts other than loopback ones and the allowed ones,
-    and requests of other sites' web pages, are refused.
+    clock that is used everywhere. `permissions` are by default those of the command, and
+    `knows_region` returns whether AWS has a region. Requests for hosts other than loopback ones
+    and the allowed ones, and requests of other sites' web pages, are refused.
     """
 
     def __init__(
@@ -87,12 +91,16 @@ class Emulator:
         *,
         rng: random.Random | None = None,
         latency: Latency | None = None,
+        permissions: Permissions | None = None,
+        knows_region: KnowsRegion = exists,
     ) -> None:
         self._command = command
         self._folder = DataFolder(command.data)
         self._rng = rng or random.Random()  # noqa: S311 - traffic shares, no secret
         self._latency = latency or Latency.named(command.latency)
         self._rules = load_rules(command.faults) if command.faults else RuleSet()
+        self._knows_region = knows_region
+        self._permissions = permissions or read_permissions(command.deny, command.policies)
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._sites = Sites((*command.allow_hosts, command.host, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
@@ -177,6 +185,7 @@ class Emulator:
                 folder=data / "vertex",
                 metrics=EndpointMetrics(metrics),
                 logs=ContainerLogs(entries, self._now),
+                denied=self._permissions.google,
                 rehearsals=self._command.rehearsals,
                 variables=lambda: google_variables(self._credentials, self.url),
             )
@@ -185,7 +194,7 @@ class Emulator:
             AwsParts(
                 resources=resources,
                 store=s3,
-                s3=S3App(s3),
+                s3=S3App(s3, refusals=self._permissions.aws.of_s3),
                 takes_s3=is_s3,
                 folder=data / "containers",
                 logs=data / "cloudwatch-logs.db",
@@ -197,7 +206,9 @@ class Emulator:
                 install_requirements=self._command.install_requirements,
                 session=self._session,
                 rehearsals=self._command.rehearsals,
-                keys={KEY: KEY} if self._command.auth == "strict" else None,
+                keys=KEYS if self._command.auth == "strict" else None,
+                access=self._permissions.aws,
+                knows_region=self._knows_region,
                 recorder=recorder,
             )
         )
@@ -205,10 +216,13 @@ class Emulator:
         routes = (
             *aws.routes(),
             Route(is_vertex, vertex),
-            Route(is_monitoring, CloudMonitoring(metrics)),
-            Route(is_logging, CloudLogging(entries, self._now)),
+            Route(is_monitoring, CloudMonitoring(metrics, self._permissions.google)),
+            Route(is_logging, CloudLogging(entries, self._now, self._permissions.google)),
             Route(_is_ml, google),
-            Route(is_gcs, GcsApp(gcs)),
+            Route(
+                is_gcs,
+                GcsApp(gcs, account=EMAIL, denies=self._permissions.google.covers),
+            ),
             Route(_is_token, OAuth()),
         )
         return (google.restore, vertex.restore, aws.restore), routes

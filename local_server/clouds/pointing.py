@@ -16,6 +16,10 @@ from .google.service_account import PROJECT, write_service_account
 
 KEY = "cloudserve"
 """Both AWS keys: signatures are checked on request only, and the key grants nothing."""
+CONTAINER_KEY = "cloudserve-container"
+"""Both keys of the code in containers, which has the permissions of a model's role."""
+KEYS: Mapping[str, str] = {KEY: KEY, CONTAINER_KEY: CONTAINER_KEY}
+"""The offline account's secrets by access key."""
 _SERVICE_ACCOUNT, _CONFIG, _CREDENTIALS = "service-account.json", "aws-config", "aws-credentials"
 _SAGEMAKER = "sagemaker-sdk.yaml"
 # The SDK asks the real STS for the account before it names its default bucket, and its telemetry
@@ -82,7 +86,8 @@ def container_variables(url: str, region: str) -> Mapping[str, str]:
     They include Google's storage, because a model with its own key must not reach the real one.
     As in a real AWS container, there is nothing else of Google's.
     """
-    return {**_aws(url, region), "STORAGE_EMULATOR_HOST": url}
+    keys = {"AWS_ACCESS_KEY_ID": CONTAINER_KEY, "AWS_SECRET_ACCESS_KEY": CONTAINER_KEY}
+    return {**_aws(url, region), **keys, "STORAGE_EMULATOR_HOST": url}
 
 
 def google_variables(folder: Path, url: str) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cloudserve.local_server.clouds.aws.protocol.region_check import exists
 from cloudserve.local_server.clouds.emulator import Emulator
 
 from cloudserve.local.servers import EmulateCommand
@@ -22,7 +23,11 @@ NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """Give the environment of a running emulator."""
-    emulator = Emulator(EmulateCommand(tmp_path_factory.mktemp("clouds")))
+    command = EmulateCommand(tmp_path_factory.mktemp("clouds"))
+    # Each test has a region of its own for the names of its resources.
+    emulator = Emulator(
+        command, knows_region=lambda name: name.startswith("eu-test-") or exists(name)
+    )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

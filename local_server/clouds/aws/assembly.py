@@ -25,7 +25,18 @@ from .cloudwatch_alarms import Alarms
 from .logs.operations import Logs
 from .logs.store import LogStore
 from .logs.streams import ContainerLogs
-from .protocol.arns import scope
+from .permissions.access import DENIED, Access
+from .permissions.needs import (
+    Needs,
+    of_cloudwatch,
+    of_logs,
+    of_runtime,
+    of_sagemaker,
+    of_scaling,
+)
+from .protocol.arns import region, scope
+from .protocol.json_app import Authorize
+from .protocol.region_check import KnowsRegion, RegionCheck, exists
 from .protocol.signature_check import (
     Refuse,
     SignatureCheck,
@@ -80,6 +91,10 @@ class AwsParts:
     """Secrets by access key; requests must be signed by one of them. None accepts any request."""
     recorder: Recorder | None = None
     """Records what the containers' models answer."""
+    knows_region: KnowsRegion = exists
+    """Returns whether a region exists."""
+    access: Access = field(default_factory=Access)
+    """What callers may do."""
 
 
 class OfflineAws:
@@ -126,11 +141,18 @@ class OfflineAws:
     def routes(self) -> tuple[Route, ...]:
         """Return the services' routes, in the order to try them."""
         parts = self._parts
-        control = sagemaker(self._records, parts.store, self._endpoints, self._transforms)
-        cloudwatch = self._alarms.app()
-        scaling = self._scaling.app()
-        log_groups = Logs(self._logs).app()
-        runtime = RuntimeApp(self._invoker, self._async_invocations)
+        control = sagemaker(
+            self._records,
+            parts.store,
+            self._endpoints,
+            self._transforms,
+            self._authorize(of_sagemaker),
+        )
+        # CloudWatch answers with the codes of its older protocol.
+        cloudwatch = self._alarms.app(self._authorize(of_cloudwatch, "AccessDenied"))
+        scaling = self._scaling.app(self._authorize(of_scaling))
+        log_groups = Logs(self._logs).app(self._authorize(of_logs))
+        runtime = RuntimeApp(self._invoker, self._async_invocations, self._authorize(of_runtime))
         sts = StsApp()
         return (
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
@@ -143,14 +165,24 @@ class OfflineAws:
             Route(is_aws, UnsupportedServicesApp()),
         )
 
+    def _authorize(self, needs: Needs, kind: str = DENIED) -> Authorize | None:
+        """Return the check of a service's permissions; None if callers may do everything."""
+        access = self._parts.access
+        if access.allows_all:
+            return None
+        return lambda head, operation, body: access.check(
+            head, needs(operation, region(head), body), kind
+        )
+
     def _route(
         self, takes: Callable[[Head], bool], app: App, service: str, refuse: Refuse
     ) -> Route:
-        """Return a app's route, behind a signature check if access keys are configured."""
-        if self._parts.keys is None:
-            return Route(takes, app)
-        verifier = Verifier(self._parts.keys, self._parts.latency.clock.now)
-        return Route(takes, SignatureCheck(app, service, verifier, refuse))
+        """Return an app's route, behind the checks of regions and, with keys, of signatures."""
+        parts = self._parts
+        if parts.keys is not None:
+            verifier = Verifier(parts.keys, parts.latency.clock.now)
+            app = SignatureCheck(app, service, verifier, refuse)
+        return Route(takes, RegionCheck(app, service, refuse, parts.knows_region))
 
     def restore(self) -> None:
         """Resume the work that an earlier process left."""

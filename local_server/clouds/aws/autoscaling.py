@@ -18,7 +18,7 @@ from ..pages import page
 from ..resources import Document
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
-from .protocol.json_app import JsonApp
+from .protocol.json_app import Authorize, JsonApp
 from .sagemaker.endpoints.scalable_targets import ScalableTargets
 from .sagemaker.endpoints.table import EndpointTable
 
@@ -39,7 +39,7 @@ class AutoScaling:
         self._endpoints = endpoints
         self._now = now
 
-    def app(self) -> JsonApp:
+    def app(self, authorize: Authorize | None = None) -> JsonApp:
         """Return the service's HTTP application."""
         handlers = {
             "RegisterScalableTarget": self.register,
@@ -49,7 +49,7 @@ class AutoScaling:
             "DeleteScalingPolicy": self.delete_policy,
             "DescribeScalingPolicies": self.describe_policies,
         }
-        return JsonApp("application-autoscaling", TARGET, handlers)
+        return JsonApp("application-autoscaling", TARGET, handlers, authorize=authorize)
 
     def register(self, region: str, body: Document) -> Document:
         """Register a variant, or change the capacities of a registered one."""

@@ -20,7 +20,7 @@ from .cloudwatch.metric_store import MINUTE, MetricStore
 from .cloudwatch.operations import MetricOperations
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
-from .protocol.json_app import Handler, JsonApp
+from .protocol.json_app import Authorize, Handler, JsonApp
 
 TARGET = "GraniteServiceVersion20100801."
 _JSON_1_0 = "application/x-amz-json-1.0"
@@ -43,7 +43,7 @@ class Alarms:
         self._clock = clock
         self._changed: asyncio.Future[None] | None = None
 
-    def app(self) -> JsonApp:
+    def app(self, authorize: Authorize | None = None) -> JsonApp:
         """Return CloudWatch's HTTP application, with the operations on metrics."""
         handlers: dict[str, Handler] = {
             "PutMetricAlarm": self.put,
@@ -52,7 +52,7 @@ class Alarms:
             "DeleteAlarms": self.delete,
             **MetricOperations(self._metrics).handlers(),
         }
-        return JsonApp("cloudwatch", TARGET, handlers, _JSON_1_0)
+        return JsonApp("cloudwatch", TARGET, handlers, _JSON_1_0, authorize)
 
     def put(self, region: str, body: Document) -> None:
         """Create an alarm, or change an existing one and keep its state."""

@@ -14,7 +14,7 @@ from cloudserve.errors import MissingExtraError
 from cloudserve.files import replace_atomically
 
 PROJECT = "cloudserve-offline"
-_EMAIL = f"offline@{PROJECT}.iam.gserviceaccount.com"
+EMAIL = f"offline@{PROJECT}.iam.gserviceaccount.com"
 _KEY_BITS = 2048
 
 
@@ -44,7 +44,7 @@ def _new_account() -> dict[str, Any]:
         "project_id": PROJECT,
         "private_key_id": secrets.token_hex(20),
         "private_key": _private_key(),
-        "client_email": _EMAIL,
+        "client_email": EMAIL,
         "client_id": "0",
     }
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from cloudserve.images.rehearsal import Rehearsal
 
 from ...inference import Inference
-from ...status import Code
+from ...status import Code, StatusError
 from ...transport.types import Head, Response
 from ..background_tasks import BackgroundTasks
 from ..google.common.app import GoogleApp, handler_of
 from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, json_response
 from ..google.common.messages import parse, writable
+from ..google.common.permissions import Denied
 from ..google.logging.containers import ContainerLogs
 from ..google.monitoring.endpoint_metrics import EndpointMetrics
 from ..latency import Latency
@@ -83,6 +84,8 @@ class VertexParts:
     """The folder for copies of models' files."""
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
     """Commands that run in place of images, by image."""
+    denied: Denied = field(default_factory=Denied)
+    """The permissions that the caller does not have."""
     variables: Variables = dict
     """Returns the variables that point such a command at this emulator."""
 
@@ -92,6 +95,7 @@ class VertexAi(GoogleApp):
 
     def __init__(self, parts: VertexParts) -> None:
         self._api = load("aiplatform", "v1")
+        self._denied = parts.denied
         records = Records(parts.resources, parts.latency.clock)
         self._artifacts = Artifacts(parts.store, parts.folder)
         self._operations = Operations(records, parts.work, parts.latency)
@@ -151,6 +155,7 @@ class VertexAi(GoogleApp):
             f"{prefix}mergeVersionAliases": lambda c, b: models.merge_aliases(c.path["name"], b),
             f"{prefix}delete": lambda c, _: models.delete(c.path["name"]),
             f"{prefix}deleteVersion": lambda c, _: models.delete_version(c.path["name"]),
+            f"{prefix}testIamPermissions": self._test_permissions,
         }
 
     def _endpoint_methods(self) -> dict[str, Handler]:
@@ -198,6 +203,16 @@ class VertexAi(GoogleApp):
             for name, handler in methods.items()
         }
 
+    def _test_permissions(self, call: Call, _: Document) -> Document:
+        """Return which of the permissions in the query the caller has on a model."""
+        try:
+            self._models.get(call.path["resource"])
+        except StatusError:  # "an empty set of permissions, not a NOT_FOUND error"
+            return {}
+        asked: list[str] = call.query.get("permissions", [])
+        granted = [name for name in asked if not self._denied.covers(name)]
+        return {"permissions": granted} if granted else {}
+
     def limit(self, head: Head) -> int:
         """Return the limit of a prediction's endpoint, or that of other requests."""
         return limit_of(head) if _PREDICTION.fullmatch(head.path) else DEDICATED_LIMIT
@@ -211,6 +226,7 @@ class VertexAi(GoogleApp):
         path = _of_v1(head.path)
         call = self._api.match(head.method, path, head.query)
         self._check_location(path)
+        self._denied.check(call)
         predictor = self._predictors.get(call.method.id)
         if predictor is not None:
             return await predictor(call.path["endpoint"], head, body)

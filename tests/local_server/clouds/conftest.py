@@ -32,8 +32,8 @@ class RunningEmulator:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         command = EmulateCommand(data, **options)
-        self.emulator = Emulator(command, rng=random.Random(seed), latency=latency)
         try:
+            self.emulator = Emulator(command, rng=random.Random(seed), latency=latency)
             self._run(self.emulator.start())
         except BaseException:
             self._end()

@@ -34,7 +34,7 @@ def scaling_drift(aws: AwsContext, endpoint: Endpoint) -> Iterator[Setting]:
     except RemoteError as error:
         if aws.options.autoscaling is not None or not is_denied(error):
             raise
-        logger.info("the scaling of the endpoint is not compared: %s", error.message)
+        logger.warning("the scaling of the endpoint is not compared: %s", error.message)
         return
     for name in names:
         yield from _compare(aws, endpoint.name, name, scaled)

@@ -56,6 +56,20 @@ _PORT = 8900
     help="Whether AWS requests must be signed with the printed key.",
 )
 @click.option(
+    "--deny",
+    metavar="ACTION,...",
+    multiple=True,
+    help="Refuse these actions as IAM does, such as `sagemaker:CreateEndpoint` or "
+    "`aiplatform.endpoints.deploy`; `*` stands for anything; can be repeated.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="Allow AWS requests by this IAM policy document only; can be repeated.",
+)
+@click.option(
     "--install-requirements",
     is_flag=True,
     help="Install the code/requirements.txt of SageMaker models, each into its own folder.",

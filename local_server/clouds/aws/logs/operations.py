@@ -12,7 +12,7 @@ from ...pages import page
 from ...resources import Document
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
-from ..protocol.json_app import Handler, JsonApp
+from ..protocol.json_app import Authorize, Handler, JsonApp
 from .events import EventOperations, bad_parameter, group_of, no_group, no_stream
 from .store import Group, LogStore, Stream
 
@@ -31,7 +31,7 @@ class Logs:
     def __init__(self, store: LogStore) -> None:
         self._store = store
 
-    def app(self) -> JsonApp:
+    def app(self, authorize: Authorize | None = None) -> JsonApp:
         """Return the HTTP application."""
         handlers: dict[str, Handler] = {
             "CreateLogGroup": self.create_group,
@@ -44,7 +44,7 @@ class Logs:
             "PutRetentionPolicy": self.set_retention,
             **EventOperations(self._store).handlers(),
         }
-        return JsonApp("logs", _TARGET, handlers)
+        return JsonApp("logs", _TARGET, handlers, authorize=authorize)
 
     def create_group(self, region: str, body: Document) -> None:
         """Create a log group; raises AwsError if it exists."""

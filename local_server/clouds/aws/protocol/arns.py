@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from ....transport.types import Head
 
@@ -11,6 +12,8 @@ ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
 # SigV4's credential scope names region and service (AWS Signature Version 4, "credential scope").
 _SCOPE = re.compile(r"Credential=[^/\s]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+
+_KEY = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/&\s,]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,18 @@ def scope(head: Head) -> Scope | None:
     """Return the scope of a signed request, or None for an unsigned one."""
     match = _SCOPE.search(head.headers.get("authorization", ""))
     return Scope(match[1], match[2]) if match else None
+
+
+def access_key(head: Head) -> str:
+    """Return the access key that a request is signed with, in a header or (presigned) in its query.
+
+    "" for an unsigned request.
+    """
+    for text in (head.headers.get("authorization", ""), unquote(head.query)):
+        match = _KEY.search(text)
+        if match:
+            return match[1]
+    return ""
 
 
 def region(head: Head) -> str:

@@ -19,6 +19,9 @@ _LIMIT = 1024 * 1024
 Handler = Callable[[str, Document], Document | Awaitable[Document] | None]
 """Handles an operation: takes the region and the validated input, returns the output or None."""
 
+Authorize = Callable[[Head, str, Document], None]
+"""Raises AwsError if the caller of an operation lacks a permission; takes the validated input."""
+
 
 class JsonApp:
     """The app of one service: its operations and botocore's model of them."""
@@ -29,8 +32,10 @@ class JsonApp:
         target: str,
         handlers: Mapping[str, Handler],
         content_type: str = JSON_1_1,
+        authorize: Authorize | None = None,
     ) -> None:
         self._model = ServiceModel(service)
+        self._authorize = authorize
         self._target = target
         self._handlers = handlers
         self._content_type = content_type
@@ -86,7 +91,10 @@ class JsonApp:
             )
         shape = self._model.input_shape(operation)
         # An operation without an input shape accepts and ignores any object.
-        answer = handler(region(head), check(shape, body) if shape is not None else {})
+        values = check(shape, body) if shape is not None else {}
+        if self._authorize is not None:
+            self._authorize(head, operation, values)
+        answer = handler(region(head), values)
         return await answer if inspect.isawaitable(answer) else answer
 
 

@@ -16,6 +16,7 @@ from ...bodies import collect, collect_limit
 from ...resources import Document
 from ..protocol.arns import region
 from ..protocol.errors import AwsError, request_id, rest_error
+from ..protocol.json_app import Authorize
 from ..protocol.validation import ServiceModel, Shape, check_members
 from .async_invocations import INLINE_LIMIT, AsyncInvocations
 from .event_stream import CONTENT_TYPE, payload_parts
@@ -56,8 +57,14 @@ def is_runtime(head: Head) -> bool:
 class RuntimeApp:
     """The HTTP application of the SageMaker runtime."""
 
-    def __init__(self, invoker: Invoker, async_invocations: AsyncInvocations) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        async_invocations: AsyncInvocations,
+        authorize: Authorize | None = None,
+    ) -> None:
         self._invoker = invoker
+        self._authorize = authorize
         self._async_invocations = async_invocations
         self._model = ServiceModel("sagemaker-runtime")
         self._handlers: dict[str, Callable[[Head, Document, bytes], Awaitable[Response]]] = {
@@ -103,6 +110,8 @@ class RuntimeApp:
         for member in _NOT_OFFLINE:
             if member in fields:
                 raise validation_error(f"{member} is not available offline.")
+        if self._authorize is not None:
+            self._authorize(head, operation, fields)
         return await self._handlers[operation](head, fields, body)
 
     async def _invoke(self, head: Head, fields: Document, body: bytes) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...objects.store.store import ObjectStore
 from ...resources import Document
-from ..protocol.json_app import Handler, JsonApp
+from ..protocol.json_app import Authorize, Handler, JsonApp
 from .endpoints.configs import EndpointConfigs
 from .endpoints.endpoints import Endpoints
 from .model_packages import ModelPackages
@@ -16,7 +16,11 @@ TARGET = "SageMaker."
 
 
 def sagemaker(
-    records: Records, store: ObjectStore, endpoints: Endpoints, transforms: TransformJobs
+    records: Records,
+    store: ObjectStore,
+    endpoints: Endpoints,
+    transforms: TransformJobs,
+    authorize: Authorize | None = None,
 ) -> JsonApp:
     """Return the control plane's HTTP application."""
     packages = ModelPackages(records)
@@ -46,6 +50,7 @@ def sagemaker(
             **_package_handlers(packages),
             **_tag_handlers(records),
         },
+        authorize=authorize,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from ....status import Code, StatusError
 from ....transport.types import Response
@@ -41,6 +43,8 @@ class ApiError(StatusError):
     def __init__(self, code: Code, message: str, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(code, message)
         self.violations = violations
+        self.details: tuple[Mapping[str, Any], ...] = ()
+        """Further details, as google.rpc.Status has them."""
 
     @classmethod
     def of_field(cls, code: Code, field: str, description: str) -> ApiError:
@@ -67,8 +71,13 @@ def error_response(error: StatusError) -> Response:
         "message": error.message,
         "status": error.code.name,
     }
-    violations = error.violations if isinstance(error, ApiError) else ()
-    if violations:
-        fields = [{"field": v.field, "description": v.description} for v in violations]
-        body["details"] = [{"@type": _BAD_REQUEST, "fieldViolations": fields}]
+    details = _details(error) if isinstance(error, ApiError) else []
+    if details:
+        body["details"] = details
     return Response(status, json.dumps({"error": body}).encode(), JSON)
+
+
+def _details(error: ApiError) -> list[Mapping[str, Any]]:
+    fields = [{"field": v.field, "description": v.description} for v in error.violations]
+    violations = [{"@type": _BAD_REQUEST, "fieldViolations": fields}] if fields else []
+    return [*violations, *error.details]

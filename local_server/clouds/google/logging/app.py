@@ -18,6 +18,7 @@ from ...resources import Document
 from ..common.discovery import Call, load
 from ..common.errors import ApiError, error_response, json_response
 from ..common.messages import parse, writable
+from ..common.permissions import Denied
 from ..monitoring.times import timestamp
 from .comparisons import SEVERITIES, timestamp_bound
 from .query_language import read_query
@@ -40,7 +41,10 @@ def is_logging(head: Head) -> bool:
 class CloudLogging:
     """The logging v2 application on one store."""
 
-    def __init__(self, store: EntryStore, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: EntryStore, now: Callable[[], float], denied: Denied | None = None
+    ) -> None:
+        self._denied = denied or Denied()
         self._store = store
         self._now = now
         self._api = load("logging", "v2")
@@ -60,6 +64,7 @@ class CloudLogging:
             body = await collect(request, _BODY)
             head = request.head
             call = self._api.match(head.method, head.path, head.query)
+            self._denied.check(call)
             handler = self._handlers.get(call.method.id)
             if handler is None:
                 name = call.method.id.removeprefix("logging.")

@@ -16,6 +16,7 @@ from ...resources import Document
 from ..common.app import GoogleApp, handler_of
 from ..common.discovery import Call, load
 from ..common.errors import ApiError, json_response
+from ..common.permissions import Denied
 from .aggregation import Line, Point, align, reduce_lines
 from .descriptors import DELTA, DESCRIPTORS
 from .distribution import Distribution
@@ -38,8 +39,9 @@ def is_monitoring(head: Head) -> bool:
 class CloudMonitoring(GoogleApp):
     """The monitoring v3 application on one store."""
 
-    def __init__(self, store: MetricStore) -> None:
+    def __init__(self, store: MetricStore, denied: Denied | None = None) -> None:
         self._store = store
+        self._denied = denied or Denied()
         self._api = load("monitoring", "v3")
         self._handlers: Mapping[str, Handler] = {
             "monitoring.projects.timeSeries.list": self.list_series,
@@ -59,6 +61,7 @@ class CloudMonitoring(GoogleApp):
         """Answer a request by its method; none that is available has a body."""
         del body
         call = self._api.match(head.method, head.path, head.query)
+        self._denied.check(call)
         return json_response(handler_of(self._handlers, call)(call))
 
     def list_series(self, call: Call) -> Document:

@@ -19,6 +19,7 @@ from ..store.store import ObjectStore
 from . import buckets, objects, uploads, xml_api
 from .errors import GcsError, from_store, invalid, not_implemented, render
 from .fields import check_head
+from .permissions import Denies, check_method, check_xml, test_permissions
 from .request import GcsCall
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
         ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", "objects.copy", objects.copy),
     )
 )
+TEST_PERMISSIONS = re.compile(f"{BUCKET}/iam/testPermissions")
 UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
 JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
 
@@ -56,9 +58,17 @@ JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
 class GcsApp:
     """An `Application` for GCS requests; links in its responses use the host of the request."""
 
-    def __init__(self, store: ObjectStore, project: str = "cloudserve-local") -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        project: str = "cloudserve-local",
+        account: str = "",
+        denies: Denies = lambda _: False,
+    ) -> None:
         self._store = store
         self._project = project
+        self._account = account
+        self._denies = denies
 
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""
@@ -87,12 +97,19 @@ class GcsApp:
         if uploading:
             call = replace(call, names=(decode(uploading[1]),))
             check_head(head, call.query, "objects.insert")
+            check_method(self._account, self._denies, "objects.insert")
             return await uploads.upload(call, request)
         if not JSON_API.match(head.path):
             check_head(head, call.query)
+            check_xml(self._account, self._denies, head, call.query)
             return await xml_api.answer(call, request)
+        asking = TEST_PERMISSIONS.fullmatch(head.path)
+        if asking and head.method == "GET":
+            call = replace(call, names=(decode(asking[1]),))
+            return await asyncio.to_thread(test_permissions, call, self._denies)
         method, run, names = _route(head)
         check_head(head, call.query, method)
+        check_method(self._account, self._denies, method)
         content = await small_body(request)
         return await asyncio.to_thread(run, replace(call, names=names, content=content))
 

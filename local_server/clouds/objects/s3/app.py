@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect_limit
 from ..http_util import SMALL_BODY, small_body
-from ..store.errors import FULL, ObjectStoreError, StoreFullError
+from ..store.errors import FULL, NoSuchKeyError, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
 from . import buckets, completion, copies, listing, objects, tags, uploads
 from .body import receive, verify_content
 from .errors import S3Error, from_store, not_implemented, render
 from .fields import check_fields
-from .request import S3Call, parse_request
+from .permissions import check_missing, check_permissions
+from .request import Refusal, S3Call, never_refused, parse_request
 
 logger = logging.getLogger(__name__)
 
@@ -99,11 +100,16 @@ class S3App:
     """An `Application` for S3 requests."""
 
     def __init__(
-        self, store: ObjectStore, region: str = "us-east-1", account: str = "000000000000"
+        self,
+        store: ObjectStore,
+        region: str = "us-east-1",
+        account: str = "000000000000",
+        refusals: Callable[[Head], Refusal] = lambda _: never_refused,
     ) -> None:
         self._store = store
         self._region = region
         self._account = account
+        self._refusals = refusals
 
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""
@@ -127,8 +133,17 @@ class S3App:
 
     async def _answer(self, request: Request) -> Response:
         call = parse_request(self._store, self._region, self._account, request.head)
+        call = replace(call, refusal=self._refusals(request.head))
         operation = _choose(call)
         await asyncio.to_thread(check_fields, call, operation.name)
+        check_permissions(call, operation.name)
+        try:
+            return await self._run(call, operation, request)
+        except NoSuchKeyError:
+            check_missing(call, operation.name)
+            raise
+
+    async def _run(self, call: S3Call, operation: Operation, request: Request) -> Response:
         if operation.before is None:
             content = await small_body(request)
             verify_content(content, request.head.headers, None)

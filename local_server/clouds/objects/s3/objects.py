@@ -12,6 +12,7 @@ from ..xml import MalformedError, document, element, group, parse, quoted
 from .body import announced_algorithm, checksum_headers, verify_content
 from .buckets import malformed
 from .errors import XML, S3Error, from_store, not_implemented
+from .permissions import check_action
 from .request import S3Call, check, check_unchanged, is_unchanged, write_condition
 from .tags import properties_of
 
@@ -135,6 +136,7 @@ def _delete_one(call: S3Call, entry: ET.Element, *, quiet: bool) -> str:
         for child in entry:
             if child.tag not in {"Key", "ETag"}:
                 raise not_implemented(child.tag)
+        check_action(call, "s3:DeleteObject", f"{call.bucket}/{key}")
         _delete(call, key, Precondition(match=entry.findtext("ETag")))
     except ObjectStoreError as error:
         refusal = from_store(error)

@@ -44,6 +44,15 @@ ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ON
 SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
 
 
+Refusal = Callable[[str, str], str]
+"""Returns S3's sentence if the caller may not perform an action on an ARN; "" if it may."""
+
+
+def never_refused(_action: str, _resource: str) -> str:
+    """Return "": the caller may do everything."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A complete and verified body; `checksum` is `ALGORITHM:BASE64`, or empty."""
@@ -65,6 +74,7 @@ class S3Call:
     query: Mapping[str, str]
     content: bytes = b""
     received: Received | None = None
+    refusal: Refusal = never_refused
 
     @property
     def resource(self) -> str:

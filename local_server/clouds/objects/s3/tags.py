@@ -19,6 +19,8 @@ from .request import S3Call, properties_from
 
 HEADER = "x-amz-tagging"
 MOST, MOST_KEY, MOST_VALUE = 10, 128, 256
+RESERVED = "aws:"
+"""The prefix of AWS's own tags; the text of its refusal is thenickdude/snap-to-s3#8's."""
 
 
 def tags_in(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -45,6 +47,9 @@ def _checked(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     if len(pairs) > MOST:
         raise S3Error("BadRequest", f"Object tags cannot be greater than {MOST}")
     for key, value in pairs:
+        if key.lower().startswith(RESERVED):
+            message = f"Your TagKey cannot be prefixed with {RESERVED}"
+            raise S3Error("InvalidTag", message, TagKey=key)
         if not 0 < len(key) <= MOST_KEY:
             raise S3Error("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if len(value) > MOST_VALUE:

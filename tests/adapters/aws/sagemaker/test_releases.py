@@ -335,9 +335,9 @@ def test_checks_read_the_buckets_region_and_the_alarms(target, client, bucket, r
     assert provider.check(model) == ()
     provider.blobs.ensure(Reporter(print))
     assert provider.check(model) == ()
-    image = "000000000000.dkr.ecr.eu-elsewhere-1.amazonaws.com/tensorflow-inference:2.20-cpu"
-    elsewhere = target(region="eu-elsewhere-1", image=image)
-    with pytest.raises(UserError, match=f"is in {region} and the endpoint in eu-elsewhere-1"):
+    image = "000000000000.dkr.ecr.eu-south-2.amazonaws.com/tensorflow-inference:2.20-cpu"
+    elsewhere = target(region="eu-south-2", image=image)
+    with pytest.raises(UserError, match=f"is in {region} and the endpoint in eu-south-2"):
         elsewhere.check(model)
     with pytest.raises(UserError, match="no CloudWatch alarm slow"):
         target(update="canary", alarms="errors, slow").check(model)

@@ -150,3 +150,35 @@ def test_a_models_own_script_may_read_any_lines(target, tmp_path, half_plus_two)
     file.write_text("1.0\n2.0\n")
     batch = Batch((provider.blobs.url + "/x",), provider.blobs.url, files=(file,))
     provider.check_batch("half", one.id, batch)
+
+
+def test_a_url_that_other_objects_begin_with_is_refused_because_a_job_would_read_them(
+    target, bucket, half_plus_two
+):
+    provider = target(archive=True)
+    one = deploy(provider, 1, half_plus_two)
+    for name in ("a.csv", "a.csv.bak", "b.csv"):
+        provider.blobs.write(f"in/{name}", b"1.0\n")
+    for url, other in (("in/a.csv", "in/a.csv.bak"), ("in/", "in/a.csv"), ("in", "in/a.csv")):
+        batch = Batch((f"s3://{bucket}/{url}",), f"s3://{bucket}/out", "csv")
+        with pytest.raises(UserError, match=f"would also read `s3://{bucket}/{other}`"):
+            provider.batch("half", one.id, batch, Reporter(print))
+    batch = Batch((f"s3://{bucket}/in/b.csv",), f"s3://{bucket}/out", "csv")
+    assert provider.batch("half", one.id, batch, Reporter(print)).succeeded == 1
+
+
+def test_local_files_whose_names_begin_alike_are_answered_once_each(
+    target, described, clouds, tmp_path, half_plus_two
+):
+    revision = deploy(target(archive=True), 1, half_plus_two)
+    files = [tmp_path / "a.csv", tmp_path / "a.csv2"]
+    for file in files:
+        file.write_bytes(b"1.0\n")
+    targets = {"aws": described(archive=True)}
+    project = Project(tmp_path / "x.yaml", {"half": Model("half", tmp_path)}, targets)
+    for inputs in (files, files[:1]):
+        names = tuple(map(str, inputs))
+        done = run_batch(
+            project, "half", "aws", names, version=revision.id, form="csv", environ=clouds
+        )
+        assert done.succeeded == len(inputs)

@@ -255,11 +255,21 @@ class TestTags:
             ("k" * 129, "InvalidTag"),
             ("k=" + "v" * 257, "InvalidTag"),
             ("k=%FF", "InvalidArgument"),
+            ("aws:owner=me", "InvalidTag"),
+            ("AWS:owner=me", "InvalidTag"),
         ],
     )
     def test_wrong_ones_are_refused(self, client, tagging, code):
         wrong = {"Bucket": "bkt", "Key": "wrong", "Body": b"x", "Tagging": tagging}
         assert refusal(client, "PutObject", **wrong) == (400, code)
+
+    def test_those_of_aws_are_refused_in_its_words(self, client):
+        """The text is that of cloud-custodian/cloud-custodian#370."""
+        client.put_object(Bucket="bkt", Key="tagged", Body=b"x")
+        tags = {"TagSet": [{"Key": "aws:owner", "Value": "me"}]}
+        with pytest.raises(ClientError, match="Your TagKey cannot be prefixed with aws:"):
+            client.put_object_tagging(Bucket="bkt", Key="tagged", Tagging=tags)
+        assert client.get_object_tagging(Bucket="bkt", Key="tagged")["TagSet"] == []
 
 
 class TestBuckets:

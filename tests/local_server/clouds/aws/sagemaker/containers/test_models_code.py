@@ -58,8 +58,8 @@ def environment_of(
 def expected(url: str, region: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "cloudserve",
-        "AWS_SECRET_ACCESS_KEY": "cloudserve",
+        "AWS_ACCESS_KEY_ID": "cloudserve-container",
+        "AWS_SECRET_ACCESS_KEY": "cloudserve-container",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",

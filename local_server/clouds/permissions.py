@@ -1,0 +1,98 @@
+"""The caller's permissions from `emulate --deny` and `--policy`.
+
+Without them, the caller may do everything. With policies, it may do what they allow, on AWS.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from cloudserve.errors import UserError
+
+from .aws.permissions.access import Access
+from .aws.permissions.policy import EVERYTHING, Rule, denial, read_policy
+from .google.common.permissions import OBSERVABILITY, VERTEX, Denied
+from .objects.gcs.permissions import PERMISSIONS as GCS
+from .objects.s3.permissions import ACTIONS as S3
+from .pointing import CONTAINER_KEY
+
+_OF_MODELS = {
+    "application-autoscaling": "application-autoscaling",
+    "cloudwatch": "cloudwatch",
+    "logs": "logs",
+    "sagemaker": "sagemaker",
+    "sagemaker-runtime": "sagemaker",
+}
+"""The prefix of a service's actions, by its name in botocore."""
+_PASSING = "iam:PassRole"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What callers may do on AWS, and what they may not do on Google Cloud."""
+
+    aws: Access
+    google: Denied
+
+
+def read_permissions(denied: Iterable[str], policies: Sequence[Path]) -> Permissions:
+    """Return the permissions of options; raises UserError for an unknown name, a bad policy."""
+    names = [name.strip() for text in denied for name in text.split(",") if name.strip()]
+    for name in names:
+        _check_name(name)
+    allowed = [rule for path in policies for rule in _load(path)] if policies else [EVERYTHING]
+    actions = [name for name in names if ":" in name]
+    rules = [*allowed, *([denial(actions)] if actions else [])]
+    google = tuple(name for name in names if ":" not in name)
+    return Permissions(Access(rules, frozenset({CONTAINER_KEY})), Denied(google))
+
+
+def _check_name(name: str) -> None:
+    """Raise UserError for a name that matches nothing that the offline clouds check."""
+    is_aws = ":" in name
+    known = _aws_actions() if is_aws else _google_permissions()
+    wanted = name.lower() if is_aws else name
+    if any(fnmatchcase(each.lower() if is_aws else each, wanted) for each in known):
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    what = "an action" if is_aws else "a permission"
+    form = "SERVICE:ACTION (AWS), or SERVICE.RESOURCE.VERB (Google Cloud)"
+    hint = f"did you mean `{close[0]}`?" if close else f"name it as {form}"
+    raise UserError(f"`{name}` is not {what} that the offline clouds check", hint=hint)
+
+
+@cache
+def _aws_actions() -> frozenset[str]:
+    """Return the actions whose denial has an effect; reads botocore's models once."""
+    from botocore.loaders import Loader
+
+    loader = Loader()
+    return S3 | {
+        _PASSING,
+        *(
+            f"{prefix}:{operation}"
+            for service, prefix in _OF_MODELS.items()
+            for operation in loader.load_service_model(service, "service-2")["operations"]
+        ),
+    }
+
+
+def _google_permissions() -> frozenset[str]:
+    return frozenset({*VERTEX.values(), *OBSERVABILITY.values(), *GCS})
+
+
+def _load(path: Path) -> tuple[Rule, ...]:
+    try:
+        return read_policy(msgspec.json.decode(path.read_bytes()))
+    except OSError as error:
+        message = f"the policy cannot be read: {error.strerror}"
+        raise UserError(message, where=str(path)) from error
+    except ValueError as error:
+        raise UserError(f"invalid IAM policy: {error}", where=str(path)) from error

@@ -1,0 +1,54 @@
+"""The options `--deny` and `--policy`: wrong ones are errors before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+from cloudserve.local_server.clouds.permissions import read_permissions
+
+from cloudserve.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("denied", "reason", "hint"),
+    [
+        (
+            "sagemaker:CreateEndpont",
+            "`sagemaker:CreateEndpont` is not an action",
+            "did you mean `sagemaker:CreateEndpoint`?",
+        ),
+        (
+            "s3:GetObject,aiplatform.endpoint.deploy",
+            "`aiplatform.endpoint.deploy` is not a permission",
+            "did you mean `aiplatform.endpoints.deploy`?",
+        ),
+        ("kms:Decrypt", "`kms:Decrypt` is not an action that the offline clouds check", None),
+        ("s3:Gett*", "`s3:Gett*` is not an action that the offline clouds check", None),
+    ],
+)
+def test_a_name_without_effect_is_refused(denied, reason, hint):
+    with pytest.raises(UserError) as error:
+        read_permissions([denied], ())
+    assert reason in error.value.message
+    assert hint in {None, error.value.hint}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "invalid IAM policy: Input data was truncated"),
+        ('{"Statement": {"Effect": "Allow"}}', "exactly one of Action and NotAction"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_is_refused(tmp_path, content, reason):
+    path = tmp_path / "policy.json"
+    path.write_text(content)
+    with pytest.raises(UserError) as error:
+        read_permissions((), (path,))
+    assert reason in error.value.message
+    assert error.value.where == str(path)
+
+
+def test_without_options_nothing_is_checked():
+    permissions = read_permissions((), ())
+    assert permissions.aws.allows_all
+    assert not permissions.google.covers("storage.objects.get")
