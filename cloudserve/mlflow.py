@@ -79,6 +79,11 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
                     hint="`mlflow deployments update` replaces its model",
                 )
             settings = _settings(config)
+            if settings.percent < 100:  # noqa: PLR2004 - a percentage
+                raise UserError(
+                    "the first version of a deployment has all traffic",
+                    hint="leave `percent` out; `mlflow deployments update` takes it",
+                )
             _check_alias(settings, model_uri)
             _set_alias(settings, self._deploy(name, model_uri, settings))
             return self._describe(name)

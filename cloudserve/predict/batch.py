@@ -187,7 +187,11 @@ def _upload(blobs: BlobStore, one: _Input, reporter: Reporter) -> None:
 
 
 def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
+    """Return the digest of a file's content and name.
+
+    A platform may take a URL for a prefix, so no other file is in its folder.
+    """
+    digest = hashlib.sha256(file.name.encode("utf-8", "surrogateescape") + b"/")
     with file.open("rb") as data:
         while block := data.read(BLOCK):
             digest.update(block)

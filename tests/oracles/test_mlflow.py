@@ -140,6 +140,7 @@ def test_a_deployment_is_rehearsed_by_run_local(shell):
             "an alias follows the version with all traffic",
         ),
         (("-m", "models:/half/1", "-C", "override=golden"), "an override needs a reason"),
+        (("-m", "models:/half/1", "-C", "percent=10"), "the first version of a deployment has all"),
     ],
 )
 def test_invalid_deployments_are_refused_in_a_sentence(shell, options, sentence):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from cloudserve.errors import UserError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.images.oci.layers import Entry, Layer, tree, write_layer
 from cloudserve.images.oci.layout import write_layout
 from cloudserve.images.oci.manifest import (
@@ -107,14 +107,24 @@ def build(recipe: Recipe, folder: Path) -> Image:
 def push(image: Image, target: Reference, environ: Mapping[str, str], notify: Notify) -> str:
     """Upload an image with a manifest in Docker's schema 2; return its name with the digest.
 
-    Blobs that the repository has are not sent again, those of a base in the same registry are
-    mounted, and the manifest is sent last: an interrupted push is repeated without harm.
+    A named tag is moved to the image, and the digest that it had is reported; an existing `latest`
+    is replaced only if it is named. Raises ConflictError otherwise, UserError for a target with a
+    digest. Blobs that the repository has are not sent again, those of a base in the same registry
+    are mounted, and the manifest is sent last: an interrupted push is repeated without harm.
     """
+    if target.digest:
+        raise UserError(
+            "an image is pushed to a tag, not to a digest",
+            where=str(target),
+            hint=f"write {target.registry}/{target.repository}:TAG",
+        )
     manifest = docker_manifest(image.manifest)
     same = image.base_reference.registry == target.registry
     source = image.base_reference.repository if same else ""
     mount_from = [source] if source and source != target.repository else []
     repository = open_repository(target, environ, push=True, mount_from=mount_from, notify=notify)
+    before = repository.find_manifest(target.tag)
+    _check_tag(target, before, digest_of(manifest))
     for descriptor in image.base.layers:
         _copy(image, repository, descriptor, mount_from, notify)
     for layer in image.layers:
@@ -125,7 +135,21 @@ def push(image: Image, target: Reference, environ: Mapping[str, str], notify: No
     if not repository.has(config.digest):
         repository.upload(config, lambda: io.BytesIO(image.config))
     repository.put_manifest(target.tag, manifest)
-    return f"{target.registry}/{target.repository}@{digest_of(manifest)}"
+    digest = digest_of(manifest)
+    if before not in {"", digest}:
+        notify(f"the tag {target.tag} was {target.registry}/{target.repository}@{before}")
+    return f"{target.registry}/{target.repository}@{digest}"
+
+
+def _check_tag(target: Reference, before: str, digest: str) -> None:
+    """Raise ConflictError if the push would replace a tag that was not named."""
+    if not target.has_tag and before not in {"", digest}:
+        name = f"{target.registry}/{target.repository}"
+        raise ConflictError(
+            f"the tag `{target.tag}` of {name} is another image, {before}",
+            where=name,
+            hint=f"name the tag to push to: {name}:TAG, or {name}:{target.tag} to replace it",
+        )
 
 
 def save(image: Image, folder: Path) -> None:

@@ -29,6 +29,8 @@ class Reference:
     repository: str
     tag: str = "latest"
     digest: str = ""
+    has_tag: bool = True
+    """Whether the tag was named; otherwise it is the default, `latest`."""
 
     def __str__(self) -> str:
         """Return the name with its registry: `docker.io/library/python:3.12`."""
@@ -65,7 +67,7 @@ def parse_reference(text: str, where: str) -> Reference:
             hint="write REGISTRY/NAME:TAG, such as europe-docker.pkg.dev/my-project/serving/"
             "cloudserve:1",
         )
-    return Reference(registry, repository, tag or "latest", digest)
+    return Reference(registry, repository, tag or "latest", digest, bool(tag))
 
 
 def is_loopback(registry: str) -> bool:

@@ -36,6 +36,8 @@ from cloudserve.storage.retry import Retry
 
 _MOST_MANIFEST = 4 << 20
 _BLOCK = 1 << 20
+_ABSENT = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+"""The answers to a request for a manifest that does not exist; registries conceal repositories."""
 _STREAMED = 8 << 20
 """Blobs above this size are sent by PATCH, so that an interrupted upload can be resumed."""
 _OCTETS: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
@@ -80,6 +82,15 @@ class Repository:
                 hint="try again; a proxy in between may change the answers",
             )
         return data, media_type
+
+    def find_manifest(self, version: str) -> str:
+        """Return the digest of a manifest; "" if there is none, or it may not be read."""
+        try:
+            return digest_of(self.manifest(version)[0])
+        except RemoteError as error:
+            if error.status in _ABSENT:
+                return ""
+            raise
 
     def blob(self, descriptor: Descriptor, path: Path) -> None:
         """Download a blob into a file, and verify its digest."""

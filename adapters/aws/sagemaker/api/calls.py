@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -20,6 +19,7 @@ from ...errors import code_of, message_of, status_of, translated
 from ...session import Access, aws_destination
 from ..records import Endpoint
 from .container_logs import Logs
+from .objects import Objects
 from .runtime import Runtime
 from .scaling import ScalingApi
 from .variant_metrics import VariantMetrics
@@ -38,6 +38,7 @@ class SageMaker:
     def __init__(self, access: Access) -> None:
         self._access = access
         self.logs = Logs(access)
+        self.objects = Objects(access)
         self.scaling = ScalingApi(access)
         self.runtime = Runtime(access)
 
@@ -231,25 +232,6 @@ class SageMaker:
                     return region
                 raise
         return region_of(answer)
-
-    def object(self, url: str) -> bytes | None:
-        """Read an object of any bucket, or None."""
-        parts = urlsplit(url)
-        with translated(f"read {url}", self._access.where("s3")):
-            try:
-                answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
-            except ClientError as error:
-                if code_of(error) == "NoSuchKey":
-                    return None
-                raise
-            return bytes(answer["Body"].read())
-
-    def lines(self, url: str) -> Iterator[bytes]:
-        """Yield an object's lines, as they arrive."""
-        parts = urlsplit(url)
-        with translated(f"read {url}", self._access.where("s3")):
-            answer = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
-            yield from answer["Body"].iter_lines()
 
     def _listed(self, what: str, operation: str, key: str, **query: Any) -> Iterator[Record]:
         """Yield what a List operation returns, over all pages."""

@@ -41,10 +41,10 @@ class AsyncInvocations:
 
     def _wait(self, endpoint: str, output: str, failure: str) -> bytes:
         def look() -> bytes | None:
-            answer = self._aws.api.object(output)
+            answer = self._aws.api.objects.read(output)
             if answer is not None:
                 return answer
-            failed = self._aws.api.object(failure) if failure else None
+            failed = self._aws.api.objects.read(failure) if failure else None
             if failed is not None:
                 said = failed.decode(errors="replace").strip()
                 raise RemoteError(f"predict: {said}", where=f"{self._aws.api.where}, {failure}")

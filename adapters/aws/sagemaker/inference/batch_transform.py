@@ -7,6 +7,7 @@ writes `FILE.out` once it has answered all of a file, so a job that fails has no
 from __future__ import annotations
 
 import difflib
+import logging
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +20,15 @@ from cloudserve.storage.events import Reporter
 
 from ....urls import check_scheme
 from ...error_hints import for_reason
+from ...errors import is_denied
 from ..context import AwsContext
 from ..fields.options import Options
 from ..images import LOCAL_STORAGE, tensorflow_of
 from ..model_files.inference_script import SCRIPT
 from ..records import NAME_LIMIT, source_of
 from .record_lines import check_lines
+
+logger = logging.getLogger(__name__)
 
 SCHEME = "s3"
 TYPES = {"jsonl": "application/jsonlines", "csv": "text/csv"}
@@ -56,6 +60,8 @@ class Transforms:
         record = self._aws.api.model(name) or {}
         self._check_source(name, record)
         self._check_files(record, batch)
+        for url in batch.inputs:
+            self._check_alone(url)
 
     def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a job a file, one after the other; the first that fails is the last.
@@ -100,6 +106,27 @@ class Transforms:
                 where=self._aws.where_of("kms_key"),
                 hint="give the job a target of its own without `kms_key`, or with another"
                 " `instance_type`, such as ml.m5.large",
+            )
+
+    def _check_alone(self, url: str) -> None:
+        """Refuse a file whose URL other objects begin with: a job would read and answer them too.
+
+        Source: API reference, `TransformS3DataSource`: S3Uri "identifies a key name prefix".
+        """
+        try:
+            found = self._aws.api.objects.beginning_with(url)
+        except RemoteError as error:
+            if not is_denied(error):
+                raise
+            logger.warning("what else begins with %s is not known: %s", url, error.message)
+            return
+        others = [other for other in found if other != url]
+        if others:
+            raise UserError(
+                f"a job for `{url}` would also read `{others[0]}`: SageMaker takes a URL for a"
+                " prefix",
+                hint="name each object with --input, and give it a name that no other object's "
+                "begins with; or give a local file",
             )
 
     def _check_source(self, name: str, record: Mapping[str, Any]) -> None:
@@ -175,7 +202,7 @@ class Transforms:
 
     def _count(self, url: str) -> int:
         """Return how many instances an output file has answers for."""
-        return sum(_answers(line) for line in self._aws.api.lines(url))
+        return sum(_answers(line) for line in self._aws.api.objects.lines(url))
 
 
 def _hint(batch: Batch) -> str:

@@ -62,7 +62,12 @@ def write(*, folder: Path, tensorflow: str) -> None:
 
 
 @command.command("build")
-@click.option("--push", "name", metavar="REGISTRY/NAME[:TAG]", help="Upload the image.")
+@click.option(
+    "--push",
+    "name",
+    metavar="REGISTRY/NAME[:TAG]",
+    help="Upload the image. An existing `latest` is replaced only if TAG names it.",
+)
 @click.option("--output", type=_PATH, help="Write the image into a directory, as an OCI layout.")
 @click.option(
     "--base",

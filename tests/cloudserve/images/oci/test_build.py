@@ -139,10 +139,46 @@ def test_a_second_push_uploads_nothing(built, home):
     assert name == f"{server.registry}/team/cloudserve@{digest_of(server.blobs['1'])}"
     server.requests.clear()
     assert push(image, target, home, lines.append) == name
-    assert {method for method, _, _ in server.requests} == {"HEAD", "PUT"}  # PUT: the manifest
+    # GET: the manifest that the tag has, PUT: the new one.
+    assert {method for method, _, _ in server.requests} == {"GET", "HEAD", "PUT"}
     assert [path for method, path, _ in server.requests if method == "PUT"] == [
         "/v2/team/cloudserve/manifests/1"
     ]
+
+
+def test_a_named_tag_moves_and_the_image_that_it_was_is_reported(built, home):
+    image, server, _ = built
+    server.blobs["1"] = b'{"an": "older image"}'
+    lines = []
+    push(image, parse_reference(f"{server.registry}/team/x:1", ""), home, lines.append)
+    assert server.blobs["1"] == docker_manifest(image.manifest)
+    older = digest_of(b'{"an": "older image"}')
+    assert lines[-1] == f"the tag 1 was {server.registry}/team/x@{older}"
+
+
+def test_an_existing_latest_is_replaced_only_if_it_is_named(built, home):
+    image, server, _ = built
+    server.blobs["latest"] = b'{"an": "older image"}'
+    unnamed = parse_reference(f"{server.registry}/team/x", "")
+    before = dict(server.blobs)
+    with pytest.raises(ConflictError, match=r"the tag `latest` of .*/team/x is another"):
+        push(image, unnamed, home, print)
+    assert server.blobs == before
+    push(image, parse_reference(f"{server.registry}/team/x:latest", ""), home, print)
+    assert server.blobs["latest"] == docker_manifest(image.manifest)
+    push(image, unnamed, home, print)  # the same image
+    del server.blobs["latest"]
+    push(image, unnamed, home, print)
+    assert server.blobs["latest"] == docker_manifest(image.manifest)
+
+
+def test_an_image_is_not_pushed_to_a_digest(built, home):
+    image, server, _ = built
+    named = parse_reference(f"{server.registry}/team/x:1@{image.digest}", "")
+    server.requests.clear()
+    with pytest.raises(UserError, match="pushed to a tag, not to a digest"):
+        push(image, named, home, print)
+    assert server.requests == []
 
 
 def test_a_real_registry_takes_the_image_and_mounts_the_base(
