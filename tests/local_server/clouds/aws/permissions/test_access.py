@@ -68,7 +68,7 @@ def test_sagemaker_names_user_action_and_resource(limited):
     )
 
 
-def test_what_is_allowed_is_answered_as_ever(limited):
+def test_an_allowed_action_is_answered_as_ever(limited):
     code, message, _ = refusal(limited.aws("sagemaker").describe_endpoint, EndpointName="half")
     assert (code, message[:14]) == ("ValidationException", "Could not find")
     assert limited.aws("sts").get_caller_identity()["Arn"] == USER
