@@ -24,6 +24,7 @@ from .models import Loader, Manager
 from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup
 from .protocols.middleware.auth import AuthorizedGrpc, AuthorizedHttp
 from .protocols.middleware.health import Health
+from .protocols.middleware.openapi import OpenApi
 from .protocols.middleware.tokens import Tokens
 from .protocols.tfserving.grpc.services import TfServingGrpc
 from .protocols.tfserving.rest import TfServingRest
@@ -224,6 +225,8 @@ class ModelServer:
         if options.container:
             app = VertexContainer(options.container, self._core, app)
         app = Health(self._core, self._monitor.http(app))
+        if options.openapi:
+            app = OpenApi(self._core, self._manager.handle, app)
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app, cors=options.cors)
         host, port = options.address.host, options.address.port

@@ -66,7 +66,7 @@ def _can_be_asked(signature: Signature) -> bool:
 
 
 def _request(signature: Signature, chance: random.Random) -> dict[str, Any]:
-    specs = [spec for spec in signature.inputs if spec.alias not in signature.defaults]
+    specs = given_inputs(signature)
     rows = chance.randint(1, MOST_ROWS)
     columns = {spec.alias: _tensor(spec, rows, chance) for spec in specs}
     request: dict[str, Any] = {}
@@ -80,6 +80,12 @@ def _request(signature: Signature, chance: random.Random) -> dict[str, Any]:
         values = zip(*columns.values(), strict=True)
         request["instances"] = [dict(zip(columns, row, strict=True)) for row in values]
     return request
+
+
+def given_inputs(signature: Signature) -> list[TensorSpec]:
+    """Return the inputs that a request gives: those without a default, or all if each has one."""
+    needed = [spec for spec in signature.inputs if spec.alias not in signature.defaults]
+    return needed or list(signature.inputs)
 
 
 def _is_by_row(shape: Shape) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cloudserve.golden.generate import DEFAULT, generate
+from cloudserve.golden.generate import DEFAULT, generate, given_inputs
 from cloudserve.savedmodel.signature import Signature
 
 _SEED = 1
@@ -55,7 +55,7 @@ def _sample(signature: Signature) -> Sample:
 
 
 def _columns(rows: list[Any], signature: Signature) -> Any:
-    aliases = [spec.alias for spec in signature.inputs if spec.alias not in signature.defaults]
+    aliases = [spec.alias for spec in given_inputs(signature)]
     if len(aliases) == 1:
         return rows
     return {alias: [row[alias] for row in rows] for alias in aliases}

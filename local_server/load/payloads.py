@@ -14,6 +14,7 @@ import orjson
 from cloudserve.bench.settings import DEFAULT_SIGNATURE, Request
 from cloudserve.bench.target import Target
 from cloudserve.errors import UserError
+from cloudserve.golden.generate import given_inputs
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 from ..codecs.request import parse_request
@@ -44,7 +45,7 @@ def generate(signature: Signature, request: Request, count: int = VARIANTS) -> l
             hint="measure the URL of its method with --payload FILE, or another --signature",
         )
     chance = np.random.default_rng(0)
-    specs = [spec for spec in signature.inputs if spec.alias not in signature.defaults]
+    specs = given_inputs(signature)
     for alias in request.shapes:
         signature.input(alias)
     return [{spec.alias: _values(spec, request, chance) for spec in specs} for _ in range(count)]

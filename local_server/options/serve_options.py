@@ -49,6 +49,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
             ssl_config_file=command.ssl_config_file,
             pretty=command.pretty_json,
             container=container,
+            openapi=container is None,
         ),
         grpc=_grpc(command, command.grpc_port) if command.grpc_port is not None else None,
         startup=Startup.SOME,

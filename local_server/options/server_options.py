@@ -79,6 +79,8 @@ class RestOptions:
     """The routes of a container on Vertex AI, which are served too."""
     limits: JsonLimits = DEFAULT_LIMITS
     """The limits of a JSON body."""
+    openapi: bool = False
+    """Whether `/openapi.json` describes the models; TensorFlow Serving has no such path."""
 
 
 @dataclass(frozen=True, slots=True)

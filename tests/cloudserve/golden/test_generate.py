@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cloudserve.golden.generate import generate
@@ -31,6 +33,15 @@ def test_a_single_input_by_row_is_sent_as_its_values():
 def test_several_inputs_by_row_are_named_in_each_row():
     (request,) = generate([signature(("a", "int64", (None,)), ("b", "string", (None, 1)))], 1, 0)
     assert all(set(row) == {"a", "b"} and row["a"] in {0, 1} for row in request["instances"])
+
+
+def test_inputs_with_a_default_are_given_if_there_is_no_other():
+    inputs = (("a", "int64", (None,)), ("b", "int64", (None,)))
+    one = replace(signature(*inputs), defaults=("b",))
+    (request,) = generate([one], 1, 0)
+    assert request["instances"][0] in {0, 1}
+    (request,) = generate([replace(one, defaults=("a", "b"))], 1, 0)
+    assert set(request["instances"][0]) == {"a", "b"}
 
 
 def test_an_input_without_an_open_first_dimension_is_sent_as_a_column():

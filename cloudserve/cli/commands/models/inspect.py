@@ -9,7 +9,7 @@ import click
 
 from cloudserve.cli.model_argument import locate, resolve_numbered, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, project_option
-from cloudserve.cli.render.report import Report, output_option, print_report
+from cloudserve.cli.render.report import Report, output_option, print_report, print_result
 from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,14 +26,20 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show a sample request to each signature instead, for each platform and tool.",
 )
+@click.option(
+    "--openapi",
+    is_flag=True,
+    help="Print the OpenAPI 3.1 document of a server of this model instead, as JSON.",
+)
 @project_option
 @output_option
-def command(
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     model: str,
     version: int | None,
     tags: str | None,
     requests: bool,
+    openapi: bool,
     project_file: Path,
     output: str,
 ) -> None:
@@ -51,9 +57,12 @@ def command(
     located = locate(model, project_file)
     number, folder = resolve_numbered(located, version)
     if is_model_file(folder):
-        print_report(_file_report(folder, number, requests=requests), output)
+        print_report(_file_report(folder, number, requests=requests or openapi), output)
         return
     saved_model = read_saved_model(folder, split_tags(tags, located.tags))
+    if openapi:
+        print_result(_openapi(located, folder, saved_model))
+        return
     if requests:
         print_report(_requests(located, folder, saved_model), output)
         return
@@ -68,17 +77,33 @@ def _file_report(path: Path, number: int, *, requests: bool) -> Report:
 
     if requests:
         raise UserError(
-            "sample requests are shown for SavedModels, which all platforms serve",
+            "sample requests and OpenAPI documents are made of SavedModels",
             where=str(path),
-            hint="leave out --requests; docs/how-to/serve-tflite-and-onnx.md has an example",
+            hint="leave out --requests and --openapi; docs/how-to/serve-tflite-and-onnx.md has an example",
         )
     return model_file_report(read_model_file(ModelFile.of(path)), number)
+
+
+def _name_of(located: Model, folder: Path) -> str:
+    """Return the name under which a server would have the model."""
+    return located.name if not Path(located.name).exists() else folder.parent.name
+
+
+def _openapi(located: Model, folder: Path, model: SavedModel) -> bytes:
+    import msgspec
+
+    from cloudserve.openapi.document import DescribedModel, openapi_document
+
+    name = _name_of(located, folder)
+    described = DescribedModel(name, model.signatures)
+    document = openapi_document([described], f"The model {name}", "http://127.0.0.1:8501")
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
 def _requests(located: Model, folder: Path, model: SavedModel) -> Report:
     from cloudserve.cli.render.models.samples import samples_report
     from cloudserve.golden.samples import sample_requests
 
-    name = located.name if not Path(located.name).exists() else folder.parent.name
+    name = _name_of(located, folder)
     samples = sample_requests(model.signatures)
     return samples_report(name, str(folder), model.signatures, samples)
