@@ -79,7 +79,8 @@ def _file_report(path: Path, number: int, *, requests: bool) -> Report:
         raise UserError(
             "sample requests and OpenAPI documents are made of SavedModels",
             where=str(path),
-            hint="leave out --requests and --openapi; docs/how-to/serve-tflite-and-onnx.md has an example",
+            hint="leave out --requests and --openapi; docs/how-to/serve-tflite-and-onnx.md has an "
+            "example",
         )
     return model_file_report(read_model_file(ModelFile.of(path)), number)
 
