@@ -19,22 +19,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-import yaml
-from mlflow.artifacts import download_artifacts
 from mlflow.deployments import BaseDeploymentClient, PredictionsResponse
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from cloudserve import api
 from cloudserve.client.client import Client
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.local.offline import offline_clouds
 from cloudserve.project import Model, Project, find_project_file, load_project
-from cloudserve.release.types import Deployment
-from cloudserve.savedmodel import is_saved_model, read_tree
+from cloudserve.project.mlflow_alias import read_alias
+from cloudserve.registry import model_registry
+from cloudserve.release.types import Deployment, Outcome
+from cloudserve.savedmodel import read_tree, resolve
 
 _FLAVOR = "tensorflow"
-_KERAS_FOLDER = Path("data", "model")
+_MODELS, _RUNS = "models:/", "runs:/"
 _CONFIG = ("percent", "override", "reason", "alias")
 _HELP = f"""\
 A target is cloudserve:/TARGET, with a target of cloudserve.yaml. The project file is found above
@@ -46,7 +45,8 @@ removes all versions and the endpoint; `run-local` rehearses the deployment on o
 
 Config: {", ".join(_CONFIG)}.
   percent=10             `update` gives the version a part of the traffic
-  alias=NAME             set this alias of MLflow's registry to the version that is live now
+  alias=NAME             set this alias of MLflow's registry to the version that is live now;
+                         also in a rehearsal, where the target's `mlflow_alias` is not followed
   override=GATE, reason=TEXT   release a version that this gate refuses, on record
   target=NAME            the target that `run-local` rehearses, if the project has several
 """
@@ -85,7 +85,7 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
                     hint="leave `percent` out; `mlflow deployments update` takes it",
                 )
             _check_alias(settings, model_uri)
-            _set_alias(settings, self._deploy(name, model_uri, settings))
+            _check_followed(self._deploy(name, model_uri, settings))
             return self._describe(name)
 
     def update_deployment(
@@ -102,16 +102,16 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
             settings = _settings(config)
             _check_alias(settings, model_uri)
             # Named, because another update may deploy a newer version in the meantime.
-            source = self._deploy(name, model_uri, settings) if model_uri is not None else None
-            api.promote(
-                self._with(name),
+            deployed = self._deploy(name, model_uri, settings) if model_uri is not None else None
+            promoted = api.promote(
+                self._with(name, alias=settings.alias),
                 name,
                 self._target,
-                version=source.revision if source else None,
+                version=deployed.plan.revision.id if deployed else None,
                 percent=settings.percent,
                 overrides=settings.overrides,
             )
-            _set_alias(settings, source)
+            _check_followed(promoted)
             return self._describe(name)
 
     def delete_deployment(
@@ -157,11 +157,12 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
             predictions = client.predict(_instances(inputs)).predictions
             return PredictionsResponse.from_json(json.dumps({"predictions": predictions}))
 
-    def _deploy(self, name: str, model_uri: str, settings: _Settings) -> _Released:
-        with _saved_model(model_uri, self._status(name)) as (base, registered):
-            project = self._with(name, base)
-            outcome = api.deploy(project, name, self._target, overrides=settings.overrides)
-        return _Released(outcome.plan.revision.id, registered)
+    def _deploy(self, name: str, model_uri: str, settings: _Settings) -> Outcome:
+        with _source(name, model_uri, self._status(name)) as (model, number):
+            project = self._with(name, model, settings.alias)
+            return api.deploy(
+                project, name, self._target, version=number, overrides=settings.overrides
+            )
 
     def _status(self, name: str) -> Deployment:
         return api.status(self._with(name), name, self._target)
@@ -176,12 +177,17 @@ class CloudserveDeployments(BaseDeploymentClient):  # type: ignore[misc]  # mlfl
             )
         return _description(deployment)
 
-    def _with(self, name: str, base: Path | None = None) -> Project:
-        """Return the project with a model of this name, from this folder if there is one."""
-        if base is None and name in self._project.models:
-            return self._project
-        model = Model(name, base or self._project.path.parent)
-        return replace(self._project, models={**self._project.models, name: model})
+    def _with(self, name: str, model: Model | None = None, alias: str = "") -> Project:
+        """Return the project with a model of this name, and with the alias of the config."""
+        project = self._project
+        if alias:
+            target = project.targets[self._target]
+            target = replace(target, mlflow_alias=alias, rehearses_alias=True)
+            project = replace(project, targets={**project.targets, target.name: target})
+        if model is None and name in project.models:
+            return project
+        model = model or Model(name, project.path.parent)
+        return replace(project, models={**project.models, name: model})
 
 
 def run_local(
@@ -203,12 +209,16 @@ def run_local(
         project = _project()
         place = project.target(chosen).name if chosen else _only_target(project)
         nothing = Deployment(name, place)
-        with offline_clouds() as clouds, _saved_model(model_uri, nothing) as (base, _):
-            project = replace(project, models={name: Model(name, base)})
-            environ = clouds.apply(os.environ)
-            overrides = settings.overrides
+        with offline_clouds() as clouds, _source(name, model_uri, nothing) as (model, number):
+            project = replace(project, models={name: model})
             outcome = api.deploy(
-                project, name, place, environ=environ, notify=click.echo, overrides=overrides
+                project,
+                name,
+                place,
+                version=number,
+                environ=clouds.apply(os.environ),
+                notify=click.echo,
+                overrides=settings.overrides,
             )
             click.echo(f"{name} {outcome.plan.revision.id} was deployed on offline clouds")
 
@@ -224,7 +234,7 @@ class _Settings:
 
     percent: int = 100
     overrides: Mapping[str, str] | None = None
-    alias: str | None = None
+    alias: str = ""
     """The alias of the registry that follows the live version."""
 
 
@@ -240,14 +250,14 @@ def _settings(config: Mapping[str, Any] | None) -> _Settings:
     percent = str(config.get("percent", 100))
     if not percent.isdecimal() or not 1 <= int(percent) <= 100:  # noqa: PLR2004 - a percentage
         raise UserError(f"`{percent}` is not a percentage", hint="choose one of 1 to 100")
-    alias = config.get("alias")
+    alias = read_alias(config.get("alias"), "-C alias")
     if alias and int(percent) < 100:  # noqa: PLR2004 - a percentage
         raise UserError(
             "an alias follows the version with all traffic",
             hint="set it by the update that promotes to 100 %",
         )
     overrides = {str(gate): str(reason)} if gate else None
-    return _Settings(int(percent), overrides, str(alias) if alias else None)
+    return _Settings(int(percent), overrides, alias)
 
 
 def _check_alias(settings: _Settings, model_uri: str | None) -> None:
@@ -260,26 +270,16 @@ def _check_alias(settings: _Settings, model_uri: str | None) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Registered:
-    """A version of a model of MLflow's registry, as its downloaded files name it."""
-
-    name: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Released:
-    """A revision, and the registered version that it was made of."""
-
-    revision: str
-    registered: _Registered | None
-
-
-def _set_alias(settings: _Settings, released: _Released | None) -> None:
-    if settings.alias and released and released.registered:
-        chosen = released.registered
-        MlflowClient().set_registered_model_alias(chosen.name, settings.alias, str(chosen.version))
+def _check_followed(outcome: Outcome) -> None:
+    """Raise UserError if the alias that the config asks for was not set."""
+    if outcome.alias is not None and outcome.alias.error:
+        plan = outcome.plan
+        raise UserError(
+            f"{plan.model} {plan.revision.id} is live, but the alias `{outcome.alias.alias}` was "
+            "not set",
+            where=f"{plan.model} on {plan.target}",
+            hint=outcome.alias.error,
+        )
 
 
 def _check(flavor: str | None, endpoint: str | None) -> None:
@@ -325,48 +325,26 @@ def _translated() -> Iterator[None]:
 
 
 @contextmanager
-def _saved_model(
-    model_uri: str, deployment: Deployment
-) -> Iterator[tuple[Path, _Registered | None]]:
-    """Yield a folder with the SavedModel of a URI in a directory named by its version."""
-    with tempfile.TemporaryDirectory(prefix="cloudserve-mlflow-") as name:
-        folder = Path(name)
-        (folder / "download").mkdir()
-        local = download_artifacts(artifact_uri=model_uri, dst_path=str(folder / "download"))
-        source = _find(Path(local), model_uri)
-        registered = _registered(Path(local))
-        number = registered.version if registered else _number(source, deployment)
-        base = folder / "model"
-        base.mkdir()
-        (base / str(number)).symlink_to(source, target_is_directory=True)
-        yield base, registered
+def _source(
+    name: str, model_uri: str, deployment: Deployment
+) -> Iterator[tuple[Model, int | None]]:
+    """Yield a model with the files of a URI, and the number of the version to deploy.
 
-
-def _find(folder: Path, model_uri: str) -> Path:
-    """Return the SavedModel in what MLflow keeps; raise UserError if there is none."""
-    if is_saved_model(folder):
-        return folder
-    file = folder / "MLmodel"
-    described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
-    flavor = (described.get("flavors") or {}).get(_FLAVOR) or {}
-    for place in (flavor.get("saved_model_dir"), _KERAS_FOLDER):
-        if place and is_saved_model(folder / place):
-            return folder / place
-    raise UserError(
-        "there is no SavedModel in this model",
-        where=model_uri,
-        hint="log one: a tf.Module with mlflow.tensorflow.log_model, or the directory of "
-        "Keras' model.export with mlflow.log_artifacts",
-    )
-
-
-def _registered(folder: Path) -> _Registered | None:
-    """Return the version of a model of MLflow's registry."""
-    meta = folder / "registered_model_meta"
-    if not meta.is_file():
-        return None
-    fields = yaml.safe_load(meta.read_text("utf-8"))
-    return _Registered(str(fields["model_name"]), int(fields["model_version"]))
+    A version of the registry has its own number; of a run or a path, the number is that of the same
+    files if they are deployed, otherwise the next one.
+    """
+    registry = model_registry(model_uri if model_uri.startswith(_RUNS) else _MODELS, os.environ)
+    found = registry.find(model_uri) if model_uri.startswith(_MODELS) else None
+    if found is not None and found.number is not None:
+        yield Model(name, Path(found.url), url=found.url), found.number
+        return
+    with tempfile.TemporaryDirectory(prefix="cloudserve-mlflow-") as folder:
+        _, source = resolve(registry.download(model_uri, Path(folder)))
+        number = _number(source, deployment)
+        numbered = Path(folder, "numbered", str(number))
+        numbered.parent.mkdir()
+        numbered.symlink_to(source, target_is_directory=True)
+        yield Model(name, numbered), number
 
 
 def _number(saved_model: Path, deployment: Deployment) -> int:

@@ -23,16 +23,19 @@ if TYPE_CHECKING:
     from cloudserve.project import Target
     from cloudserve.release.provider import Provider
     from cloudserve.storage.contract import PartStore
+    from cloudserve.storage.model_registry import ModelRegistry
 
 GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
 MIGRATIONS = "cloudserve.migrations"
+REGISTRIES = "cloudserve.registries"
 INCOMPLETE = "it is not a whole Provider"
 OLD = "it was written for an older version of cloudserve"
 UPDATE = "update the package that brings it. For its authors: {}"
 READING = "`describe(model)` has become `read(model) -> Reading`, and plans are made from that"
 REPORTER = "`perform`, `batch` and the bucket's `ensure` take a `reporter` instead of `notify`"
 OpenUrl: TypeAlias = "Callable[[str, Mapping[str, str]], tuple[PartStore, str]]"
+OpenRegistry: TypeAlias = "Callable[[str, Mapping[str, str]], ModelRegistry]"
 Create: TypeAlias = "Callable[[Target, Mapping[str, str]], Provider]"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,6 +54,7 @@ OPTIONAL = frozenset(
         "httptools",
         "httpx",
         "ml_dtypes",
+        "mlflow",
         "PIL",
         "numpy",
         "orjson",
@@ -135,6 +139,23 @@ def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
         raise UserError(f"`{url}` is not a bucket URL", hint=f"give {schemes}")
     open_url = cast("OpenUrl", _load(known[scheme]))
     return open_url(url, environ)
+
+
+def model_registry(url: str, environ: Mapping[str, str]) -> ModelRegistry:
+    """Return the registry of a model's URL, such as `models:/NAME@ALIAS`.
+
+    Does not access the network. Raises UserError if no adapter provides the scheme,
+    MissingExtraError if its packages are not installed.
+    """
+    known = {point.name: point for point in entry_points(group=REGISTRIES)}
+    point = known.get(url.partition(":/")[0])
+    if point is None:
+        raise UserError(
+            f"`{url}` is not a model of a registry",
+            hint=f"give {' or '.join(f'{name}:/…' for name in sorted(known))}",
+        )
+    open_registry = cast("OpenRegistry", _load(point))
+    return open_registry(url, environ)
 
 
 def migration(target: Target) -> Migration:

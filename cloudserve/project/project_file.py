@@ -23,6 +23,9 @@ from cloudserve.project.canary_settings import CanarySettings, read_canary
 from cloudserve.project.gate_fields import read_gates
 from cloudserve.project.gate_settings import FIELD as GATES
 from cloudserve.project.gate_settings import GateSettings
+from cloudserve.project.mlflow_alias import FIELD as MLFLOW_ALIAS
+from cloudserve.project.mlflow_alias import read_alias
+from cloudserve.project.model_urls import check_url, is_registered, is_url
 from cloudserve.project.yamlfile import INIT_HINT, Document, KeyPath, load_document
 
 Item = TypeVar("Item")
@@ -38,7 +41,6 @@ MODEL_NAME_LIMIT = 40
 TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PROJECT_NAME_LIMIT = 40
-BUCKET_URL = re.compile(r"(s3|gs)://[^/]+/.+|file:///.+")
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
 """Variables of commands, which look like a field of a target named `emulator`."""
@@ -52,7 +54,15 @@ class Model:
     path: Path
     tags: tuple[str, ...] = ("serve",)
     url: str = ""
-    """The path in a bucket (`s3://…`, `gs://…`); `path` is not a directory then."""
+    """The path in a bucket (`s3://…`, `gs://…`) or of a registry (`models:/…`, `runs:/…`).
+
+    `path` is not a directory then.
+    """
+
+    @property
+    def is_registered(self) -> bool:
+        """Return whether the model is a version of a registry."""
+        return is_registered(self.url)
 
 
 Where = Callable[[str], str]
@@ -78,6 +88,10 @@ class Target:
     """The checks of a release before its first change."""
     canary: CanarySettings = field(default_factory=CanarySettings)
     """What `promote --canary` does unless its options say something else."""
+    mlflow_alias: str = ""
+    """The alias of MLflow's registry that follows the live version; "" if none does."""
+    rehearses_alias: bool = False
+    """Whether releases to the offline clouds set it too, because the command asked for it."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The location of each field in the project file."""
 
@@ -202,19 +216,10 @@ def _model(document: Document, name: str, value: Any) -> Model:
             where=document.where((*path, "tags")),
             hint="tags: [serve]",
         )
-    if "://" in location:
-        return Model(name, Path(location), tuple(tags), _url(document, (*path, "path"), location))
+    if is_url(location):
+        url = check_url(location, document.where((*path, "path")))
+        return Model(name, Path(url), tuple(tags), url)
     return Model(name, _location(document, (*path, "path"), location), tuple(tags))
-
-
-def _url(document: Document, path: KeyPath, url: str) -> str:
-    if not BUCKET_URL.fullmatch(url):
-        raise ProjectError(
-            f"`{url}` is neither a directory nor a folder of a bucket",
-            where=document.where(path),
-            hint="write s3://BUCKET/FOLDER or gs://BUCKET/FOLDER",
-        )
-    return url
 
 
 def _location(document: Document, path: KeyPath, text: str) -> Path:
@@ -367,7 +372,17 @@ def _with_environment(
                 fields[name][variable.removeprefix(prefix).lower()] = text
                 break
     targets = {
-        name: replace(target, fields={**target.fields, **fields[name], **overrides})
+        name: _with_alias(
+            replace(target, fields={**target.fields, **fields[name], **overrides}),
+            asked=MLFLOW_ALIAS in overrides,
+        )
         for name, target in project.targets.items()
     }
     return replace(project, targets=targets)
+
+
+def _with_alias(target: Target, *, asked: bool) -> Target:
+    """Take the alias out of the fields, which are the adapter's; `asked` by a flag."""
+    fields = dict(target.fields)
+    alias = read_alias(fields.pop(MLFLOW_ALIAS, None), target.where_of(MLFLOW_ALIAS))
+    return replace(target, fields=fields, mlflow_alias=alias, rehearses_alias=asked)

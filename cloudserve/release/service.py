@@ -43,6 +43,7 @@ from cloudserve.release.planning.approval import check_approved, check_destinati
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
+from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, actor
@@ -114,12 +115,14 @@ class Releases:
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
         self._gates = gates_of(self._target, self._provider, models, self._local, folder)
+        self._alias = RegistryAlias(self._target, self._provider.blobs, self._layout, self._environ)
         self._planner = ReleasePlanner(
             self._provider,
             self._layout,
             self._local,
             self._gates,
             lambda: self.destination,
+            self._alias,
         )
         self._unfinished = Unfinished(
             self._provider.blobs, self._layout, self._planner.unfinished, reporter
@@ -351,7 +354,8 @@ class Releases:
         """
         reading = reading or self._read()
         plan = make_plan(reading)
-        if not (plan.actions or is_recorded or self._unfinished.is_left(plan.operation, reading)):
+        is_needed = plan.actions or is_recorded or self._alias.is_due(plan)
+        if not (is_needed or self._unfinished.is_left(plan.operation, reading)):
             return Outcome(plan, reading.deployment)
         verdicts: tuple[Verdict, ...] = ()
         judge = Judge(self._gates, self._overrides, {})
@@ -372,7 +376,9 @@ class Releases:
                     verdicts = execute(plan, parts, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
-                return Outcome(plan, self.status(), verdicts)
+                deployment = self.status()
+                alias = self._alias.follow(plan, deployment, self._reporter)
+                return Outcome(plan, deployment, verdicts, alias)
         except (CloudserveError, KeyboardInterrupt) as error:
             if is_done:
                 error.add_note("Every step is done; only what the platform has now is not known.")
@@ -384,6 +390,7 @@ class Releases:
             self._reporter.line(f"warning: {warning}")
         for difference in plan.breaking:
             self._reporter.line(f"breaking: {difference}")
+        self._alias.check(plan)
         self._confirm(plan)
         for warning in judge.check_first(plan):
             if warning not in plan.warnings:

@@ -251,11 +251,24 @@ class Plan:
     """What a collection found: the revisions, why some of them stay, and unknown objects."""
     kept: str = ""
     """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""
+    alias: str = ""
+    """The alias of MLflow's registry that names the revision afterwards; "" if none is asked."""
 
     @property
     def makes_bucket(self) -> bool:
         """Return whether the plan creates the bucket, in which the lock and the ledger lie."""
         return any(action.kind == CREATE_BUCKET for action in self.actions)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of an alias after a release. An error does not undo the release."""
+
+    alias: str
+    version: str = ""
+    """The registry's version that has it, such as `models:/half/3`; "" if it was not set."""
+    error: str = ""
+    """Why it was not set, with what to do, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +279,8 @@ class Outcome:
     deployment: Deployment
     verdicts: tuple[Verdict, ...] = ()
     """The verdicts of the plan's gates."""
+    alias: Followed | None = None
+    """The alias of MLflow's registry, if the target asks for one to follow the live version."""
 
     @property
     def changed(self) -> bool:

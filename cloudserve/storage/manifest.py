@@ -34,6 +34,8 @@ class Origin(msgspec.Struct, frozen=True):
     """The git commit of the project, in hex."""
     dirty: bool | None = None
     """Whether the project's tracked files differed from that commit."""
+    registered: str = ""
+    """The version of a registry that the files are, such as `models:/half/3`."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True):
     tensorflow: str = ""
     commit: str = ""
     dirty: bool | None = None
+    registered: str = ""
     tool: str = f"cloudserve {__version__}"
     schema: int = 1
 

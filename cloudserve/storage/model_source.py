@@ -1,8 +1,9 @@
-"""The files of a project's model: a directory of this machine, or a copy of a bucket's.
+"""The files of a project's model: a directory, or a copy of those in a bucket or a registry.
 
 A model whose `path` is a URL is only read from its bucket: listed, and downloaded into a model
 cache (`CLOUDSERVE_MODEL_CACHE`), which verifies the digests of a published version and the
-checksums of all files.
+checksums of all files. A version of a registry (`models:/NAME@ALIAS`) is downloaded once by each
+source, because its files may be replaced under its name; equal files are kept once in the cache.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from cloudserve import registry
@@ -19,6 +21,7 @@ from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.download.model_cache import ModelCache, claim_cache
 from cloudserve.storage.events import SILENT, Reporter
+from cloudserve.storage.model_registry import ModelRegistry, RegisteredModel
 from cloudserve.storage.versions import RemoteVersion, find_versions_or_model
 
 
@@ -36,13 +39,16 @@ class ModelSource:
         self._reporter = reporter
         self._cache: ModelCache | None = None
         self._release: Callable[[], object] = _nothing
+        self._registered: dict[RegisteredModel, Path] = {}
 
     def resolve(self, number: int | None = None) -> tuple[int, Path]:
         """Return a version's number, the newest by default, and its SavedModel directory.
 
         Raises ModelError if there is no SavedModel, UserError for an unknown version or a URL that
-        no adapter opens, RemoteError if the bucket cannot be read.
+        no adapter opens, RemoteError if the bucket or the registry cannot be read.
         """
+        if self._model.is_registered:
+            return self._resolve_registered(number)
         if not self._model.url:
             return resolve(self._model.path, number)
         store, base = registry.bucket(self._model.url, self._environ)
@@ -55,6 +61,34 @@ class ModelSource:
             )
         chosen, version = self._choose(versions, base, number)
         return chosen, self._cached().get(store, base, version, reporter=self._reporter)
+
+    def registered(self, source: Path) -> str:
+        """Return the URL of the registry's version that a directory is a copy of, or ""."""
+        folders = self._registered.items()
+        return next((found.url for found, path in folders if source.is_relative_to(path)), "")
+
+    def version_now(self) -> RegisteredModel | None:
+        """Return the version that the model's URL names now; None if it is not of a registry."""
+        return self._registry.find(self._model.url) if self._model.is_registered else None
+
+    @property
+    def _registry(self) -> ModelRegistry:
+        return registry.model_registry(self._model.url, self._environ)
+
+    def _resolve_registered(self, number: int | None) -> tuple[int, Path]:
+        found = self._registry.find(self._model.url)
+        if found.number is not None and number not in {None, found.number}:
+            raise UserError(
+                f"the model is version {found.number}, not {number}",
+                where=self._model.url,
+                hint=f"name the version in its path: {found.url.rpartition('/')[0]}/{number}",
+            )
+        if found not in self._registered:
+            self._reporter.line(f"download {found.url}")
+            download = partial(self._registry.download, found.url)
+            self._registered[found] = self._cached().keep(download, str(found.number or "model"))
+        inner, path = resolve(self._registered[found], number)
+        return found.number or inner, path
 
     def _choose(
         self, versions: Mapping[int, RemoteVersion], base: str, number: int | None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import pytest
 from cloudserve.adapters.extras import extra
 
-from cloudserve.errors import MissingExtraError
+from cloudserve.errors import MissingExtraError, UserError
 from cloudserve.project import Target
+from cloudserve.registry import model_registry
 
 AWS = {
     "bucket": "s3://some-bucket",
@@ -41,6 +43,21 @@ def test_a_missing_package_names_its_extra(monkeypatch, module, fields, sdk, own
         adapter.create(Target("mine", "x", fields), {})
     assert error.value.message == "target mine needs packages that are not installed"
     assert error.value.hint == f"pip install 'cloudserve[{name}]'"
+
+
+def test_a_path_of_mlflow_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    for part in ("errors", "registry"):
+        monkeypatch.delitem(sys.modules, f"cloudserve.adapters.mlflow.{part}", raising=False)
+    with pytest.raises(MissingExtraError) as error:
+        model_registry("models:/half@champion", os.environ)
+    assert error.value.message == "models:/half@champion needs packages that are not installed"
+    assert error.value.hint == "pip install 'cloudserve[mlflow]'"
+
+
+def test_another_registry_than_that_of_the_process_is_refused():
+    with pytest.raises(UserError, match="`MLFLOW_TRACKING_URI` is not that of this process"):
+        model_registry("models:/half/1", {"MLFLOW_TRACKING_URI": "https://other"})
 
 
 def test_a_missing_module_of_our_own_is_no_missing_extra():

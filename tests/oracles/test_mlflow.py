@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,11 +20,14 @@ from cloudserve.local.offline import offline_clouds
 PROJECT = """\
 models:
   half: {path: nowhere}
+  follower: {path: "models:/half@candidate"}
+  run: {path: "runs:/{run}/export"}
 targets:
   aws:
     provider: sagemaker
     bucket: s3://mlflow-models
     role_arn: arn:aws:iam::000000000000:role/rehearsal
+    mlflow_alias: live
 """
 # Versions 1 and 2 answer x/2 + 2 and x/2 + 3; version 3 is a Keras file.
 LOG = """
@@ -40,11 +45,11 @@ for add in (2, 3):
 model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 mlflow.tensorflow.log_model(model, name="model", registered_model_name="half")
 mlflow.MlflowClient().set_registered_model_alias("half", "champion", 2)
+tf.saved_model.save(Half(4), "export")
+with mlflow.start_run() as run:
+    mlflow.log_artifacts("export", "export")
+print(run.info.run_id)
 """
-
-ALIAS = (
-    "import mlflow; print(mlflow.MlflowClient().get_model_version_by_alias('half', 'live').version)"
-)
 
 
 class Shell:
@@ -55,11 +60,11 @@ class Shell:
         self.commands = Path(os.environ["MLFLOW"]).resolve()
         self.environment = environment
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(self.commands / command[0]), *command[1:]],
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | variables,
             capture_output=True,
             text=True,
             check=False,
@@ -69,6 +74,19 @@ class Shell:
         done = self.run("mlflow", "deployments", verb, "-t", "cloudserve:/aws", *options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def cloudserve(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.run("cloudserve", *command, **variables)
+
+    def aliases(self) -> dict[str, int]:
+        """Return the aliases in MLflow's database: a process of MLflow takes long to start."""
+        with closing(sqlite3.connect(self.folder / "mlflow.db")) as database:
+            return dict(database.execute("SELECT alias, version FROM registered_model_aliases"))
+
+    def alias(self, name: str, version: int) -> None:
+        arguments = f"'half', '{name}', {version}"
+        code = f"import mlflow; mlflow.MlflowClient().set_registered_model_alias({arguments})"
+        assert self.run("python", "-c", code).returncode == 0
 
     def refusal(self, verb: str, *options: str) -> str:
         done = self.run("mlflow", "deployments", verb, "-t", "cloudserve:/aws", *options)
@@ -92,6 +110,8 @@ def shell(tmp_path_factory):
         shell = Shell(folder, environment)
         done = shell.run("python", "-c", LOG)
         assert done.returncode == 0, done.stderr
+        project = PROJECT.replace("{run}", done.stdout.split()[-1])
+        (folder / "cloudserve.yaml").write_text(project)
         yield shell
 
 
@@ -100,7 +120,7 @@ def answers(shell):
     return json.loads(out[out.index("{") :])["predictions"]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_registered_model_is_created_updated_and_deleted(shell):
     assert "half is created" in shell.deployments(
         "create", "--name", "half", "-m", "models:/half/1"
@@ -111,7 +131,7 @@ def test_a_registered_model_is_created_updated_and_deleted(shell):
     )
     shell.deployments("update", "--name", "half", "-m", "models:/half@champion", "-C", "alias=live")
     assert answers(shell) == [3.5, 5.5]
-    assert shell.run("python", "-c", ALIAS).stdout.split() == ["2"]
+    assert shell.aliases()["live"] == 2
     assert "half" in shell.deployments("list")
     described = shell.deployments("get", "--name", "half")
     assert "live: v2-" in described
@@ -120,13 +140,13 @@ def test_a_registered_model_is_created_updated_and_deleted(shell):
     assert "there is no deployment half" in shell.refusal("get", "--name", "half")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_deployment_is_rehearsed_by_run_local(shell):
     out = shell.deployments("run-local", "--name", "half", "-m", "models:/half/2")
     assert "was deployed on offline clouds" in out
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -147,8 +167,103 @@ def test_invalid_deployments_are_refused_in_a_sentence(shell, options, sentence)
     assert sentence in shell.refusal("create", "--name", "other", *options)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_help_names_the_target_and_the_config(shell):
     done = shell.run("mlflow", "deployments", "help", "-t", "cloudserve")
     assert "cloudserve:/TARGET" in done.stdout
     assert "percent=10" in done.stdout
+
+
+FOLLOWER = ("follower", "--target", "aws")
+ASKED = ("--set", "mlflow_alias=live", "-o", "json")
+
+
+@pytest.mark.timeout(1800)
+def test_a_path_of_the_registry_is_released_and_its_alias_follows_the_traffic(shell):
+    shell.alias("candidate", 1)
+    first = shell.cloudserve("deploy", *FOLLOWER, *ASKED)
+    assert first.returncode == 0, first.stderr
+    assert "download models:/half/1" in first.stderr
+    assert json.loads(first.stdout)["alias"] == {
+        "alias": "live",
+        "version": "models:/half/1",
+        "error": "",
+    }
+    assert shell.aliases()["live"] == 1
+
+    # The plan names version 2; the alias moves before it is applied.
+    shell.alias("candidate", 2)
+    planned = shell.cloudserve("plan", *FOLLOWER, "--out", "plan.json")
+    assert planned.returncode == 0, planned.stderr
+    shell.alias("candidate", 1)
+    moved = shell.cloudserve("apply", "plan.json")
+    assert moved.returncode == 5, moved.stderr
+    assert "the model's path names models:/half/1 now" in moved.stderr
+    shell.alias("candidate", 2)
+    applied = shell.cloudserve("apply", "plan.json")
+    assert applied.returncode == 0, applied.stderr
+    assert shell.aliases()["live"] == 1
+
+    # A rehearsal does not touch the registry, whatever the project file says.
+    rehearsed = shell.cloudserve("promote", *FOLLOWER)
+    assert rehearsed.returncode == 0, rehearsed.stderr
+    assert "a rehearsal leaves the alias `live`" in rehearsed.stderr
+    assert shell.aliases()["live"] == 1
+
+    # The command asks: the version has its traffic already, and the alias is set all the same.
+    asked = shell.cloudserve("promote", *FOLLOWER, *ASKED)
+    assert json.loads(asked.stdout)["alias"]["version"] == "models:/half/2"
+    assert shell.aliases()["live"] == 2
+    back = shell.cloudserve("rollback", *FOLLOWER, *ASKED)
+    assert json.loads(back.stdout)["alias"]["version"] == "models:/half/1"
+    assert shell.aliases()["live"] == 1
+
+
+@pytest.mark.timeout(1800)
+def test_a_registry_that_fails_does_not_undo_the_release(shell):
+    away = {
+        "MLFLOW_TRACKING_URI": "http://ada:secret@127.0.0.1:1",
+        "MLFLOW_REGISTRY_URI": "http://ada:secret@127.0.0.1:1",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    done = shell.cloudserve("promote", *FOLLOWER, "--version", "2", *ASKED, **away)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["changed"]
+    assert document["deployment"]["live"].startswith("v2-")
+    assert document["alias"]["version"] == ""
+    assert "the release is done, but the alias `live` was not set" in done.stderr
+    assert "cloudserve promote follower --target aws --version v2-" in done.stderr
+    assert "secret" not in done.stderr + done.stdout
+    assert shell.aliases()["live"] == 1
+    again = shell.cloudserve("promote", *FOLLOWER, "--version", "2", *ASKED)
+    assert not json.loads(again.stdout)["changed"]
+    assert shell.aliases()["live"] == 2
+
+
+@pytest.mark.timeout(1800)
+def test_the_files_of_a_run_are_read_and_released(shell):
+    inspected = shell.cloudserve("inspect", "run", "-o", "json")
+    assert inspected.returncode == 0, inspected.stderr
+    digest = json.loads(inspected.stdout)["digest"]
+    planned = shell.cloudserve("plan", "run", "--target", "aws", "--version", "7", "-o", "json")
+    assert json.loads(planned.stdout)["revision"] == f"v7-{digest[:12]}"
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("url", "code", "sentence"),
+    [
+        ("models:/half@nobody", 2, "MLflow has no such model"),
+        ("models:/none/1", 2, "MLflow has no such model"),
+        ("models:/half/3", 3, "there is no SavedModel in this model"),
+        ("runs:/0123456789abcdef0123456789abcdef/export", 2, "MLflow has no such model"),
+    ],
+)
+def test_what_the_registry_does_not_have_is_an_error(shell, tmp_path, url, code, sentence):
+    project = tmp_path / "cloudserve.yaml"
+    project.write_text(f"models: {{m: {{path: '{url}'}}}}\n")
+    done = shell.cloudserve("inspect", "m", "--project", str(project))
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert url in done.stderr

@@ -70,5 +70,16 @@ def test_pyproject_only_names_the_build_system():
 
 def test_the_extras_are_those_that_are_documented(config):
     extras = config["options.extras_require"]
-    documented = {"gcp", "aws", "client", "server", "tflite", "onnx", "demo", "test", "all"}
+    documented = {
+        "gcp",
+        "aws",
+        "client",
+        "mlflow",
+        "server",
+        "tflite",
+        "onnx",
+        "demo",
+        "test",
+        "all",
+    }
     assert set(extras) == documented

@@ -23,6 +23,8 @@ def check_approved(approved: Plan, present: Plan, newest: Iterable[Release]) -> 
     release applied this very plan and stopped, and each remaining action was approved. A plan
     without actions is always covered. `newest` are the releases, the newest first.
     """
+    if present.alias not in {"", approved.alias}:
+        raise outdated(approved, f"the target's `mlflow_alias` is `{present.alias}` now")
     if not present.actions or _is_same(approved, present):
         return
     last = next(iter(newest), None)

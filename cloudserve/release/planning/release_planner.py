@@ -15,6 +15,7 @@ from cloudserve.release.planning.approval import outdated
 from cloudserve.release.planning.restore import choose_for_rollback, plan_rollback
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
 from cloudserve.release.provider import Provider
+from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger
@@ -35,6 +36,7 @@ class ReleasePlanner:
     local: LocalModel
     gates: Gates
     destination: Callable[[], Destination]
+    alias: RegistryAlias
 
     def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
         """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
@@ -89,6 +91,7 @@ class ReleasePlanner:
         """
         revision = approved.revision
         if approved.operation is Operation.DEPLOY:
+            self.local.check_is_named(revision)
             has_upload = any(action.kind == UPLOAD for action in approved.actions)
             source = self.local.source_of(revision) if has_upload else None
             return self.deploy(reading, revision, source)
@@ -134,4 +137,4 @@ class ReleasePlanner:
         return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))
 
     def _addressed(self, plan: Plan) -> Plan:
-        return replace(plan, destination=self.destination())
+        return self.alias.add(replace(plan, destination=self.destination()))

@@ -63,6 +63,16 @@ class LocalModel:
             tags=self._model.tags,
         )
 
+    def check_is_named(self, revision: Revision) -> None:
+        """Raise ConflictError if the model's URL names another version than that of a revision."""
+        now = self._source.version_now()
+        if now is not None and now.number not in {None, revision.number}:
+            raise ConflictError(
+                f"the model's path names {now.url} now, and the plan was made for {revision.id}",
+                where=self._model.url,
+                hint="plan again, or give the alias back to the version",
+            )
+
     def source_of(self, revision: Revision) -> Path:
         """Return the directory of a revision; raises ConflictError when it has other files."""
         current, source, _ = self.read(revision.number)
@@ -86,7 +96,7 @@ class LocalModel:
         """Return the origin of a release of these files by `who`."""
         commit, dirty = git_state(self._folder)
         wrote = read_saved_model(source, self._model.tags).tensorflow_version
-        return Origin(who, wrote, commit, dirty)
+        return Origin(who, wrote, commit, dirty, self._source.registered(source))
 
     def tree(self, source: Path) -> Tree:
         """Read the files of a directory, with cached digests."""

@@ -1,7 +1,8 @@
 """A cache of downloaded versions, limited in bytes.
 
 FOLDER/FINGERPRINT/NUMBER/ is a version. The fingerprint changes with any of its objects, so a
-version that is replaced under its number gets another directory.
+version that is replaced under its number gets another directory. The fingerprint of a version that
+did not come from a bucket is the digest of its files.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError
 from cloudserve.files import try_lock
-from cloudserve.savedmodel import is_saved_model
+from cloudserve.savedmodel import is_saved_model, read_tree
 from cloudserve.savedmodel.checkpoint.variables import check_variables
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.partial_file import Incoming, local_path
@@ -25,6 +27,7 @@ from cloudserve.storage.download.tree import download_files, download_tree, stag
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
 
+_INCOMING = ".incoming-"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger(__name__)
 
@@ -62,6 +65,25 @@ class ModelCache:
                 download_tree(store, version.prefix, version.manifest, path, reporter=reporter)
             else:
                 _fetch_unannounced(store, base, version, path, reporter)
+        os.utime(path.parent)
+        return path
+
+    def keep(self, fetch: Callable[[Path], Path], name: str) -> Path:
+        """Return the directory NAME with the files that `fetch` writes into a new folder.
+
+        `fetch` returns their directory in that folder. Equal files are kept once.
+        """
+        for left in self.folder.glob(f"{_INCOMING}*"):  # by a killed process: this one has the lock
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=self.folder) as incoming:
+            source = fetch(Path(incoming))
+            digest = read_tree(source).digest
+            path = self.folder / digest / name
+            if not path.is_dir() or read_tree(path).digest != digest:
+                shutil.rmtree(path, ignore_errors=True)
+                self._make_room(_size(source), ())
+                path.parent.mkdir(exist_ok=True)
+                source.rename(path)
         os.utime(path.parent)
         return path
 

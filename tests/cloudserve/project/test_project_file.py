@@ -40,6 +40,34 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert project.target("gcp").provider == "ai-platform"
 
 
+@pytest.mark.parametrize("url", ["models:/half@champion", "models:/half/3", "runs:/1f/export"])
+def test_a_path_may_be_a_version_of_mlflow(tmp_path, url):
+    model = load_project(written(tmp_path, f"models: {{m: {{path: '{url}'}}}}\n")).models["m"]
+    assert (model.url, model.is_registered) == (url, True)
+
+
+def test_an_alias_of_mlflow_is_no_field_of_the_adapter(tmp_path):
+    path = written(tmp_path, GOOD + "    mlflow_alias: champion\n")
+    target = load_project(path, environ={}).targets["gcp-eu"]
+    assert (target.mlflow_alias, target.rehearses_alias) == ("champion", False)
+    assert "mlflow_alias" not in target.fields
+    asked = load_project(path, environ={}, overrides={"mlflow_alias": "other"}).targets["gcp-eu"]
+    assert (asked.mlflow_alias, asked.rehearses_alias) == ("other", True)
+
+
+@pytest.mark.parametrize("alias", ["latest", "v1", "a b", "[a]", "é", "x" * 256])
+def test_an_alias_that_mlflow_refuses_is_refused(tmp_path, alias):
+    path = written(tmp_path, f"{GOOD}    mlflow_alias: {alias}\n")
+    with pytest.raises(ProjectError, match="is not an alias of MLflow's registry") as caught:
+        load_project(path, environ={})
+    assert caught.value.where.endswith("targets.gcp-eu.mlflow_alias")
+    document = {
+        "models": {"m": {"path": "m"}},
+        "targets": {"t": {"provider": "x", "mlflow_alias": alias}},
+    }
+    assert not jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
+
+
 def test_a_target_knows_its_project_and_its_siblings(tmp_path):
     project = load_project(written(tmp_path, f"name: shop\n{GOOD}"), environ={})
     target = project.target("gcp")

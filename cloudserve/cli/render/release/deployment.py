@@ -43,11 +43,20 @@ def outcome_report(outcome: Outcome) -> Report:
         "everything": plan.everything,
         "kept": plan.kept,
         "changed": outcome.changed,
+        "alias": outcome.alias,
         "steps": [action.sentence for action in plan.actions],
         "gates": outcome.verdicts,
         "deployment": _document(deployment),
     }
-    return Report(document, (_table(deployment, _sentence(outcome)),))
+    return Report(document, (_table(deployment, _sentence(outcome) + _alias(outcome)),))
+
+
+def _alias(outcome: Outcome) -> str:
+    """Return a line about the alias that follows; its error is a warning of the release."""
+    if outcome.alias is None:
+        return ""
+    named = outcome.alias.version or "was not set, see the warning"
+    return f"\nMLflow's alias `{outcome.alias.alias}`: {named}"
 
 
 def _sentence(outcome: Outcome) -> str:

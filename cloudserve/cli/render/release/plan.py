@@ -32,6 +32,8 @@ def plan_report(plan: Plan, canary: CanaryRules | None = None) -> Report:
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     if plan.kept and plan.actions:
         title += f"; the files and the ledger stay in {plan.kept}"
+    if plan.alias:
+        title += f"\nthe alias `{plan.alias}` of MLflow's registry follows"
     tables = [Table(COLUMNS, rows, title, colours=[COLOURS[each] for each in signs])]
     if plan.gates:
         tables.append(Table(GATE_COLUMNS, _gates(plan)))
@@ -89,6 +91,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "removes": plan.removes,
         "everything": plan.everything,
         "kept": plan.kept,
+        "alias": plan.alias or None,
         "live": plan.previous,
         "state": plan.state,
         "destination": str(plan.destination),

@@ -89,7 +89,10 @@ def test_a_project_names_the_folder_of_a_bucket(tmp_path, base, environ, shared_
     assert diff("m", other, project=project, environ=environ).contract.breaking == ()
 
 
-@pytest.mark.parametrize("url", ["https://x/y", "s3://", "s3://bucket", "ftp://a/b"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://x/y", "s3://", "s3://bucket", "ftp://a/b", "models://h/1", "models:/", "runs:/1"],
+)
 def test_a_url_that_is_not_a_folder_of_a_bucket_is_refused(tmp_path, url):
     path = tmp_path / "cloudserve.yaml"
     path.write_text(MODELS.format(url=url))

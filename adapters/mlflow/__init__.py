@@ -1,0 +1,1 @@
+"""MLflow: registered models and the artifacts of runs as the files of a model; aliases."""
