@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloudserve.local.servers import LocalServer
     from cloudserve.migration import Migration
     from cloudserve.project import Target
-    from cloudserve.release.provider import Provider
+    from cloudserve.release.provider import CloudEndpoint, Provider
     from cloudserve.storage.contract import PartStore
     from cloudserve.storage.model_registry import ModelRegistry
 
@@ -29,12 +29,14 @@ GROUP = "cloudserve.adapters"
 STORAGE = "cloudserve.storage"
 MIGRATIONS = "cloudserve.migrations"
 REGISTRIES = "cloudserve.registries"
+ENDPOINTS = "cloudserve.endpoints"
 INCOMPLETE = "it is not a whole Provider"
 OLD = "it was written for an older version of cloudserve"
 UPDATE = "update the package that brings it. For its authors: {}"
 READING = "`describe(model)` has become `read(model) -> Reading`, and plans are made from that"
 REPORTER = "`perform`, `batch` and the bucket's `ensure` take a `reporter` instead of `notify`"
 OpenUrl: TypeAlias = "Callable[[str, Mapping[str, str]], tuple[PartStore, str]]"
+OpenEndpoint: TypeAlias = "Callable[[str, Mapping[str, str], Mapping[str, str]], CloudEndpoint]"
 OpenRegistry: TypeAlias = "Callable[[str, Mapping[str, str]], ModelRegistry]"
 Create: TypeAlias = "Callable[[Target, Mapping[str, str]], Provider]"
 P = ParamSpec("P")
@@ -156,6 +158,26 @@ def model_registry(url: str, environ: Mapping[str, str]) -> ModelRegistry:
         )
     open_registry = cast("OpenRegistry", _load(point))
     return open_registry(url, environ)
+
+
+def endpoint(
+    provider: str, address: str, parts: Mapping[str, str], environ: Mapping[str, str]
+) -> CloudEndpoint:
+    """Return an endpoint of a platform by its own name, without network access.
+
+    Raises UserError if no adapter asks endpoints of this provider, or for an address that it does
+    not ask; MissingExtraError if its packages are not installed.
+    """
+    known = {point.name: point for point in entry_points(group=ENDPOINTS)}
+    point = known.get(provider)
+    if point is None:
+        raise UserError(
+            f"no adapter asks endpoints of `{provider}` by their names",
+            where=address,
+            hint="name a target of the project: MODEL@TARGET",
+        )
+    open_endpoint = cast("OpenEndpoint", _load(point))
+    return open_endpoint(address, parts, environ)
 
 
 def migration(target: Target) -> Migration:

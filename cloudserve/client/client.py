@@ -24,6 +24,7 @@ from cloudserve.client.retry import Deadline, Retry
 from cloudserve.client.transports.access import Access
 from cloudserve.client.transports.address import check_version
 from cloudserve.client.transports.channel import Channel
+from cloudserve.client.transports.cloud import CloudChannel
 from cloudserve.client.transports.opening import Subject, address_of, open_channel, version_of
 from cloudserve.client.transports.platform import PlatformChannel, check_json
 from cloudserve.client.weights import Weights
@@ -60,11 +61,13 @@ class Client:
         """Bind to a model, without reaching the network; a `version` of a target is looked up.
 
         `subject` is `http(s)://HOST:PORT/v1/models/NAME`, `grpc(s)://HOST:PORT/NAME`, `unix:SOCKET`
-        with a `model`, the directory of a model, `MODEL[:VERSION]@TARGET` of the project file, or a
-        project with a `model` and a `target`. `version` pins a version's number or label, or a
-        deployed revision; otherwise the server or the target's traffic split decides. `timeout` is
-        the deadline of a prediction in seconds. `weights` divide the requests among versions,
-        `mirror` gets copies of them. Raises UserError for an unknown subject or version.
+        with a `model`, the directory of a model, `MODEL[:VERSION]@TARGET` of the project file, a
+        project with a `model` and a `target`, or an endpoint's own name: `arn:aws:sagemaker:…`,
+        `projects/P/locations/L/endpoints/E`, its URL, or `projects/P/models/M`. `version` pins a
+        version's number or label, or a deployed revision; otherwise the server or the target's
+        traffic split decides. `timeout` is the deadline of a prediction in seconds. `weights`
+        divide the requests among versions, `mirror` gets copies of them. Raises
+        UserError for an unknown subject or version.
         """
         address = address_of(subject, model, target)
         project = subject if isinstance(subject, Project) else project
@@ -84,15 +87,20 @@ class Client:
         return self._channel.wire.where
 
     @property
+    def has_destination(self) -> bool:
+        """Return whether this client asks a cloud: a target, or an endpoint by its own name."""
+        return isinstance(self._channel, PlatformChannel | CloudChannel)
+
+    @property
     def destination(self) -> Destination:
-        """Return where a target's requests go: the offline clouds, or a cloud account.
+        """Return where requests go: the offline clouds, or a cloud account.
 
         Raises ProjectError if it is an account and the target has placeholders of `init`, UserError
-        if this client does not ask a target.
+        if this client asks neither.
         """
-        if not isinstance(self._channel, PlatformChannel):
+        if not isinstance(self._channel, PlatformChannel | CloudChannel):  # has_destination
             raise UserError(
-                "only a target of a project has a destination",
+                "only a target of a project or an endpoint of a cloud has a destination",
                 where=self.where,
                 hint="`where` is the address",
             )

@@ -227,6 +227,26 @@ class AnsweringProvider(Protocol):
         ...
 
 
+class CloudEndpoint(Protocol):
+    """One endpoint by its own name: the entry points `cloudserve.endpoints`, by provider.
+
+    Made by a callable (address, its parts, environment), which reaches no network.
+    """
+
+    @property
+    def request_limit(self) -> int:
+        """Return the largest request in bytes; 0 without a limit."""
+        ...
+
+    def destination(self) -> Destination:
+        """Return the offline clouds, or the account of a cloud, that the calls reach."""
+        ...
+
+    def ask(self, body: bytes, version: str, seconds: float) -> PlatformAnswer:
+        """Send one JSON request, once. Raises what `AnsweringProvider.ask` raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TrafficCounts:
     """The users' requests to a revision in some minutes, as the platform's metrics have them."""

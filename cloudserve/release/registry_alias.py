@@ -15,7 +15,8 @@ from cloudserve.project import Target
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.uploaded import read_named
 from cloudserve.release.traffic import ALL
-from cloudserve.release.types import Deployment, Followed, Operation, Plan
+from cloudserve.release.types import Deployment, Followed, Operation, Outcome, Plan
+from cloudserve.release.verdict import Verdict
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 from cloudserve.storage.model_registry import ModelRegistry
@@ -65,17 +66,23 @@ class RegistryAlias:
         except CloudserveError:
             return True  # the outcome says why
 
-    def follow(self, plan: Plan, deployment: Deployment, reporter: Reporter) -> Followed | None:
-        """Set the alias, and return what became of it; None if the plan names none."""
+    def followed(
+        self,
+        plan: Plan,
+        deployment: Deployment,
+        verdicts: tuple[Verdict, ...],
+        reporter: Reporter,
+    ) -> Outcome:
+        """Set the alias if the plan names one, and return the outcome of the release with it."""
         if not plan.alias:
-            return None
+            return Outcome(plan, deployment, verdicts)
         followed = self._follow(plan, deployment)
         if followed.error:
             reporter.line(
                 f"warning: the release is done, but the alias `{plan.alias}` was not set: "
                 f"{followed.error}"
             )
-        return followed
+        return Outcome(plan, deployment, verdicts, followed)
 
     def _follow(self, plan: Plan, deployment: Deployment) -> Followed:
         try:

@@ -376,9 +376,7 @@ class Releases:
                     verdicts = execute(plan, parts, recorder, self._reporter, held.check)
                 is_done = True
                 # Before the lock is free: what a killed run did not report is known by its lock.
-                deployment = self.status()
-                alias = self._alias.follow(plan, deployment, self._reporter)
-                return Outcome(plan, deployment, verdicts, alias)
+                return self._alias.followed(plan, self.status(), verdicts, self._reporter)
         except (CloudserveError, KeyboardInterrupt) as error:
             if is_done:
                 error.add_note("Every step is done; only what the platform has now is not known.")

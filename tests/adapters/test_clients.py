@@ -77,26 +77,26 @@ def deployed(kind, clouds, models):
     return project, name
 
 
-@pytest.mark.parametrize(
-    ("signature", "inputs", "expected"),
-    [
-        ("serving_default", IMAGES, {"image_out": IMAGES}),
-        (
-            "pair",
-            [{"number": 1, "text": "ä"}, {"number": 2.5, "text": b"\xff"}],
-            {"number_out": np.float32([1, 2.5]), "text_out": ["ä".encode(), b"\xff"]},
-        ),
-        (
-            "float32",
-            [float("nan"), float("inf")],
-            {"x_out": np.float32([np.nan, np.inf])},
-        ),
-        ("int64", [-(2**63), 2**63 - 1], {"x_out": np.array([-(2**63), 2**63 - 1])}),
-        ("bool", [True, False], {"x_out": np.array([True, False])}),
-        ("string", [b"\x00", ""], {"x_out": [b"\x00", b""]}),
-    ],
-    ids=["image", "pair", "nan", "int64", "bool", "string"],
-)
+TABLE = [
+    ("serving_default", IMAGES, {"image_out": IMAGES}),
+    (
+        "pair",
+        [{"number": 1, "text": "ä"}, {"number": 2.5, "text": b"\xff"}],
+        {"number_out": np.float32([1, 2.5]), "text_out": ["ä".encode(), b"\xff"]},
+    ),
+    (
+        "float32",
+        [float("nan"), float("inf")],
+        {"x_out": np.float32([np.nan, np.inf])},
+    ),
+    ("int64", [-(2**63), 2**63 - 1], {"x_out": np.array([-(2**63), 2**63 - 1])}),
+    ("bool", [True, False], {"x_out": np.array([True, False])}),
+    ("string", [b"\x00", ""], {"x_out": [b"\x00", b""]}),
+]
+IDS = ["image", "pair", "nan", "int64", "bool", "string"]
+
+
+@pytest.mark.parametrize(("signature", "inputs", "expected"), TABLE, ids=IDS)
 def test_every_target_answers_alike(client, kind, signature, inputs, expected):
     answer = client.predict(inputs, signature=signature)
     assert answer.outputs.keys() == expected.keys()
@@ -106,6 +106,54 @@ def test_every_target_answers_alike(client, kind, signature, inputs, expected):
         np.testing.assert_array_equal(answer.outputs[name], wanted)
     # AI Platform's and asynchronous answers do not name what answered.
     assert kind in {"ai-platform", "async"} or answer.version.startswith("v1-")
+
+
+@pytest.fixture
+def names(kind, deployed, clouds):
+    """Give the own names of the endpoint, as the platform writes them."""
+    project, name = deployed
+    if kind == "sagemaker":
+        arn = call_example(project, name, kind, clouds).resource
+        url = f"https://runtime.sagemaker.us-east-1.amazonaws.com/endpoints/{name}/invocations"
+        return [arn, url]
+    if kind == "ai-platform":
+        url = f"https://ml.googleapis.com/v1/projects/clients/models/{name}:predict"
+        return [f"projects/clients/models/{name}", url]
+    if kind in {"vertex", "dedicated"}:
+        full = f"projects/clients/locations/us-central1/endpoints/{name}"
+        return [full, call_example(project, name, kind, clouds).resource]
+    pytest.skip("its endpoint is asked by its target")
+
+
+@pytest.mark.parametrize(("signature", "inputs", "expected"), TABLE, ids=IDS)
+def test_the_own_names_of_an_endpoint_answer_alike(
+    names, clouds, kind, signature, inputs, expected
+):
+    for name in names:
+        client = cloudserve.Client(name, environ=clouds)
+        assert client.destination.is_offline
+        answer = client.predict(inputs, signature=signature)
+        for output, values in zip(answer.outputs.values(), expected.values(), strict=True):
+            # Without a signature, the types are those of JSON: texts are str where they can be.
+            got = [one.encode() if isinstance(one, str) else one for one in output.tolist()]
+            wanted = values.tolist() if isinstance(values, np.ndarray) else values
+            np.testing.assert_array_equal(np.array(got), np.array(wanted))
+
+
+def test_the_own_name_has_the_limit_and_the_errors_of_its_platform(names, clouds, kind):
+    client = cloudserve.Client(names[0], environ=clouds)
+    inputs = np.arange(240_000, dtype=np.float64) + 1 / 3
+    answer = client.predict(inputs, signature="float64")
+    np.testing.assert_array_equal(answer.array, inputs)
+    assert (answer.requests > 1) == (kind in {"vertex", "ai-platform"})
+    with pytest.raises(RemoteError, match="predict: "):
+        client.predict([{"y": 1.0}], signature="float32")
+    other = cloudserve.Client(names[0].replace("echo", "nothing"), environ=clouds)
+    with pytest.raises(RemoteError):
+        other.predict([1.0], signature="float32")
+    if kind == "vertex":
+        with pytest.raises(UserError, match="does not let a request choose"):
+            client.predict([1.0], signature="float32", version="7")
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_a_path_of_the_registry_is_released_and_its_alias_follows_the_traffic(sh
 
     # The plan names version 2; the alias moves before it is applied.
     shell.alias("candidate", 2)
-    planned = shell.cloudserve("plan", *FOLLOWER, "--out", "plan.json")
+    planned = shell.cloudserve("plan", "deploy", *FOLLOWER, "--out", "plan.json")
     assert planned.returncode == 0, planned.stderr
     shell.alias("candidate", 1)
     moved = shell.cloudserve("apply", "plan.json")
@@ -246,7 +246,9 @@ def test_the_files_of_a_run_are_read_and_released(shell):
     inspected = shell.cloudserve("inspect", "run", "-o", "json")
     assert inspected.returncode == 0, inspected.stderr
     digest = json.loads(inspected.stdout)["digest"]
-    planned = shell.cloudserve("plan", "run", "--target", "aws", "--version", "7", "-o", "json")
+    planned = shell.cloudserve(
+        "plan", "deploy", "run", "--target", "aws", "--version", "7", "-o", "json"
+    )
     assert json.loads(planned.stdout)["revision"] == f"v7-{digest[:12]}"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from cloudserve.release.destination import Destination
+
 from ..credentials import Access
 from ..googleapi import READ_SECONDS, RETRIES, GoogleApi, Record
 
@@ -19,6 +21,10 @@ class MlClient(GoogleApi):
         super().__init__("ml", "v1", endpoint, access, retries=retries)
         self.project = project
         self._parent = f"projects/{project}"
+
+    def reached(self) -> Destination:
+        """Return the project that predictions reach, or the offline clouds."""
+        return self.destination(self._endpoint, self.project, "")
 
     def url(self, model: str, version: str | None = None) -> str:
         """Return the URL of a model or a version."""

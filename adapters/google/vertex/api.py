@@ -8,12 +8,16 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
+
 from cloudserve.errors import RemoteError
+from cloudserve.release.destination import Destination
 from cloudserve.release.provider import SplitAnswer
 
 from ..console import endpoint_log
 from ..credentials import Access
-from ..googleapi import PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
+from ..errors import translated
+from ..googleapi import CONNECT_SECONDS, PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
 from .container_logs import ContainerLogs
 from .deployed_model_metrics import DeployedModelMetrics
 
@@ -48,6 +52,11 @@ class VertexApi(GoogleApi):
         self.logs = ContainerLogs(urls.get("logging", ""), endpoint, project, region, access)
         self.project = project
         self._parent = f"projects/{project}/locations/{region}"
+
+    def reached(self) -> Destination:
+        """Return the project that predictions reach, or the offline clouds."""
+        region = self._parent.rpartition("/")[2]
+        return self.destination(self._endpoint, self.project, region)
 
     def model_name(self, model: str, version: str | None = None) -> str:
         """Return the full name of a model, or of a version by its number or an alias."""
@@ -210,6 +219,19 @@ class VertexApi(GoogleApi):
             return SplitAnswer(answered_by, body=self._answered(response, url))
         except RemoteError as error:
             return SplitAnswer(answered_by, error.message)
+
+    def ask_private(self, url: str, body: bytes, seconds: float) -> bytes:
+        """Return the answer of an endpoint inside this network: plain HTTP, without a token."""
+        headers = {"Content-Type": "application/json"}
+        with translated("predict", url):
+            response = requests.post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+            )
+        return self._answered(response, url)
 
     def prediction(self, endpoint: str, dns: str) -> tuple[str, Mapping[str, str]]:
         """Return the URL of predictions, and the headers that name the endpoint's own host."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cloudserve.client.transports.cloud_address import CloudAddress, parse_cloud
 from cloudserve.errors import UserError
 
 FORMS = (
     "give http://HOST:PORT/v1/models/NAME, grpc://HOST:PORT/NAME, unix:SOCKET with a model, "
-    "the directory of a model, or MODEL@TARGET of the project"
+    "the ARN or the resource name of an endpoint, the directory of a model, or MODEL@TARGET of the "
+    "project"
 )
 _MODEL_PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/(?:versions|labels)/(?P<version>[^/:]+))?(?::predict)?/?"
@@ -20,7 +22,6 @@ _MODEL_PATH = re.compile(
 _PORTS = {"http": 80, "https": 443, "grpc": 8500, "grpcs": 443}
 _DIGITS = 18
 """Of version numbers, which are whole numbers of 64 bits."""
-_COMPONENT = "inference-component"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class TargetAddress:
     version: str = ""
 
 
-Address = ServerAddress | TargetAddress | Path
+Address = ServerAddress | TargetAddress | CloudAddress | Path
 
 
 def check_version(version: str) -> str:
@@ -76,27 +77,14 @@ def parse_address(text: str | Path, model: str = "") -> Address:
     """
     if isinstance(text, Path) or os.path.exists(text):  # noqa: PTH110 - false for any text
         return Path(text)
-    if text.startswith("arn:"):
-        raise _not_yet(text)
+    cloud = parse_cloud(text, model)
+    if cloud is not None:
+        return cloud
     if text.startswith("unix:"):
         return _socket(text, model)
     if "://" in text:
         return _url(text, model)
     return _target(text, model)
-
-
-def _not_yet(arn: str) -> UserError:
-    if _COMPONENT in arn:
-        return UserError(
-            "inference components of SageMaker are not supported",
-            where=arn,
-            hint="deploy the model to a target of its own, with variants",
-        )
-    return UserError(
-        "an ARN does not say which credentials to use",
-        where=arn,
-        hint="name the endpoint's model and target: MODEL@TARGET",
-    )
 
 
 def _socket(text: str, model: str) -> ServerAddress:

@@ -9,6 +9,8 @@ from pathlib import Path
 from cloudserve.client.transports.access import Access
 from cloudserve.client.transports.address import Address, TargetAddress, parse_address
 from cloudserve.client.transports.channel import AsyncChannel, Channel
+from cloudserve.client.transports.cloud import CloudChannel
+from cloudserve.client.transports.cloud_address import CloudAddress
 from cloudserve.client.transports.grpc_channels import AsyncGrpcChannel, GrpcChannel
 from cloudserve.client.transports.http_channels import AsyncHttpChannel, HttpChannel
 from cloudserve.client.transports.in_process import LocalChannel
@@ -55,6 +57,8 @@ def open_channel(
         return LocalChannel(address)
     if isinstance(address, TargetAddress):
         return _platform(address, project, environ)
+    if isinstance(address, CloudAddress):
+        return CloudChannel(address, os.environ if environ is None else environ)
     kind = GrpcChannel if address.is_grpc else HttpChannel
     return kind(address, access)
 
@@ -67,6 +71,9 @@ def open_async_channel(
         return ThreadedChannel(LocalChannel(address))
     if isinstance(address, TargetAddress):
         return ThreadedChannel(_platform(address, project, environ))
+    if isinstance(address, CloudAddress):
+        variables = os.environ if environ is None else environ
+        return ThreadedChannel(CloudChannel(address, variables))
     kind = AsyncGrpcChannel if address.is_grpc else AsyncHttpChannel
     return kind(address, access)
 

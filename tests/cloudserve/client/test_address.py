@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cloudserve import Client
 from cloudserve.client.transports.address import ServerAddress, TargetAddress, parse_address
+from cloudserve.client.transports.cloud_address import CloudAddress
 from cloudserve.errors import UserError
 
 
@@ -59,7 +60,9 @@ def test_an_address_is_read(text, model, address):
             "arn:aws:sagemaker:eu-west-1:0:inference-component/m",
             "inference components of SageMaker are not supported",
         ),
-        ("arn:aws:sagemaker:eu-west-1:0:endpoint/m", "an ARN does not say which credentials"),
+        ("arn:aws:sagemaker:eu-west-1:0:endpoint/m", "does not name an endpoint that answers"),
+        ("arn:aws:s3:::bucket", "does not name an endpoint that answers"),
+        ("projects/p/locations/l/models/m", "does not name an endpoint that answers"),
     ],
 )
 def test_another_text_is_refused(text, message):
@@ -74,6 +77,75 @@ def test_any_text_is_an_address_or_refused(text):
         parse_address(text, "m")
     except UserError as error:
         assert error.hint
+
+
+ENDPOINT = {"project": "p", "region": "europe-west4", "endpoint": "17"}
+NAME = "projects/p/locations/europe-west4/endpoints/17"
+
+
+@pytest.mark.parametrize(
+    ("text", "provider", "parts"),
+    [
+        (
+            "arn:aws-cn:sagemaker:cn-north-1:123456789012:endpoint/m-1",
+            "sagemaker",
+            {"region": "cn-north-1", "account": "123456789012", "endpoint": "m-1"},
+        ),
+        (
+            "https://runtime.sagemaker.eu-west-1.amazonaws.com/endpoints/m/invocations",
+            "sagemaker",
+            {"region": "eu-west-1", "endpoint": "m"},
+        ),
+        (NAME, "vertex", ENDPOINT),
+        (
+            f"https://europe-west4-aiplatform.googleapis.com/v1/{NAME}:predict",
+            "vertex",
+            {**ENDPOINT, "base": "https://europe-west4-aiplatform.googleapis.com"},
+        ),
+        (
+            "17.europe-west4-123.prediction.vertexai.goog",
+            "vertex",
+            {
+                "endpoint": "17",
+                "region": "europe-west4",
+                "project": "123",
+                "dns": "17.europe-west4-123.prediction.vertexai.goog",
+            },
+        ),
+        (
+            "http://17.aiplatform.googleapis.com/v1/models/9:predict",
+            "vertex",
+            {
+                "endpoint": "17",
+                "private": "http://17.aiplatform.googleapis.com/v1/models/9:predict",
+            },
+        ),
+        (
+            "projects/p/models/m/versions/v1",
+            "ai-platform",
+            {"project": "p", "model": "m", "version": "v1"},
+        ),
+    ],
+)
+def test_the_own_name_of_an_endpoint_is_read(text, provider, parts):
+    address = parse_address(text)
+    assert address == CloudAddress(provider, text, parts, "", parts.get("version", ""))
+
+
+def test_only_an_endpoint_of_sagemaker_has_several_models():
+    arn = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/many"
+    assert parse_address(arn, "m.tar.gz").model == "m.tar.gz"
+    with pytest.raises(UserError, match="the address names its model, and `m` is another"):
+        parse_address(NAME, "m")
+
+
+def test_a_token_is_not_sent_to_a_foreign_host():
+    with pytest.raises(UserError, match=r"`evil\.example` is not a host of Google's"):
+        Client(f"https://evil.example/v1/{NAME}:predict", environ={})
+    with pytest.raises(UserError, match="is not a host of Google's"):
+        Client(f"http://europe-west4-aiplatform.googleapis.com/v1/{NAME}:predict", environ={})
+    with pytest.raises(UserError, match="is not a host of Google's"):
+        Client("https://evil.example/v1/projects/p/models/m:predict", environ={})
 
 
 def test_a_target_belongs_to_a_project():

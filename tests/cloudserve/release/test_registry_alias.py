@@ -13,7 +13,7 @@ from cloudserve.errors import ConflictError, MissingExtraError, RemoteError, Use
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.service import Releases
-from cloudserve.release.state.ledger import Event
+from cloudserve.release.state.entries import Event
 from cloudserve.storage.events import Reporter, ignore
 from cloudserve.storage.model_registry import RegisteredModel
 from cloudserve.storage.model_source import ModelSource

@@ -132,8 +132,9 @@ def command(  # noqa: PLR0913 - keywords, one per option
     """Send a request to a deployed model, a server, or a model directory.
 
     MODEL is a model of the project, which is asked on the target, a URL
-    (http://HOST:PORT/v1/models/NAME, grpc://HOST:PORT/NAME), or without --target a directory with
-    a "/" in its path, whose model runs in this process.
+    (http://HOST:PORT/v1/models/NAME, grpc://HOST:PORT/NAME), an endpoint's own name
+    (arn:aws:sagemaker:…, projects/P/locations/L/endpoints/E), or without --target a directory
+    with a "/" in its path, whose model runs in this process.
 
     A JSON request is sent unchanged, and the response is printed unchanged. Images, texts,
     examples and arrays are checked against the signature first. `--output table` prints one line
@@ -149,6 +150,8 @@ def command(  # noqa: PLR0913 - keywords, one per option
     access = Access(token=read_token(auth_token_file), ca_file=ca_file)
     if _is_address(model, target):
         client = Client(model, version=version, access=access, timeout=timeout)
+        if client.has_destination:
+            announce(client.destination)
     else:
         (subject,) = subjects_of(model, target, project_file, settings)
         project = load(project_file, settings)
@@ -162,7 +165,7 @@ def command(  # noqa: PLR0913 - keywords, one per option
 
 
 def _is_address(model: str, target: str | None) -> bool:
-    is_url = "://" in model or model.startswith("unix:")
+    is_url = "://" in model or model.startswith(("unix:", "arn:"))
     return is_url or (target is None and "/" in model)
 
 
