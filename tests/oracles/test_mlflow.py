@@ -262,7 +262,7 @@ def test_the_files_of_a_run_are_read_and_released(shell):
         ("runs:/0123456789abcdef0123456789abcdef/export", 2, "MLflow has no such model"),
     ],
 )
-def test_what_the_registry_does_not_have_is_an_error(shell, tmp_path, url, code, sentence):
+def test_a_model_that_the_registry_does_not_have_is_an_error(shell, tmp_path, url, code, sentence):
     project = tmp_path / "cloudserve.yaml"
     project.write_text(f"models: {{m: {{path: '{url}'}}}}\n")
     done = shell.cloudserve("inspect", "m", "--project", str(project))
