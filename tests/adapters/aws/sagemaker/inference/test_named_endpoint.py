@@ -27,6 +27,7 @@ class Api:
         self.account = account
         self.error = error
         self.sent = []
+        self.runtime = self
 
     def destination(self, region):
         return Destination("aws", account=self.account, region=region)
