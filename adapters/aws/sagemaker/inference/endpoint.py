@@ -62,7 +62,9 @@ class SageMakerEndpoint:
         if self._parts.get("target_model"):
             target["TargetModel"] = self._parts["target_model"]
         try:
-            answer, invoked = self._api.runtime.invoke_once(self._parts["endpoint"], target, body, seconds)
+            answer, invoked = self._api.runtime.invoke_once(
+                self._parts["endpoint"], target, body, seconds
+            )
         except RemoteError as error:
             if _COMPONENTS in error.message.lower():
                 raise UserError(
