@@ -22,6 +22,7 @@ from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
 from .cloudwatch_alarms import Alarms
+from .ecr import Registry
 from .logs.operations import Logs
 from .logs.store import LogStore
 from .logs.streams import ContainerLogs
@@ -29,6 +30,7 @@ from .permissions.access import DENIED, Access
 from .permissions.needs import (
     Needs,
     of_cloudwatch,
+    of_ecr,
     of_logs,
     of_runtime,
     of_sagemaker,
@@ -56,6 +58,7 @@ from .sagemaker.endpoints.endpoints import Endpoints
 from .sagemaker.endpoints.rollout import Rollout
 from .sagemaker.endpoints.scalable_targets import ScalableTargets
 from .sagemaker.endpoints.table import EndpointTable
+from .sagemaker.image_manifests import ImageManifests
 from .sagemaker.records import Records
 from .sagemaker.s3_files import S3Files
 from .sagemaker.transform.jobs import TransformJobs
@@ -141,9 +144,13 @@ class OfflineAws:
     def routes(self) -> tuple[Route, ...]:
         """Return the services' routes, in the order to try them."""
         parts = self._parts
+        images = ImageManifests(parts.resources)
+        registry = Registry(parts.resources, images, self._records.now)
+        ecr = registry.app(self._authorize(of_ecr))
         control = sagemaker(
             self._records,
             parts.store,
+            images,
             self._endpoints,
             self._transforms,
             self._authorize(of_sagemaker),
@@ -158,6 +165,7 @@ class OfflineAws:
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
             self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
             self._route(log_groups.takes, log_groups, "logs", refuse_through(log_groups)),
+            self._route(ecr.takes, ecr, "ecr", refuse_through(ecr)),
             self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),

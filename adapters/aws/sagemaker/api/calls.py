@@ -19,6 +19,7 @@ from ...errors import code_of, message_of, status_of, translated
 from ...session import Access, aws_destination
 from ..records import Endpoint
 from .container_logs import Logs
+from .image_manifests import ImageManifests
 from .objects import Objects
 from .runtime import Runtime
 from .scaling import ScalingApi
@@ -40,6 +41,7 @@ class SageMaker:
         self.logs = Logs(access)
         self.objects = Objects(access)
         self.scaling = ScalingApi(access)
+        self.images = ImageManifests(access)
         self.runtime = Runtime(access)
 
     @property

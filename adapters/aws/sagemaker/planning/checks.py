@@ -19,6 +19,7 @@ from ..fields.options import Options
 from ..images import GPU, LOCAL_STORAGE, device_of, tensorflow_of
 from ..model_files.inference_script import check_code, check_needs_no_network
 
+_OCI = "application/vnd.oci."
 MB = 2**20
 LARGEST_BODY = 6_291_456
 LARGEST_SERVERLESS_BODY = 4 * MB
@@ -34,6 +35,7 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     _check_memory(artifact, aws)
     _check_region(aws)
     _check_alarms(aws)
+    _check_manifest(aws)
     old = _check_model(artifact, aws.image, aws.options)
     code = _check_code(artifact, aws)
     return (*old, *code, *_idle_gpu(aws.options, aws.image), *_unused_key(aws.options))
@@ -101,6 +103,23 @@ def _check_alarms(aws: AwsContext) -> None:
             f"there is no CloudWatch alarm {', '.join(missing)} in {aws.options.region}",
             where=aws.where_of("alarms"),
             hint="create it, or correct `alarms`",
+        )
+
+
+def _check_manifest(aws: AwsContext) -> None:
+    """Refuse an image that CreateModel refuses: "Unsupported manifest media type …".
+
+    Source: aws/amazon-sagemaker-feedback#180, mlflow#13834.
+    """
+    if tensorflow_of(aws.image):
+        return
+    kind = aws.api.images.media_type(aws.image, aws.options.region)
+    if kind.startswith(_OCI):
+        raise UserError(
+            f"SageMaker takes no image with an OCI manifest, and {aws.image} has one ({kind})",
+            where=aws.where_of("image"),
+            hint="push it with Docker's manifest: `docker buildx build --provenance=false --output "
+            "type=image,oci-mediatypes=false,push=true …`, or `cloudserve image build --push`",
         )
 
 

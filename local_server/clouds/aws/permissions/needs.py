@@ -105,3 +105,10 @@ def of_logs(operation: str, region: str, body: Document) -> Iterator[Need]:
     group, stream = body.get("logGroupName", ""), body.get("logStreamName", "")
     resource = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
     yield Need(f"logs:{operation}", resource, {REQUESTED_REGION: region})
+
+
+def of_ecr(operation: str, region: str, body: Document) -> Iterator[Need]:
+    """Yield the needs of an operation on a repository and its images."""
+    account, name = body.get("registryId", ACCOUNT), body["repositoryName"]
+    resource = f"arn:aws:ecr:{region}:{account}:repository/{name}"
+    yield Need(f"ecr:{operation}", resource, {REQUESTED_REGION: region})

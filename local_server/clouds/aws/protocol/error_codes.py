@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
-SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "sts", "cloudwatch")
+SERVICES = ("sagemaker", "sagemaker-runtime", "s3", "sts", "cloudwatch", "ecr")
 _COMMON: Mapping[str, int] = MappingProxyType(
     {
         "AccessDeniedException": 403,

@@ -7,6 +7,7 @@ from ...resources import Document
 from ..protocol.json_app import Authorize, Handler, JsonApp
 from .endpoints.configs import EndpointConfigs
 from .endpoints.endpoints import Endpoints
+from .image_manifests import ImageManifests
 from .model_packages import ModelPackages
 from .models import Models
 from .records import Records
@@ -18,13 +19,14 @@ TARGET = "SageMaker."
 def sagemaker(
     records: Records,
     store: ObjectStore,
+    images: ImageManifests,
     endpoints: Endpoints,
     transforms: TransformJobs,
     authorize: Authorize | None = None,
 ) -> JsonApp:
     """Return the control plane's HTTP application."""
     packages = ModelPackages(records)
-    models, configs = Models(records, store, packages), EndpointConfigs(records)
+    models, configs = Models(records, store, packages, images), EndpointConfigs(records)
     return JsonApp(
         "sagemaker",
         TARGET,

@@ -13,6 +13,7 @@ from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..protocol.errors import AwsError, invalid
+from .image_manifests import ImageManifests
 from .images import check_image, running_image
 from .model_packages import ModelPackages
 from .records import MODEL, Records
@@ -29,8 +30,15 @@ _KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
 class Models:
     """CreateModel, DescribeModel, ListModels, DeleteModel."""
 
-    def __init__(self, records: Records, store: ObjectStore, packages: ModelPackages) -> None:
+    def __init__(
+        self,
+        records: Records,
+        store: ObjectStore,
+        packages: ModelPackages,
+        images: ImageManifests,
+    ) -> None:
         self._records = records
+        self._images = images
         self._store = store
         self._packages = packages
 
@@ -52,6 +60,7 @@ class Models:
             if container["Image"] in self._records.rehearsed:
                 raise invalid("A command with MultiModel is not available offline.")
         check_image(container, body, region)
+        self._images.check(container["Image"])
         source = source_of(container)
         self._check_region(region, source, body)
         # The prefix of a multi-model container may be filled later.

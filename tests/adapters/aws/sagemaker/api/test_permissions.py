@@ -19,6 +19,7 @@ SERVICES = {
     "application-autoscaling": "application-autoscaling",
     "sts": "sts",
     "cloudwatch": "cloudwatch",
+    "ecr": "ecr",
 }
 IMPLIED = {
     "sagemaker:AddTags",
