@@ -45,7 +45,12 @@ if TYPE_CHECKING:
         example,
     )
     from cloudserve.errors import CloudserveError
-    from cloudserve.local.model_export import ExportReport, ImageInput
+    from cloudserve.local.model_export import (
+        ExamplesInput,
+        ExportReport,
+        ImageInput,
+        TensorNames,
+    )
     from cloudserve.local.offline import OfflineClouds, offline_clouds
     from cloudserve.logs.contract import LogLine
     from cloudserve.predict.batch import BatchResult, run_batch
@@ -88,6 +93,7 @@ _NAMES = {
     "Drift": "cloudserve.release.drift:Drift",
     "DriftReport": "cloudserve.release.drift:DriftReport",
     "Difference": "cloudserve.savedmodel:Difference",
+    "ExamplesInput": "cloudserve.local.model_export:ExamplesInput",
     "ExportReport": "cloudserve.local.model_export:ExportReport",
     "GateStep": "cloudserve.release.types:GateStep",
     "ImageInput": "cloudserve.local.model_export:ImageInput",
@@ -105,6 +111,7 @@ _NAMES = {
     "Revision": "cloudserve.release.types:Revision",
     "SavedModel": "cloudserve.savedmodel:SavedModel",
     "Target": "cloudserve.project:Target",
+    "TensorNames": "cloudserve.local.model_export:TensorNames",
     "Verdict": "cloudserve.release.verdict:Verdict",
     "Weights": "cloudserve.client:Weights",
     "apply": "cloudserve.api:apply",
@@ -150,6 +157,7 @@ __all__ = [
     "Difference",
     "Drift",
     "DriftReport",
+    "ExamplesInput",
     "ExportReport",
     "GateStep",
     "ImageInput",
@@ -167,6 +175,7 @@ __all__ = [
     "Revision",
     "SavedModel",
     "Target",
+    "TensorNames",
     "Verdict",
     "Weights",
     "__version__",

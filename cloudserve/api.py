@@ -16,7 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from cloudserve.local.model_export import ExportReport, ExportRequest, ImageInput
+from cloudserve.local.model_export import (
+    ExamplesInput,
+    ExportReport,
+    ExportRequest,
+    ImageInput,
+    TensorNames,
+)
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.logs.reading import open_logs
 from cloudserve.project import Project
@@ -314,16 +320,26 @@ def history(
     return Releases(project, model, target, environ=environ).history(limit)
 
 
-def export(
-    source: object, base: Path | str, *, version: int | None = None, image: ImageInput | None = None
+def export(  # noqa: PLR0913 - keywords, each with its default
+    source: object,
+    base: Path | str,
+    *,
+    version: int | None = None,
+    image: ImageInput | None = None,
+    examples: ExamplesInput | None = None,
+    tensors: Mapping[str, TensorNames] | None = None,
+    names: Mapping[str, str] | None = None,
+    tags: tuple[str, ...] = ("serve",),
 ) -> ExportReport:
-    """Write a Keras model or a `tf.Module` as a version below a base path, such as models/NAME.
+    """Write a Keras model, a `tf.Module` or the model of a file as a version of a base path.
 
-    `source` is the model, a `.keras` or `.h5` file, or `MODULE:FUNCTION`. The version is loaded as
-    TensorFlow Serving does and compared with the model before it appears. `version` is by default
-    the next number; `image` adds a signature that decodes images. Raises UserError if the version
-    exists, ModelError for a model that cannot be exported.
+    `source` is the model, or the path of a `.keras` or `.h5` file, a checkpoint, a frozen graph or
+    a SavedModel with `tags`, or `MODULE:FUNCTION`. The version is loaded as TensorFlow Serving does
+    and compared with the model before it appears. `version` is by default the next number; `image`
+    and `examples` add signatures that decode, `tensors` those of a graph, `names` copies of others.
+    Raises UserError if the version exists, ModelError for a model that cannot be exported.
     """
     from cloudserve.registry import local_server
 
-    return local_server().export(source, Path(base), ExportRequest(version, image))
+    request = ExportRequest(version, image, examples, tensors or {}, names or {}, tags)
+    return local_server().export(source, Path(base), request)

@@ -167,8 +167,8 @@ def export(source: object, base: Path, request: ExportRequest) -> ExportReport:
     """Export a model, or that of a file or a function, as a version."""
     from .export.export import export_model, export_source
 
-    if isinstance(source, str):
-        return export_source(source, base, request)
+    if isinstance(source, str | Path):
+        return export_source(str(source), base, request)
     return export_model(source, base, request)
 
 

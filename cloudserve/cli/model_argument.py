@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,3 +65,14 @@ def resolve_numbered(model: Model, version: int | None) -> tuple[int, Path]:
 def split_tags(tags: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tags of `--tags`, or those of the project."""
     return default if tags is None else tuple(tag.strip() for tag in tags.split(","))
+
+
+def pairs(texts: Iterable[str], flag: str) -> dict[str, str]:
+    """Return the texts NEW=OLD of a flag that can be repeated; raises UserError."""
+    found: dict[str, str] = {}
+    for text in texts:
+        new, equals, old = text.partition("=")
+        if not equals or not new or not old or new in found:
+            raise UserError(f"`{text}` is not NEW=OLD", hint=f"write {flag} serving_default=run")
+        found[new] = old
+    return found

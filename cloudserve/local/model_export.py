@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+RESIZES = ("stretch", "pad", "crop")
+"""How an image takes the model's size: with another ratio of its sides, borders, or cut sides."""
+METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
+"""The methods of `tf.image.resize` to export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +21,34 @@ class ImageInput:
     height: int = 0
     """The height that images are resized to; 0 for that of the model's input."""
     width: int = 0
+    offset: float = 0.0
+    """What is subtracted then: 127.5 and 1 give values from -1 to 1."""
+    resize: str = "stretch"
+    method: str = "bilinear"
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesInput:
+    """Signatures that take serialized `tf.Example`s with a feature for each input of the model."""
+
+    features: Path | None = None
+    """A JSON file of the features; None for those that the model's inputs make."""
+    predict: bool = True
+    """Whether there is a signature `examples` with the model's outputs."""
+    scores: str = ""
+    """The output of the signature `classification`, the scores of the classes; "" for none."""
+    classes: Path | None = None
+    """The names of the classes in the order of their scores, one in a line."""
+    values: str = ""
+    """The output of the signature `regression`; "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorNames:
+    """The tensors of a signature by alias: `{"x": "import/x:0"}`."""
+
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +59,14 @@ class ExportRequest:
     """The version's number; None for the one after the highest."""
     image: ImageInput | None = None
     """The signature `image_bytes` to add, if any."""
+    examples: ExamplesInput | None = None
+    """The signatures of Examples to add, if any."""
+    tensors: Mapping[str, TensorNames] = field(default_factory=dict)
+    """Signatures of a graph by name: of a checkpoint, a frozen graph or a SavedModel."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Signatures to add, by name: the function or signature that each is a copy of."""
+    tags: tuple[str, ...] = ("serve",)
+    """The tags of a SavedModel that is the source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from cloudserve.errors import ModelError
 
 UNREADABLE = "check its permissions, and the disk"
+_LARGEST_PROTOBUF = 2**31 - 1
+"""The most bytes of a message that protobuf parses (its sizes are `int`s)."""
 
 
 def is_file(path: Path) -> bool:
@@ -37,6 +39,17 @@ def read_file(root: Path, name: str) -> bytes:
     except OSError as error:
         message = f"{name} cannot be read: {error.strerror}"
         raise ModelError(message, where=str(root), hint=UNREADABLE) from error
+
+
+def check_protobuf_size(root: Path, name: str) -> None:
+    """Raise ModelError for a file that is too large to be one protobuf, before it is read."""
+    size = file_size(root / name) or 0
+    if size > _LARGEST_PROTOBUF:
+        raise ModelError(
+            f"{name} has {size:,} bytes, and a protobuf has less than 2 GB",
+            where=str(root),
+            hint="keep the weights in variables, not in the graph",
+        )
 
 
 def list_names(directory: Path) -> list[str]:

@@ -18,8 +18,10 @@ __all__ = [
     "BundleEntryProto",
     "BundleHeaderProto",
     "DecodeError",
+    "GraphDef",
     "KernelList",
     "Message",
+    "MetaGraphDef",
     "OpList",
     "SavedModel",
     "SignatureDef",
@@ -152,6 +154,8 @@ _POOL = _make_pool()
 
 SavedModel = message_class(_POOL, "tensorflow.SavedModel")
 SignatureDef = message_class(_POOL, "tensorflow.SignatureDef")
+MetaGraphDef = message_class(_POOL, "tensorflow.MetaGraphDef")
+GraphDef = message_class(_POOL, "tensorflow.GraphDef")
 AssetFileDef = message_class(_POOL, "tensorflow.AssetFileDef")
 OpList = message_class(_POOL, "tensorflow.OpList")
 KernelList = message_class(_POOL, "tensorflow.KernelList")

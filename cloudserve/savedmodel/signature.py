@@ -16,7 +16,9 @@ HIDDEN_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"
 """Signatures for the loader, not for requests (tensorflow/cc/saved_model/constants.h)."""
 
 PREDICT_METHOD = "tensorflow/serving/predict"
-METHODS = frozenset({PREDICT_METHOD, "tensorflow/serving/classify", "tensorflow/serving/regress"})
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
+METHODS = frozenset({PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD})
 """The methods of signatures that requests can name (signature_constants.h)."""
 
 Shape = tuple[int | None, ...] | None

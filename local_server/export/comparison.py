@@ -15,7 +15,7 @@ from ..runtime.loading.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..runtime.types import LoadedModel, Tensor
 from ..status import StatusError
-from .signatures import IMAGE_SIGNATURE, Served
+from .served import Served, named
 
 _ROWS = (1, 3)
 _OPEN = 2
@@ -27,17 +27,15 @@ def compare(tf: Any, served: Mapping[str, Served], path: Path) -> tuple[int, int
     """Return how many batches were compared, and the largest difference in ULP.
 
     The version is loaded as TensorFlow Serving loads it. Raises ModelError if it does not load, or
-    differs by more than rounding. Signatures that take texts are loaded and not compared. Inputs
-    that the model itself refuses, such as matrices that are not square, are ignored.
+    differs by more than rounding. Inputs that the model itself refuses are ignored, such as
+    matrices that are not square, and texts that are not what it parses.
     """
     compared = largest = 0
     random = np.random.default_rng(1)
     with closing(load_model(path, image=ServingImage())) as model:
         for name, one in served.items():
-            if name == IMAGE_SIGNATURE or any(spec.dtype == tf.string for spec in one.specs):
-                continue
             for rows in _ROWS:
-                feeds = {spec.name: _array(spec, rows, random) for spec in one.specs}
+                feeds = _feeds(one, rows, random)
                 expected = _expected(tf, one, feeds)
                 if expected is None:
                     continue
@@ -47,21 +45,30 @@ def compare(tf: Any, served: Mapping[str, Served], path: Path) -> tuple[int, int
     return compared, largest
 
 
+def _feeds(one: Served, rows: int, random: np.random.Generator) -> dict[str, Tensor]:
+    if one.sample is not None:
+        return {one.specs[0].name: one.sample(rows, random)}
+    return {spec.name: _array(spec, rows, random) for spec in one.specs}
+
+
 def _array(spec: Any, rows: int, random: np.random.Generator) -> Tensor:
     first, *others = (spec.shape.as_list() if spec.shape.rank else []) or [None]
     shape = [rows if first is None else first, *(_OPEN if n is None else n for n in others)]
     values = random.random([] if spec.shape.rank == 0 else shape)
     dtype = spec.dtype.as_numpy_dtype
+    if dtype is object:
+        return np.where(values < 1 / 2, b"a", b"").astype(object)
     return np.asarray(values if spec.dtype.is_floating else values < 1 / 2, dtype)
 
 
 def _expected(tf: Any, one: Served, feeds: Mapping[str, Tensor]) -> Mapping[str, Any] | None:
     """Return the answer of the source, by output; None if it refuses the inputs."""
+    function = one.reference or one.function
+    values = [feeds[spec.name] for spec in one.specs]
     try:
-        outputs = one.function(*(tf.constant(feeds[spec.name]) for spec in one.specs))
+        return named(tf, function(*map(tf.constant, values)))
     except Exception:  # noqa: BLE001 - the model's code raises anything
         return None
-    return outputs if isinstance(outputs, dict) else _numbered(tf, outputs)
 
 
 def _answer(
@@ -79,11 +86,6 @@ def _answer(
 
 def _difference(expected: Mapping[str, Any], outputs: Mapping[str, Tensor], path: Path) -> int:
     return max(_ulp(np.asarray(expected[alias]), outputs[alias], alias, path) for alias in outputs)
-
-
-def _numbered(tf: Any, results: Any) -> dict[str, Any]:
-    """Return results without names by the names that TensorFlow gives them in a signature."""
-    return {f"output_{n}": one for n, one in enumerate(tf.nest.flatten(results))}
 
 
 def _ulp(expected: Tensor, actual: Tensor, alias: str, path: Path) -> int:

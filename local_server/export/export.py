@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import UserError
+from cloudserve.files import new_folder
 from cloudserve.local.model_export import ExportReport, ExportRequest
 from cloudserve.outputs import check_outside_models
 from cloudserve.savedmodel import list_versions
 
 from ..runtime.tensorflow import import_tensorflow
 from .comparison import compare
-from .signatures import Served, served_functions
-from .sources import load_source, running_code
+from .plan import plan_export
+from .running import running_code
+from .sources import load_source
 
 
 def export_source(source: str, base: Path, request: ExportRequest) -> ExportReport:
@@ -26,7 +29,7 @@ def export_source(source: str, base: Path, request: ExportRequest) -> ExportRepo
     """
     number = _next_number(base, request.version)
     tf = import_tensorflow("exporting a model")
-    return _export(tf, load_source(tf, source), base, number, request)
+    return _export(tf, load_source(tf, source, request.tags), base, number, request)
 
 
 def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport:
@@ -42,24 +45,31 @@ def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport
 
 
 def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest) -> ExportReport:
-    draft = base / f".{number}.{uuid.uuid4().hex}"
+    workspace = base / f".{number}.{uuid.uuid4().hex}"
+    draft = workspace / "version"
     try:
-        with running_code("TensorFlow does not export the model", str(base)):
-            served = served_functions(tf, model, request.image)
-        base.mkdir(parents=True, exist_ok=True)
-        with running_code("TensorFlow does not export the model", str(base), OSError):
-            _write(tf, model, served, draft)
-        compared, ulp = compare(tf, served, draft)
-        draft.rename(base / str(number))
+        with new_folder(base), _removed(workspace), ExitStack() as opened:
+            with running_code("TensorFlow does not export the model", str(base), OSError):
+                plan = plan_export(tf, model, request, workspace / "graph", opened)
+                plan.write(draft)
+            compared, ulp = compare(tf, plan.served, draft)
+            draft.rename(base / str(number))
     except OSError as error:
         raise UserError(
             f"the version cannot be written: {error.strerror or error}",
             where=str(base),
             hint="name a folder that can be written",
         ) from error
+    return ExportReport(base / str(number), number, tuple(sorted(plan.served)), compared, ulp)
+
+
+@contextmanager
+def _removed(workspace: Path) -> Iterator[None]:
+    workspace.mkdir()
+    try:
+        yield
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return ExportReport(base / str(number), number, tuple(sorted(served)), compared, ulp)
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _next_number(base: Path, version: int | None) -> int:
@@ -71,19 +81,3 @@ def _next_number(base: Path, version: int | None) -> int:
             f"version {number} exists", where=str(base), hint="leave --version out for the next one"
         )
     return number
-
-
-def _write(tf: Any, model: Any, served: Mapping[str, Served], draft: Path) -> None:
-    """Write the signatures with the resources that they use."""
-    if isinstance(model, tf.keras.Model):
-        archive = tf.keras.export.ExportArchive()
-        archive.track(model)
-        for name, one in served.items():
-            archive.add_endpoint(name, one.function, list(one.specs))
-        archive.write_out(str(draft), verbose=False)
-        return
-    functions = {
-        name: tf.function(one.function, input_signature=one.specs).get_concrete_function()
-        for name, one in served.items()
-    }
-    tf.saved_model.save(model, str(draft), signatures=functions)

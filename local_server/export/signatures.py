@@ -1,47 +1,29 @@
-"""Signatures of an export: of a Keras model's inputs, of a module's functions, of image files."""
+"""Signatures of an export: of a Keras model's inputs, of a module's functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from cloudserve.errors import ModelError, UserError
-from cloudserve.local.model_export import ImageInput
+from cloudserve.errors import ModelError
 
 from ..runtime.types import DEFAULT_SIGNATURE
-
-IMAGE_SIGNATURE = IMAGE_ALIAS = "image_bytes"
-_CHANNELS = 3
+from .served import Served
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A function with the specs of its arguments, to be a signature."""
-
-    function: Callable[..., Any]
-    specs: tuple[Any, ...]
-    """`tf.TensorSpec`s, whose names are the aliases of the inputs."""
-
-
-def served_functions(tf: Any, model: Any, image: ImageInput | None) -> Mapping[str, Served]:
+def served_functions(tf: Any, model: Any) -> dict[str, Served]:
     """Return the signatures of a model by name.
 
-    Raises ModelError for a model whose inputs are not known, UserError for an image signature that
-    does not fit.
+    Raises ModelError for a model whose inputs are not known.
     """
     if isinstance(model, tf.keras.Model):
-        served = {DEFAULT_SIGNATURE: _of_keras(tf, model)}
-    elif isinstance(model, tf.Module):
-        served = _of_module(tf, model)
-    else:
-        raise ModelError(
-            f"a {type(model).__name__} is not a model",
-            hint="return a Keras model, or a tf.Module with functions of an input_signature",
-        )
-    if image is not None:
-        served[IMAGE_SIGNATURE] = _of_images(tf, served[DEFAULT_SIGNATURE], image)
-    return served
+        return {DEFAULT_SIGNATURE: _of_keras(tf, model)}
+    if isinstance(model, tf.Module):
+        return _of_module(tf, model)
+    raise ModelError(
+        f"a {type(model).__name__} is not a model",
+        hint="return a Keras model, or a tf.Module with functions of an input_signature",
+    )
 
 
 def _of_keras(tf: Any, model: Any) -> Served:
@@ -98,33 +80,3 @@ def _check_tensors(tf: Any, function: str, specs: Sequence[Any]) -> None:
             f"{function} takes an argument that is not a tensor, which no request can name",
             hint="give it a dense tensor for each argument, without lists and dictionaries",
         )
-
-
-def _of_images(tf: Any, served: Served, image: ImageInput) -> Served:
-    """Return the function with a decoder before it, which resizes images to its input."""
-    spec = served.specs[0]
-    shape = spec.shape.as_list() if spec.shape.rank else []
-    if len(served.specs) != 1 or len(shape) not in {_CHANNELS, _CHANNELS + 1}:
-        raise UserError(
-            f"the model takes no images: its input is {spec.dtype.name}{shape}",
-            hint="leave --image-bytes out",
-        )
-    height, width = image.height or shape[1], image.width or shape[2]
-    channels = shape[3] if len(shape) > _CHANNELS else 1
-    if not height or not width:
-        raise UserError("the size of the images is open", hint="give --image-size HEIGHTxWIDTH")
-
-    def decode(data: Any) -> Any:
-        pixels = tf.io.decode_image(data, channels=channels, expand_animations=False)
-        resized = tf.image.resize(pixels, [height, width])
-        scaled = tf.cast(resized / image.scale, spec.dtype)
-        return scaled if len(shape) > _CHANNELS else tf.squeeze(scaled, -1)
-
-    def serve(image_bytes: Any) -> Any:
-        size = [height, width, channels][: len(shape) - 1]
-        decoded = tf.map_fn(
-            decode, image_bytes, fn_output_signature=tf.TensorSpec(size, spec.dtype)
-        )
-        return served.function(decoded)
-
-    return Served(serve, (tf.TensorSpec([None], tf.string, IMAGE_ALIAS),))

@@ -1,4 +1,4 @@
-"""Sources of an export: a file of Keras, or a function of the user's code."""
+"""Sources of an export: files of Keras, graphs, SavedModels, or a function of the user's code."""
 
 from __future__ import annotations
 
@@ -10,24 +10,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloudserve.errors import CloudserveError, ModelError, UserError
+from cloudserve.errors import ModelError, UserError
+from cloudserve.savedmodel import is_saved_model, list_versions, resolve
 from cloudserve.savedmodel.other_formats import recognize
+
+from .graphs import read_graph_source
+from .running import running_code
+from .saved_models import read_saved_model_source
 
 _KERAS = frozenset({".keras", ".h5", ".hdf5"})
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_FORMS = "give a .keras or .h5 file, or MODULE:FUNCTION that returns a Keras model or a tf.Module"
+_FORMS = (
+    "give a .keras or .h5 file, a checkpoint with its .meta file, a frozen graph, a SavedModel, or "
+    "MODULE:FUNCTION that returns a Keras model or a tf.Module"
+)
 
 
-def load_source(tf: Any, source: str) -> Any:
-    """Return the model of a source.
+def load_source(tf: Any, source: str, tags: tuple[str, ...]) -> Any:
+    """Return the model of a source: its object, a GraphSource or a SavedModelSource.
 
-    Raises UserError for another kind of source, ModelError if it does not load.
+    `tags` are those of a SavedModel. Raises UserError for another kind of source, ModelError if it
+    does not load.
     """
     path = Path(source)
     if path.suffix.lower() in _KERAS:
         return _load_keras(tf, path)
     if _FUNCTION.fullmatch(source) and not path.exists():
         return _call(source)
+    if is_saved_model(path) or list_versions(path):
+        return read_saved_model_source(resolve(path)[1], tags)
+    if graph := read_graph_source(path):
+        return graph
     kind, hint = recognize(path)
     text = kind or ("it is a directory" if path.is_dir() else "there is no such file")
     raise UserError(
@@ -79,28 +92,6 @@ def _importing_from(folder: Path) -> Iterator[None]:
         sys.path.remove(str(folder))
 
 
-@contextmanager
-def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[None]:
-    """Raise ModelError for an error of the user's code; `passed` are raised unchanged."""
-    kept: tuple[type[Exception], ...] = (CloudserveError, *passed)
-    try:
-        yield
-    except kept:
-        raise
-    except Exception as error:  # the user's code raises anything
-        raise ModelError(
-            f"{what}: {type(error).__name__}: {_last_line(error)}",
-            where=where,
-            hint="call it in Python, which shows where it failed",
-        ) from error
-
-
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _last_line(error: Exception) -> str:
-    """Return the end of a message: TensorFlow begins with "in user code", and a traceback."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else "no message"

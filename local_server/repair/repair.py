@@ -14,15 +14,12 @@ from cloudserve.outputs import check_outside_models
 from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, read_saved_model
 
-from ..messages import Message, message_class
+from ..messages import Message
+from ..rewriting.copies import copy_model, read_model, select
+from ..rewriting.variables import share_restored_names
 from ..runtime.loading.saved_model import nodes
 from ..runtime.types import DEFAULT_SIGNATURE
 from .comparison import compare
-from .variables import share_restored_names
-
-MODEL_FILE = "saved_model.pb"
-_FINGERPRINT = "fingerprint.pb"
-"""A hash of the graph; TensorFlow only logs it, and loads a model without it."""
 
 
 def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairReport:
@@ -39,18 +36,15 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
         )
     check_outside_models(target, "the copy")
     model = read_saved_model(source, request.tags)
-    file = source / MODEL_FILE
-    if not file.is_file():
-        raise UserError("only saved_model.pb can be repaired", where=str(source), hint="export it")
-    message = message_class("tensorflow.SavedModel").FromString(file.read_bytes())
-    changes = list(_change(_select(message, model.tags), model, request))
+    message = read_model(source)
+    changes = list(_change(select(message, model.tags), model, request))
     if not changes:
         raise UserError(
             "there is nothing to repair", where=str(source), hint="see `cloudserve check`"
         )
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        _copy(source, draft, message.SerializeToString())
+        copy_model(source, draft, message)
         compared, uncompared = compare(source, draft, request.tags)
         draft.rename(target)
     except OSError as error:
@@ -62,10 +56,6 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return RepairReport(target, tuple(changes), compared, uncompared)
-
-
-def _select(message: Message, tags: tuple[str, ...]) -> Message:
-    return next(one for one in message.meta_graphs if set(one.meta_info_def.tags) == set(tags))
 
 
 def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> Iterator[str]:
@@ -99,9 +89,3 @@ def _additions(model: SavedModel, request: RepairRequest) -> dict[str, str]:
     if len(names) == 1 and DEFAULT_SIGNATURE not in {*names, *additions}:
         additions[DEFAULT_SIGNATURE] = names[0]
     return additions
-
-
-def _copy(source: Path, draft: Path, model: bytes) -> None:
-    ignored = shutil.ignore_patterns(_FINGERPRINT)
-    shutil.copytree(source, draft, ignore=ignored, symlinks=False)
-    (draft / MODEL_FILE).write_bytes(model)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 import msgspec
 
+from cloudserve.cli.export_flags import examples_options, image_options, tensor_names
+from cloudserve.cli.model_argument import pairs, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
-from cloudserve.local.model_export import ExportReport, ExportRequest, ImageInput
+from cloudserve.local.model_export import ExamplesInput, ExportReport, ExportRequest, ImageInput
 from cloudserve.plural import counted
-
-_SIZE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)")
 
 
 @click.command("export")
@@ -21,54 +20,61 @@ _SIZE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)")
 @click.argument("base", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--version", type=VersionNumber(), help="The number; by default the next one.")
 @click.option(
-    "--image-bytes",
-    is_flag=True,
-    help="Add the signature image_bytes, which decodes and resizes PNG, JPEG, GIF or BMP files.",
+    "--inputs",
+    multiple=True,
+    metavar="[SIGNATURE:]NAME=TENSOR",
+    help="An input of a graph's signature, such as x=import/x:0. Can be repeated.",
 )
 @click.option(
-    "--image-scale",
-    type=click.FloatRange(0, min_open=True),
-    default=255.0,
-    show_default=True,
-    help="What the values 0 to 255 of a decoded image are divided by.",
+    "--outputs",
+    multiple=True,
+    metavar="[SIGNATURE:]NAME=TENSOR",
+    help="An output of a graph's signature, such as y=import/y:0. Can be repeated.",
 )
 @click.option(
-    "--image-size",
-    metavar="HEIGHTxWIDTH",
-    default="",
-    help="The size of images; by default that of the model's input.",
+    "--signature",
+    "names",
+    multiple=True,
+    metavar="NEW=OLD",
+    help="Add the signature NEW, a copy of OLD: a signature, or a function of a SavedModel. Can be "
+    "repeated.",
 )
+@tags_option
+@image_options
+@examples_options
 @output_option
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     source: str,
     base: Path,
     version: int | None,
-    image_bytes: bool,
-    image_scale: float,
-    image_size: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    names: tuple[str, ...],
+    tags: str | None,
+    image: ImageInput | None,
+    examples: ExamplesInput | None,
     output: str,
 ) -> None:
-    """Export a Keras file, or a function's model, as a version.
+    """Export a trained model as a version with signatures.
 
-    SOURCE is a .keras or .h5 file, or MODULE:FUNCTION, a function in the current directory that
-    returns a Keras model or a tf.Module; its code is run. BASE is the base path, such as
-    models/NAME: the version is written as BASE/NUMBER. Before it appears it is loaded as TensorFlow
-    Serving does, and answers made-up inputs beside the source. This needs TensorFlow.
+    SOURCE is a .keras or .h5 file, a checkpoint with its .meta file, a frozen graph (.pb), a
+    SavedModel, or MODULE:FUNCTION, a function in the current directory that returns a Keras model
+    or a tf.Module; its code is run. BASE is the base path, such as models/NAME: the version is
+    written as BASE/NUMBER. Before it appears it is loaded as TensorFlow Serving does, and answers
+    made-up inputs beside the source. This needs TensorFlow.
     """
     from cloudserve.registry import local_server
 
-    height, width = _size(image_size)
-    image = ImageInput(image_scale, height, width) if image_bytes else None
-    report = local_server().export(source, base, ExportRequest(version, image))
-    print_report(_report(report), output)
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = _SIZE.fullmatch(text)
-    if text and match is None:
-        raise click.BadParameter(f"`{text}` is not HEIGHTxWIDTH", param_hint="--image-size")
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+    request = ExportRequest(
+        version,
+        image,
+        examples,
+        tensor_names(inputs, outputs),
+        pairs(names, "--signature"),
+        split_tags(tags, ("serve",)),
+    )
+    print_report(_report(local_server().export(source, base, request)), output)
 
 
 def _report(report: ExportReport) -> Report:

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from cloudserve.cli.model_argument import locate, split_tags, tags_option
+from cloudserve.cli.model_argument import locate, pairs, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, project_option
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
-from cloudserve.errors import UserError
 from cloudserve.local.model_repair import RepairReport, RepairRequest
 from cloudserve.plural import counted
 
@@ -56,21 +55,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     located = locate(model, project_file)
     _, folder = ModelSource(located).resolve(version)
     chosen = split_tags(tags, located.tags)
-    request = RepairRequest(chosen, _pairs(signatures), clear_devices)
+    request = RepairRequest(chosen, pairs(signatures, "--signature"), clear_devices)
     report = local_server().repair(folder, out, request)
     print_report(_report(report), output)
-
-
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        new, equals, old = text.partition("=")
-        if not equals or not new or not old or new in pairs:
-            raise UserError(
-                f"`{text}` is not NEW=OLD", hint="write --signature serving_default=run"
-            )
-        pairs[new] = old
-    return pairs
 
 
 def _report(report: RepairReport) -> Report:
