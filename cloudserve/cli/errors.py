@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
-        failure = _failure(error)
+        failure = _failure(error, arguments)
         if _is_detailed(arguments) and failure.code is not Exit.INTERRUPTED:
             failure = replace(failure, code=ANY_ERROR)
         if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
@@ -108,10 +108,10 @@ def _output(arguments: Sequence[str]) -> str:
     return os.environ.get("CLOUDSERVE_OUTPUT", "")
 
 
-def _failure(error: BaseException) -> Failure:
+def _failure(error: BaseException, arguments: Sequence[str]) -> Failure:
     match error:
         case click.ClickException():
-            return _usage_failure(error)
+            return _usage_failure(error, arguments)
         case KeyboardInterrupt() | click.Abort():
             return Failure(Exit.INTERRUPTED, "interrupted", notes=_notes(error))
         case errors.CloudserveError():
@@ -122,11 +122,26 @@ def _failure(error: BaseException) -> Failure:
     return Failure(Exit.BUG, f"{type(error).__name__}: {error}", notes=(bug, *_notes(error)))
 
 
-def _usage_failure(error: click.ClickException) -> Failure:
+def _usage_failure(error: click.ClickException, arguments: Sequence[str]) -> Failure:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    command = context.command_path if context else "cloudserve"
+    command = context.command_path if context else _command_path(arguments)
     message = error.format_message()
     return Failure(Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, f"{command} --help")
+
+
+def _command_path(arguments: Sequence[str]) -> str:
+    """Return the command that arguments name; click does not say whose option has no argument."""
+    words: list[str] = ["cloudserve"]
+    command: click.Command = cli
+    for word in (word for word in arguments if not word.startswith("-")):
+        inner = isinstance(command, click.Group) and command.get_command(
+            click.Context(command), word
+        )
+        if not inner:
+            break
+        words.append(word)
+        command = inner
+    return " ".join(words)
 
 
 def _notes(error: BaseException | None) -> tuple[str, ...]:

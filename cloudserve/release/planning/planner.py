@@ -158,7 +158,7 @@ def previously_live(deployment: Deployment, newest: Iterable[Release]) -> str:
     raise UserError(
         f"there is no earlier revision of {deployment.model} to go back to",
         where=f"{deployment.model} on {deployment.target}",
-        hint="name the one to go back to; `cloudserve status` lists what is deployed",
+        hint="name one with --to; `cloudserve status` lists what is deployed",
     )
 
 

@@ -218,3 +218,19 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path):
         process.terminate()
         assert process.stderr.read().strip() == "interrupted"
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["deploy", "half", "--target"], "cloudserve deploy"),
+        (["--debug", "golden", "record", "--out"], "cloudserve golden record"),
+        (["--nonsense"], "cloudserve"),
+    ],
+)
+def test_an_option_without_its_argument_names_its_command(arguments, command, capsys):
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        f"  where: {command}",
+        f"  to do: {command} --help",
+    ]
