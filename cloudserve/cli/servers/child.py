@@ -10,7 +10,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from cloudserve.cli.servers.loop import received_signals, start_unless
+from cloudserve.cli.servers.loop import received_signals, skip_exit_handlers, start_unless
 from cloudserve.errors import UserError
 from cloudserve.local.servers import Server
 
@@ -75,6 +75,7 @@ async def run_beside(
         return await _wait(process, signals)
     finally:
         await server.stop()
+        skip_exit_handlers()
 
 
 async def _wait(process: Process, signals: asyncio.Queue[signal.Signals]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -29,9 +30,9 @@ def exit_cleanly_on_sigterm() -> None:
 
 
 def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
-    """Run a model server until it is stopped; exit with 0 at once if it is stuck then.
+    """Run a model server until it is stopped; exit with 0 immediately if it is stuck then.
 
-    The interpreter joins its threads on exit, so it would wait for ever for a run that never ends.
+    The interpreter joins its threads on exit, so it would wait forever for a run that never ends.
     """
     from cloudserve import registry
 
@@ -72,14 +73,37 @@ async def run_until_stopped(server: Server, announce: Callable[[], None]) -> Non
     A signal during the start cancels the start.
     """
     signals = received_signals()
-    if not await start_unless(server, signals):
-        return
     try:
-        announce()
-        await signals.get()
-        click.echo("stopping", err=True)
+        if not await start_unless(server, signals):
+            return
+        try:
+            announce()
+            await signals.get()
+            click.echo("stopping", err=True)
+        finally:
+            await server.stop()
     finally:
-        await server.stop()
+        skip_exit_handlers()
+
+
+def skip_exit_handlers() -> None:
+    """End the process without C's exit handlers, after Python has ended. Call it last.
+
+    In them TensorFlow's library destroys its global objects, such as oneDNN's cache of primitives.
+    A thread that still runs a model then crashes the process or corrupts its heap, and Python does
+    not wait for daemon threads. Python itself ends as always: it joins the other threads, calls the
+    functions of `atexit` and flushes its files.
+
+    Other servers do not run these handlers either: tensorflow_model_server does not handle SIGTERM
+    (tensorflow/serving, issue 1853), and uvicorn, after its shutdown, raises the signal again with
+    the default handler (uvicorn/server.py, `capture_signals`).
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    on_exit = getattr(libc, "on_exit", None)
+    if on_exit is not None:  # glibc's; the handler that is registered last is called first
+        on_exit(ctypes.cast(libc["_exit"], ctypes.c_void_p), None)
 
 
 def received_signals() -> asyncio.Queue[signal.Signals]:
