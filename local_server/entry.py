@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudserve.local.servers import ContainerCommand, EmulateCommand, ServeCommand
-from cloudserve.modelfiles.files import has_usual_file, is_model_file
+from cloudserve.modelfiles.kinds import has_files_only, is_model_file
 from cloudserve.registry import needs_extra
-from cloudserve.savedmodel.files import is_directory, list_names
 
 from .runtime.capi.library import open_in_background
 from .transport.loop import run
@@ -79,19 +78,10 @@ def _open_tensorflow() -> None:
     open_in_background()
 
 
-def _is_file_model(path: Path | str) -> bool:
-    """Return whether a path has TensorFlow Lite or ONNX models only, which need no TensorFlow."""
-    if not isinstance(path, Path) or is_model_file(path):
-        return isinstance(path, Path)
-    names = list_names(path) if is_directory(path) else []
-    versions = [path / name for name in names if name.isdecimal()]
-    return all(map(has_usual_file, versions or [path]))
-
-
 @needs_extra("the model server", "server")
 def model_server(path: Path | str, command: ServeCommand) -> ModelServer:
     """Create a server of the models below a path or in a bucket."""
-    if not _is_file_model(path):
+    if not (isinstance(path, Path) and has_files_only(path)):
         _open_tensorflow()
     from .options.serve_options import serve_options
     from .server import ModelServer

@@ -51,7 +51,10 @@ GROUPS = {
         "rollback": ("release.rollback", "Send the traffic back to the previous version."),
         "undeploy": ("release.undeploy", "Remove versions, or a whole model, from a target."),
         "gc": ("release.gc", "Remove old versions and leftovers, with their files in the bucket."),
-        "status": ("release.status", "Show a model's versions and traffic on a target."),
+        "status": (
+            "release.status",
+            "Show a model's versions and traffic on a target, or what runs of all models.",
+        ),
         "logs": (
             "release.logs",
             "Show what the containers of a model, or of a batch job, printed.",

@@ -189,7 +189,7 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
         settings: tuple[str, ...],
         **rest: Any,
     ) -> None:
-        chosen = target or _only_target(load(project_file, settings))
+        chosen = target or only_target(load(project_file, settings))
         command(subject=Subject(model, chosen, project_file, settings), **rest)
 
     model_argument = click.argument("model", shell_complete=names_of("models"))
@@ -219,12 +219,13 @@ def subjects_of(
 ) -> tuple[Subject, ...]:
     """Return a model, by default every model of the project, on a target."""
     project = load(project_file, settings)
-    chosen = target or _only_target(project)
+    chosen = target or only_target(project)
     models = (model,) if model else tuple(project.models)
     return tuple(Subject(name, chosen, project_file, settings) for name in models)
 
 
-def _only_target(project: Project) -> str:
+def only_target(project: Project) -> str:
+    """Return the target of a project that has one; raises UserError with the names of several."""
     names = [f"`{name}`" for name in project.targets]
     if len(names) == 1:
         return next(iter(project.targets))

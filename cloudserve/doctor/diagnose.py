@@ -48,6 +48,6 @@ def _of_target(project: Project, name: str, environ: Mapping[str, str]) -> Itera
         provider = registry.provider(target, environ)
         destination = destination_of(target, provider.destination())
     except CloudserveError as error:
-        yield failure("account", error)
+        yield failure(f"target {name}", error)
         return
     yield from check_target(project, provider, destination)

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from cloudserve.errors import ModelError, UserError
-from cloudserve.savedmodel.files import is_directory, is_file, list_names
+from cloudserve.modelfiles.kinds import Kind, has_usual_file, is_model_file
+from cloudserve.savedmodel.files import is_directory, list_names
 from cloudserve.savedmodel.versions import is_saved_model, resolve
-
-
-class Kind(Enum):
-    """A format of models of one file; the value is its suffix."""
-
-    TFLITE = ".tflite"
-    ONNX = ".onnx"
-
-    @property
-    def title(self) -> str:
-        """Return the format's name, for texts."""
-        return "TensorFlow Lite" if self is Kind.TFLITE else "ONNX"
-
-    @property
-    def usual_name(self) -> str:
-        """Return the name of such a file in a version directory: `model.tflite`, `model.onnx`."""
-        return f"model{self.value}"
-
 
 _NUMBER_IF_UNNAMED = 1
 
@@ -90,13 +72,3 @@ def model_files(path: Path) -> list[ModelFile]:
     found = [ModelFile.of(file) for file in files]
     usual = [file for file in found if file.path.name == file.kind.usual_name]
     return usual or found
-
-
-def has_usual_file(folder: Path) -> bool:
-    """Return whether a folder has `model.tflite` or `model.onnx`, and no SavedModel."""
-    return not is_saved_model(folder) and any(is_file(folder / kind.usual_name) for kind in Kind)
-
-
-def is_model_file(path: Path) -> bool:
-    """Return whether a path is a file with the suffix of a model of one file."""
-    return path.suffix.lower() in {kind.value for kind in Kind} and is_file(path)

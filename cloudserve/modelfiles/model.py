@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cloudserve.errors import ModelError
 from cloudserve.modelfiles import onnx, tflite
-from cloudserve.modelfiles.files import Kind, ModelFile
+from cloudserve.modelfiles.files import ModelFile
+from cloudserve.modelfiles.kinds import Kind
 from cloudserve.savedmodel.files import UNREADABLE
 from cloudserve.savedmodel.signature import Signature
 

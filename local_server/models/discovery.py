@@ -14,7 +14,8 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from cloudserve.modelfiles.files import is_model_file, model_files
+from cloudserve.modelfiles.files import model_files
+from cloudserve.modelfiles.kinds import is_model_file
 from cloudserve.savedmodel.versions import is_saved_model
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.golden.recording import Recording
 from cloudserve.local.servers import ServeCommand
-from cloudserve.modelfiles.files import has_usual_file, is_model_file
+from cloudserve.modelfiles.kinds import has_usual_file, is_model_file
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 from ..config import ModelConfig, ModelServerConfig

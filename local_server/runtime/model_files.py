@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloudserve.errors import ModelError
-from cloudserve.modelfiles.files import Kind, ModelFile, find_model_file
+from cloudserve.modelfiles.files import ModelFile, find_model_file
+from cloudserve.modelfiles.kinds import Kind
 
 from ..status import Code
 from .options import FileOptions, FileRule, SessionOptions

@@ -3,7 +3,8 @@
 import pytest
 
 from cloudserve.errors import ModelError
-from cloudserve.modelfiles.files import Kind, find_model_file, has_usual_file, model_files
+from cloudserve.modelfiles.files import find_model_file, model_files
+from cloudserve.modelfiles.kinds import Kind, has_usual_file
 from cloudserve.modelfiles.model import read_model_file
 from tests.model_files import write
 

@@ -50,7 +50,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     the command exits with 3 after it has shown the model.
     """
     from cloudserve.cli.render.models.model import model_report
-    from cloudserve.modelfiles.files import is_model_file
+    from cloudserve.modelfiles.kinds import is_model_file
     from cloudserve.savedmodel import read_saved_model, read_tree
     from cloudserve.savedmodel.checks.servable import check_is_restored
 
