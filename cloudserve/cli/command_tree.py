@@ -23,7 +23,7 @@ GROUPS = {
             "models.check",
             "Find what a server or a platform will not do with a SavedModel.",
         ),
-        "export": ("models.export", "Export a Keras file, or a function's model, as a version."),
+        "export": ("models.export", "Export a trained model as a version with signatures."),
         "repair": (
             "models.repair",
             "Write a copy of a SavedModel that TensorFlow Serving can answer with.",
