@@ -10,11 +10,12 @@ argument being the environment. Making a provider reaches no network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from cloudserve.release.capacity import Machines, Stage
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.drift import Setting
@@ -32,6 +33,8 @@ __all__ = [
     "Hold",
     "InspectingProvider",
     "Locking",
+    "MachineProvider",
+    "Machines",
     "MeasuredProvider",
     "Provider",
     "RegistryProvider",
@@ -340,5 +343,17 @@ class InspectingProvider(Protocol):
 
         Such as machine type, number of instances, image, environment. Values of environment
         variables are not returned, because they may be secrets. Reads, never changes.
+        """
+        ...
+
+
+@runtime_checkable
+class MachineProvider(Protocol):
+    """A provider that knows the machines of a plan, which `cloudserve plan` shows."""
+
+    def machines(self, reading: Reading, actions: tuple[Action, ...]) -> Sequence[Stage]:
+        """Return all machines that are charged: now, then during and after each action.
+
+        The last is what the plan leaves. Actions of another kind change nothing. Reads nothing.
         """
         ...

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cloudserve.release.capacity import Capacity
 from cloudserve.release.collection import Collection
 from cloudserve.release.destination import Destination
 from cloudserve.release.verdict import Verdict
@@ -249,6 +250,8 @@ class Plan:
     """The verdicts that are known when the plan is made; they are no part of what it does."""
     collection: Collection | None = field(default=None, compare=False)
     """What a collection found: the revisions, why some of them stay, and unknown objects."""
+    capacity: Capacity | None = field(default=None, compare=False)
+    """The machines before, while and after it; None if the adapter does not know them."""
     kept: str = ""
     """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""
     alias: str = ""

@@ -17,6 +17,7 @@ from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.calling import CallExample
+from cloudserve.release.capacity import Stage
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import (
     Approval,
@@ -59,6 +60,7 @@ from .model_registry import Packages
 from .multi_model.provider import MultiModelEndpoint
 from .ownership import Owned
 from .planning.autoscaling import ScalingPlanner
+from .planning.capacity import stages
 from .planning.checks import check, check_body, largest_body
 from .planning.planner import Planner
 from .planning.single_revision import StagedPlanner
@@ -219,6 +221,13 @@ class SageMakerEndpoints:
     def settings(self, reading: Reading) -> tuple[Setting, ...]:
         """Compare machines, counts, image, environment, role and capture with the target's."""
         return tuple(find_settings(self._aws, reading))
+
+    def machines(self, reading: Reading, actions: tuple[Action, ...]) -> Sequence[Stage]:
+        """Return the instances of the model's endpoints, during and after each action."""
+        snapshot, deployment = snapshot_of(reading), reading.deployment
+        base = self._aws.names.endpoint(deployment.model)
+        endpoints = (snapshot.endpoint, *snapshot.staging.values())
+        return stages(deployment, endpoints, base, actions)
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait until the endpoint is in service."""

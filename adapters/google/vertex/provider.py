@@ -18,6 +18,7 @@ from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
 from cloudserve.release.calling import CallExample
+from cloudserve.release.capacity import Stage
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import (
     Approval,
@@ -55,6 +56,7 @@ from .fields.machines import check_replicas, with_accelerator
 from .fields.options import Options
 from .fields.regions import check_region, known_regions
 from .names import Names, names_of
+from .planning.capacity import stages
 from .planning.checks import check
 from .planning.planner import Planner
 from .planning.private_endpoint import check_private
@@ -167,14 +169,10 @@ class Vertex:
         if endpoint is None:
             return Reading(Deployment(model, self._target, revisions), snapshot)
         under_way = self._operations_under_way(snapshot.endpoint_id)
+        state = State.UPDATING if under_way else State.READY
+        reason = f"operation {', '.join(under_way)} is running" if under_way else None
         deployment = Deployment(
-            model,
-            self._target,
-            revisions,
-            endpoint.shares,
-            State.UPDATING if under_way else State.READY,
-            f"operation {', '.join(under_way)} is running" if under_way else None,
-            endpoint=endpoint.name,
+            model, self._target, revisions, endpoint.shares, state, reason, endpoint.name
         )
         return Reading(deployment, snapshot)
 
@@ -219,6 +217,10 @@ class Vertex:
     def settings(self, reading: Reading) -> tuple[Setting, ...]:
         """Compare the machines, replicas, account and container of deployments."""
         return tuple(self._planner.settings(reading))
+
+    def machines(self, reading: Reading, actions: tuple[Action, ...]) -> Sequence[Stage]:
+        """Return the machines of the endpoint's deployments, after each action."""
+        return stages(snapshot_of(reading).endpoint, actions)
 
     def perform(self, action: Action, reporter: Reporter) -> None:
         """Carry out one action and wait for its operation."""
@@ -302,9 +304,7 @@ class Vertex:
         """Return the ids of a revision's DeployedModels."""
         if revision_id not in self._deployed.values():
             self._read_deployed(model)
-        return [
-            deployed for deployed, revision in self._deployed.items() if revision == revision_id
-        ]
+        return [key for key, revision in self._deployed.items() if revision == revision_id]
 
     def _read_deployed(self, model: str) -> None:
         endpoint = snapshot_of(self.read(model)).endpoint

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cloudserve.errors import UserError
+from cloudserve.release.capacity import capacity_of
 from cloudserve.release.destination import Destination
 from cloudserve.release.gates.gates import Gates
 from cloudserve.release.planning import planner
 from cloudserve.release.planning.approval import outdated
 from cloudserve.release.planning.restore import choose_for_rollback, plan_rollback
 from cloudserve.release.planning.undeploy import plan_undeploy, to_remove
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import MachineProvider, Provider
 from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
@@ -41,7 +42,7 @@ class ReleasePlanner:
     def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
         """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
         plan = planner.plan_deploy(self.provider, self.layout, reading, revision, source)
-        return self.gates.add(self._addressed(plan), reading)
+        return self.gates.add(self._addressed(reading, plan), reading)
 
     def promote(self, reading: Reading, version: str | None, percent: int) -> Plan:
         """Plan to give a version, by default the newest, a share of the traffic."""
@@ -82,7 +83,7 @@ class ReleasePlanner:
 
     def collect(self, reading: Reading, keep: int) -> Plan:
         """Plan to remove all but the newest revisions, and what releases left behind."""
-        return self._addressed(self._collector.plan(reading, keep))
+        return self._addressed(reading, self._collector.plan(reading, keep))
 
     def again(self, reading: Reading, approved: Plan) -> Plan:
         """Plan once more what an approved plan was made for.
@@ -99,7 +100,7 @@ class ReleasePlanner:
             return self._removal(reading, None if approved.everything else approved.removes)
         if approved.operation is Operation.GC:
             plan = self._collector.plan_of(reading, approved.removes, leftovers=True)
-            return self._addressed(plan)
+            return self._addressed(reading, plan)
         try:
             if approved.operation is Operation.ROLLBACK:
                 return self._back_to(reading, revision.id)
@@ -123,18 +124,22 @@ class ReleasePlanner:
         self, reading: Reading, operation: Operation, chosen: Deployed, percent: int = ALL
     ) -> Plan:
         plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
-        return self.gates.add(self._addressed(plan), reading)
+        return self.gates.add(self._addressed(reading, plan), reading)
 
     def _back_to(self, reading: Reading, name: str) -> Plan:
         plan = plan_rollback(self.provider, self.layout, reading, name)
-        return self.gates.add(self._addressed(plan), reading)
+        return self.gates.add(self._addressed(reading, plan), reading)
 
     @property
     def _collector(self) -> Collector:
         return Collector(self.provider, self.layout)
 
     def _removal(self, reading: Reading, ids: tuple[str, ...] | None) -> Plan:
-        return self._addressed(plan_undeploy(self.provider, self.layout, reading, ids))
+        return self._addressed(reading, plan_undeploy(self.provider, self.layout, reading, ids))
 
-    def _addressed(self, plan: Plan) -> Plan:
-        return self.alias.add(replace(plan, destination=self.destination()))
+    def _addressed(self, reading: Reading, plan: Plan) -> Plan:
+        """Return a plan with where its calls go, and its machines if the adapter knows them."""
+        capacity = None
+        if plan.actions and isinstance(self.provider, MachineProvider):
+            capacity = capacity_of(self.provider.machines(reading, plan.actions))
+        return self.alias.add(replace(plan, destination=self.destination(), capacity=capacity))

@@ -123,7 +123,9 @@ class Alarms:
     def check(self, region: str, names: Sequence[str]) -> None:
         """Raise AwsError if an alarm does not exist or is already in ALARM.
 
-        No description says what the service does with one in ALARM: an update would be rolled back.
+        AWS says of one that fires later: "SageMaker terminates your deployment" (developer guide,
+        "Auto-Rollback Configuration and Monitoring"). It does not say how an update ends that
+        begins with one in ALARM, so that it is refused here.
         """
         for name in names:
             alarm = self._find(region, name)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from cloudserve.errors import ConflictError, RemoteError, UserError
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
+from cloudserve.release.capacity import Stage
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
 from cloudserve.release.drift import Setting
@@ -50,6 +51,7 @@ from ..actions.steps import (
 from ..context import AwsContext
 from ..model_files.archive import Archives
 from ..planning.autoscaling import ScalingPlanner
+from ..planning.capacity import stages
 from ..planning.checks import check, check_body, largest_body
 from ..records import FAILED, Endpoint
 from .catalog import Catalog, Catalogs, Entry
@@ -193,6 +195,10 @@ class MultiModelEndpoint:
         """Compare the shared endpoint, its SageMaker Model, scaling and tags with the target's."""
         endpoint = _snapshot(reading).endpoint
         return tuple(self._planner.settings(endpoint)) if endpoint else ()
+
+    def machines(self, reading: Reading, actions: tuple[Action, ...]) -> Sequence[Stage]:
+        """Return the instances of the endpoint that the models share."""
+        return stages(reading.deployment, (_snapshot(reading).endpoint,), self._name, actions)
 
     def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
         """Return the output of the shared endpoint's containers: of all models on it.

@@ -34,11 +34,12 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     _check_instances(aws)
     _check_memory(artifact, aws)
     _check_region(aws)
-    _check_alarms(aws)
+    alarms = _check_alarms(aws)
     _check_manifest(aws)
     old = _check_model(artifact, aws.image, aws.options)
     code = _check_code(artifact, aws)
-    return (*old, *code, *_idle_gpu(aws.options, aws.image), *_unused_key(aws.options))
+    idle = _idle_gpu(aws.options, aws.image)
+    return (*old, *code, *alarms, *idle, *_unused_key(aws.options))
 
 
 def _check_model(artifact: Artifact, image: str, options: Options) -> tuple[str, ...]:
@@ -93,9 +94,14 @@ def _check_region(aws: AwsContext) -> None:
         )
 
 
-def _check_alarms(aws: AwsContext) -> None:
+def _check_alarms(aws: AwsContext) -> tuple[str, ...]:
+    """Return what to say of alarms that are in ALARM now.
+
+    "If your old fleet trips the alarm during the deployment, SageMaker terminates your deployment"
+    (developer guide, "Auto-Rollback Configuration and Monitoring").
+    """
     if not aws.options.alarm_names:
-        return
+        return ()
     known = aws.api.alarms(aws.options.alarm_names)
     missing = [name for name in aws.options.alarm_names if name not in known]
     if missing:
@@ -104,6 +110,11 @@ def _check_alarms(aws: AwsContext) -> None:
             where=aws.where_of("alarms"),
             hint="create it, or correct `alarms`",
         )
+    return tuple(
+        f"the CloudWatch alarm {name} is in ALARM: SageMaker ends an update while one is"
+        for name in aws.options.alarm_names
+        if known[name] == "ALARM"
+    )
 
 
 def _check_manifest(aws: AwsContext) -> None:

@@ -8,12 +8,14 @@ from cloudserve.cli.render.release.canary_rules import canary_document, canary_t
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
 from cloudserve.release.canary.rules import CanaryRules
+from cloudserve.release.capacity import Capacity, Change
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import Action, Operation, Plan
 from cloudserve.release.verdict import Verdict
 
 COLUMNS = ("STEP", "", "WHAT IT DOES")
 GATE_COLUMNS = ("GATE", "WHAT IT CHECKS FIRST", "VERDICT")
+MACHINE_COLUMNS = ("MACHINES OF", "KIND", "NOW", "AFTER")
 ADDING = {"create", "deploy", "load", "register", "upload"}
 REMOVING = {"delete", "remove", "take", "undeploy", "unload"}
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
@@ -35,6 +37,8 @@ def plan_report(plan: Plan, canary: CanaryRules | None = None) -> Report:
     if plan.alias:
         title += f"\nthe alias `{plan.alias}` of MLflow's registry follows"
     tables = [Table(COLUMNS, rows, title, colours=[COLOURS[each] for each in signs])]
+    if plan.capacity is not None:
+        tables.append(_machines(plan.capacity))
     if plan.gates:
         tables.append(Table(GATE_COLUMNS, _gates(plan)))
     if canary is None:
@@ -47,6 +51,18 @@ def sign(action: Action) -> str:
     """Return `+` for an action that adds a resource, `-` for one that removes one, else `~`."""
     verb = action.kind.partition("-")[0]
     return "+" if verb in ADDING else "-" if verb in REMOVING else "~"
+
+
+def _machines(capacity: Capacity) -> Table:
+    rows = [(each.revision, each.kind, str(each.now), _after(each)) for each in capacity.machines]
+    is_more = capacity.peak > max(capacity.now, capacity.after)
+    peak = f"{capacity.peak} in between, " if is_more else ""
+    title = f"machines: {capacity.now} now, {peak}{capacity.after} after"
+    return Table(MACHINE_COLUMNS, rows, title)
+
+
+def _after(change: Change) -> str:
+    return f"{change.after} to {change.most}" if change.most > change.after else str(change.after)
 
 
 def _gates(plan: Plan) -> list[tuple[str, ...]]:
@@ -97,6 +113,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "destination": str(plan.destination),
         "warnings": plan.warnings,
         "breaking": plan.breaking,
+        "capacity": plan.capacity,
         "gates": [{"gate": s.gate, "sentence": s.sentence, "args": s.args} for s in plan.gates],
         "verdicts": plan.verdicts,
         "steps": [

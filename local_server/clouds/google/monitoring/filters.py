@@ -1,9 +1,9 @@
-"""The filters of Cloud Monitoring, as far as they join comparisons by AND.
+"""The filters of Cloud Monitoring: comparisons, joined by AND, OR, NOT and parentheses.
 
 Source: "Monitoring filters": `metric.type = "…" AND resource.labels.endpoint_id = "…"`; AND may be
 left out between comparisons; `:` is a substring; the functions starts_with, ends_with,
-has_substring and one_of stand in place of a value. OR, NOT, parentheses, groups and metadata are
-refused by name.
+has_substring and one_of stand in place of a value. Which of AND and OR binds tighter is not said
+there, so that both side by side without parentheses are refused, as are groups and metadata.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _FUNCTIONS: Mapping[str, Callable[[str, list[str]], bool]] = {
     "has_substring": lambda value, words: words[0] in value,
     "one_of": lambda value, words: value in words,
 }
-_REFUSED = {"OR": "OR", "NOT": "NOT", "(": "Parentheses", "-": "-", "<": "<", ">": ">"}
+_REFUSED = frozenset({"-", "<", ">"})
+_AND, _OR, _NOT = ("word", "AND"), ("word", "OR"), ("word", "NOT")
+_OPEN, _CLOSE = ("mark", "("), ("mark", ")")
+_DEEPEST = 50
 Token = tuple[str, str]
 
 
@@ -48,40 +51,113 @@ class Comparison:
         is_match = value == words[0] if self.function == "=" else self._call(value, words)
         return is_match != self.is_negated
 
+    @property
+    def names_type(self) -> bool:
+        """Return whether it names one metric type."""
+        kind = (self.selector, self.function, self.is_negated)
+        return kind == ("metric.type", "=", False)
+
     def _call(self, value: str, words: list[str]) -> bool:
         return _FUNCTIONS[self.function](value, words)
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """The restrictions of a filter, all of which have to hold."""
+class Negation:
+    """NOT, before a comparison or parentheses."""
 
-    comparisons: tuple[Comparison, ...]
+    term: Term
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        """Return whether the term does not hold."""
+        return not self.term.matches(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Terms joined by OR."""
+
+    terms: tuple[Term, ...]
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        """Return whether one of the terms holds."""
+        return any(one.matches(fields) for one in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Terms joined by AND; "" has none, and matches everything."""
+
+    terms: tuple[Term, ...]
 
     def matches(self, fields: Mapping[str, str]) -> bool:
         """Return whether a series or a metric matches."""
-        return all(one.matches(fields) for one in self.comparisons)
+        return all(one.matches(fields) for one in self.terms)
 
     @property
     def metric_types(self) -> list[str]:
-        """Return the metric types that are named."""
+        """Return the metric types that every match has, as the filter names them."""
+        types = [one.metric_types for one in self.terms if isinstance(one, Filter)]
+        named = [one for one in self.terms if isinstance(one, Comparison)]
         return [
-            one.words[0]
-            for one in self.comparisons
-            if (one.selector, one.function, one.is_negated) == ("metric.type", "=", False)
+            *(one.words[0] for one in named if one.names_type),
+            *(name for names in types for name in names),
         ]
+
+
+Term = Comparison | Negation | Alternatives | Filter
 
 
 def parse_filter(text: str) -> Filter:
     """Parse a filter; raises ApiError for one that is invalid or not available offline."""
-    tokens, comparisons = _tokens(text), []
-    while tokens:
-        comparisons.append(_comparison(tokens, text))
-        if tokens and tokens[0] == ("word", "AND"):
-            del tokens[0]
-            if not tokens:
-                raise invalid_filter(text, "a comparison is missing after AND.")
-    return Filter(tuple(comparisons))
+    parser = _Parser(text)
+    if not parser.tokens:
+        return Filter(())
+    term = parser.expression(0)
+    if parser.tokens:
+        raise invalid_filter(text, f"unexpected {parser.tokens[0][1]}.")
+    return term if isinstance(term, Filter) else Filter((term,))
+
+
+class _Parser:
+    """A recursive-descent parser over `tokens`."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.tokens = _tokens(text)
+
+    def expression(self, depth: int) -> Term:
+        """Read terms up to the end or a closing parenthesis."""
+        if depth > _DEEPEST:
+            raise invalid_filter(self._text, "it is nested too deeply.")
+        terms, joints = [self._term(depth)], set()
+        while self.tokens and self.tokens[0] != _CLOSE:
+            joint = _OR if self.tokens[0] == _OR else _AND
+            if self.tokens[0] in {_AND, _OR}:
+                del self.tokens[0]
+            joints.add(joint)
+            terms.append(self._term(depth))
+        if len(joints) > 1:
+            raise _unavailable("AND beside OR without parentheses")
+        if len(terms) == 1:
+            return terms[0]
+        return Alternatives(tuple(terms)) if _OR in joints else Filter(tuple(terms))
+
+    def _term(self, depth: int) -> Term:
+        if not self.tokens:
+            raise invalid_filter(self._text, "a comparison is missing.")
+        if self.tokens[0] == _NOT:
+            del self.tokens[0]
+            if self.tokens[:1] == [_NOT]:
+                raise invalid_filter(self._text, "NOT is followed by NOT.")
+            return Negation(self._term(depth))
+        if self.tokens[0] != _OPEN:
+            return _comparison(self.tokens, self._text)
+        del self.tokens[0]
+        term = self.expression(depth + 1)
+        if self.tokens[:1] != [_CLOSE]:
+            raise invalid_filter(self._text, "a parenthesis is not closed.")
+        del self.tokens[0]
+        return term
 
 
 def invalid_filter(text: str, why: str) -> ApiError:
@@ -106,7 +182,7 @@ def _tokens(text: str) -> list[Token]:
 def _comparison(tokens: list[Token], text: str) -> Comparison:
     kind, selector = tokens.pop(0)
     if selector in _REFUSED and kind != "string":
-        raise _unavailable(_REFUSED[selector])
+        raise _unavailable(selector)
     match = _SELECTOR.fullmatch(selector)
     if kind != "word" or match is None:
         raise _unknown(selector, text)

@@ -174,6 +174,15 @@ def test_an_alarm_undoes_the_update_and_the_revision_before_serves(
     assert json.loads(provider.predict("half", BODY, two.id)) == {"predictions": [3.5]}
 
 
+def test_an_alarm_that_is_on_before_the_update_is_warned_of(target, alarm):
+    provider = target(update="canary", alarms="errors")
+    artifact = Artifact("2.20.0", size=1, files=1)
+    assert provider.check(artifact) == ()
+    alarm("ALARM")
+    (warning,) = provider.check(artifact)
+    assert warning.startswith("the CloudWatch alarm errors is in ALARM: ")
+
+
 def test_a_promotion_that_was_interrupted_continues_from_any_step(
     target, half_plus_two, half_plus_three
 ):

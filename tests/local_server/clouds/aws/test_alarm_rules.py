@@ -28,20 +28,27 @@ def points(text):
 @pytest.mark.parametrize(
     ("range_of_five", "to_alarm", "missing", "ignore", "breaching", "not_breaching"),
     [
-        # "Configuring how CloudWatch alarms treat missing data", the tables for three periods
+        # CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data": five points
+        # are read for three periods. The table of DatapointsToAlarm 3:
         ("0 - X - X", 3, OK, OK, OK, OK),
-        ("- - - - 0", 3, OK, OK, OK, OK),
+        ("0 - - - -", 3, OK, OK, OK, OK),
         ("- - - - -", 3, INSUFFICIENT, KEEP, ALARM, OK),
         ("0 X X - X", 3, ALARM, ALARM, ALARM, ALARM),
         ("- - X - -", 3, ALARM, KEEP, ALARM, OK),
+        # The table of DatapointsToAlarm 2:
         ("0 - X - X", 2, ALARM, ALARM, ALARM, ALARM),
         ("0 0 X 0 X", 2, ALARM, ALARM, ALARM, ALARM),
         ("0 - X - -", 2, OK, OK, ALARM, OK),
         ("- - - - 0", 2, OK, OK, ALARM, OK),
-        ("- - X - -", 2, ALARM, KEEP, ALARM, OK),
-        # "Avoiding premature transitions to alarm state"
+        ("- - - X -", 2, ALARM, KEEP, ALARM, OK),
+        # "Avoiding premature transitions to alarm state": "the alarm does not go immediately into
+        # ALARM state when the data is either - - - - X or - - - X - and Datapoints to Alarm is 3";
+        # which state it has then is not said.
         ("- - - - X", 3, KEEP, KEEP, ALARM, OK),
         ("- - - X -", 3, KEEP, KEEP, ALARM, OK),
+        # Not in the tables, by the same rules.
+        ("- - - - 0", 3, OK, OK, OK, OK),
+        ("- - X - -", 2, ALARM, KEEP, ALARM, OK),
     ],
 )
 @pytest.mark.parametrize("state", list(State))

@@ -30,18 +30,35 @@ FIELDS = {
         ('metric.type != ends_with("b")', False),
         ('metric.labels.code = one_of("4xx", "5xx")', False),
         ('metric.labels.code = has_substring("x")', True),
+        ('metric.labels.code = "5xx" OR metric.labels.code = "2xx"', True),
+        ('metric.labels.code = "5xx" OR metric.labels.code = "4xx"', False),
+        ('NOT metric.labels.code = "5xx"', True),
+        ('NOT metric.type = "a/b"', False),
+        ('(metric.type = "a/b")', True),
+        ('metric.type = "a/b" AND (resource.type = "q" OR resource.labels.zone : "x")', True),
+        ('metric.type = "a/b" (resource.type = "q" OR resource.type = "p")', False),
+        ('NOT (resource.type = "q" OR resource.type = "p") AND metric.type = "a/b"', True),
+        ('(metric.type = "a/c" AND resource.type = "r") OR resource.type = r', True),
     ],
 )
-def test_comparisons_are_joined_by_and(text, matches):
+def test_comparisons_are_joined(text, matches):
     assert parse_filter(text).matches(FIELDS) is matches
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ('metric.type = "a" OR metric.type = "b"', Code.UNIMPLEMENTED),
-        ('NOT metric.type = "a"', Code.UNIMPLEMENTED),
-        ('(metric.type = "a")', Code.UNIMPLEMENTED),
+        ('metric.type = "a" OR metric.type = "b" AND resource.type = "r"', Code.UNIMPLEMENTED),
+        ('metric.type = "a" resource.type = "r" OR resource.type = "q"', Code.UNIMPLEMENTED),
+        ('-metric.type = "a"', Code.UNIMPLEMENTED),
+        ('NOT NOT metric.type = "a"', Code.INVALID_ARGUMENT),
+        ("NOT", Code.INVALID_ARGUMENT),
+        ('OR metric.type = "a"', Code.INVALID_ARGUMENT),
+        ('metric.type = "a" OR', Code.INVALID_ARGUMENT),
+        ('(metric.type = "a"', Code.INVALID_ARGUMENT),
+        ('metric.type = "a")', Code.INVALID_ARGUMENT),
+        ("()", Code.INVALID_ARGUMENT),
+        ("(" * 60 + 'metric.type = "a"' + ")" * 60, Code.INVALID_ARGUMENT),
         ("metric.labels.code > 3", Code.UNIMPLEMENTED),
         ('group.id = "a"', Code.UNIMPLEMENTED),
         ('metric.type = monitoring.regex.full_match("a")', Code.UNIMPLEMENTED),
@@ -60,6 +77,47 @@ def test_invalid_and_unsupported_filters_are_refused(text, code):
     with pytest.raises(StatusError) as caught:
         parse_filter(text)
     assert caught.value.code is code
+
+
+COMPARISONS = st.sampled_from(
+    [
+        ('metric.labels.code = "2xx"', True),
+        ('metric.labels.code != "2xx"', False),
+        ("resource.type = r", True),
+        ('metric.type = starts_with("b")', False),
+    ]
+)
+
+
+def joined(parts):
+    """Return terms in parentheses, with what they mean: pairs of a text and its truth."""
+    pairs = st.lists(parts, min_size=2, max_size=4)
+    return st.one_of(
+        pairs.map(lambda p: (" AND ".join(f"({t})" for t, _ in p), all(v for _, v in p))),
+        pairs.map(lambda p: (" ".join(f"({t})" for t, _ in p), all(v for _, v in p))),
+        pairs.map(lambda p: (" OR ".join(f"({t})" for t, _ in p), any(v for _, v in p))),
+        parts.map(lambda p: (f"NOT ({p[0]})", not p[1])),
+    )
+
+
+@given(st.recursive(COMPARISONS, joined, max_leaves=12))
+def test_nested_terms_mean_what_their_parts_mean(pair):
+    text, is_match = pair
+    assert parse_filter(text).matches(FIELDS) is is_match
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ('metric.type = "a" AND (resource.type = "q" OR resource.type = "r")', ["a"]),
+        ('resource.type = "q" AND (metric.type = "a" AND resource.labels.zone = "z")', ["a"]),
+        ('metric.type = "a" OR metric.type = "b"', []),
+        ('NOT metric.type = "a"', []),
+        ('metric.type = "a" AND metric.type = "b"', ["a", "b"]),
+    ],
+)
+def test_only_a_type_that_every_match_has_is_named(text, types):
+    assert parse_filter(text).metric_types == types
 
 
 @given(st.text(alphabet="metric.type=\"ab\\'()ANDOR :,!<", max_size=30))
