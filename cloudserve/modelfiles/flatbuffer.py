@@ -36,8 +36,8 @@ class Table:
         return default if at is None else _number(self._data, at, struct.Struct(f"<{form}"))
 
     def text(self, field: int) -> str:
-        """Return a string, "" if it is absent. Invalid UTF-8 is replaced."""
-        return self.data(field).decode(errors="replace")
+        """Return a string, "" if it is absent. Raises DamagedError if it is not UTF-8."""
+        return decoded(self.data(field))
 
     def data(self, field: int) -> bytes:
         """Return a vector of bytes, or those of a string."""
@@ -85,6 +85,14 @@ class Table:
         if start + count * size > len(self._data):
             raise DamagedError(f"a vector of {count} elements at byte {start}")
         return start, count
+
+
+def decoded(data: bytes) -> str:
+    """Return a text. Raises DamagedError if it is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"a name is not UTF-8: {error}") from error
 
 
 def root(data: bytes) -> Table:

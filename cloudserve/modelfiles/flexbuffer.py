@@ -7,7 +7,7 @@ of its keys, their width, and the number of elements; after them is a type for e
 
 from __future__ import annotations
 
-from cloudserve.modelfiles.flatbuffer import DamagedError
+from cloudserve.modelfiles.flatbuffer import DamagedError, decoded
 
 _MAP, _STRING, _BLOB = 9, 5, 25
 _TRAILER = 2
@@ -41,7 +41,7 @@ def _key(data: bytes, at: int, width: int) -> str:
     end = data.find(b"\0", start) if start >= 0 else -1
     if end < 0:
         raise DamagedError(f"a key at byte {start}")
-    return data[start:end].decode(errors="replace")
+    return decoded(data[start:end])
 
 
 def _bytes(data: bytes, at: int, width: int, packed: int) -> bytes:

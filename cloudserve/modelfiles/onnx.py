@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cloudserve.errors import ModelError
+from cloudserve.modelfiles.names import shown
 from cloudserve.modelfiles.wire import fields, integer, messages, text
 from cloudserve.savedmodel.signature import PREDICT_METHOD, Shape, Signature, TensorSpec
 
@@ -119,7 +120,7 @@ def _spec(value: memoryview, word: str, where: str) -> TensorSpec:
     if tensor is None:
         found = next((_KINDS[number] for number, _ in fields(kind) if number in _KINDS), "untyped")
         raise ModelError(
-            f"the {word} {name} is {found}, and requests have tensors only",
+            f"the {word} {shown(name)} is {found}, and requests have tensors only",
             where=where,
             hint=_ZIPMAP if found in {"a sequence", "a map"} else "export the model with tensors",
         )
@@ -127,7 +128,7 @@ def _spec(value: memoryview, word: str, where: str) -> TensorSpec:
     if number not in _DTYPES:
         dtype = _OTHER_DTYPES.get(number, f"type {number}")
         raise ModelError(
-            f"the {word} {name} is of {dtype}, which requests to ONNX models cannot have",
+            f"the {word} {shown(name)} is of {dtype}, which requests to ONNX models cannot have",
             where=where,
             hint="add a Cast to float32 at the model's boundary",
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from cloudserve.errors import ModelError
 from cloudserve.modelfiles.flatbuffer import DamagedError, Table, root
 from cloudserve.modelfiles.flexbuffer import read_map
+from cloudserve.modelfiles.names import shown
 from cloudserve.modelfiles.tflite_ops import op_names
 from cloudserve.modelfiles.tflite_schema import (
     DTYPES,
@@ -139,8 +140,8 @@ class LiteModel:
                 actual = self._spec(self._main, known[name], spec.alias, opened=False)
                 return replace(spec, tensor_name=name, dtype=actual.dtype)
         raise ModelError(
-            f"Signature {word} {spec.alias} references an unknown tensor: "
-            f"Unknown tensor '{spec.tensor_name}'.",
+            f"Signature {word} {shown(spec.alias)} references an unknown tensor: "
+            f"Unknown tensor '{shown(spec.tensor_name)}'.",
             where=self._where,
             hint="write the signature definitions again, with the tensors of this model",
         )
@@ -152,7 +153,7 @@ class LiteModel:
             name = self._main.table(SubGraphField.TENSORS, number).text(TensorField.NAME)
             if name in ids:
                 raise ModelError(
-                    f"{word} tensor name: {name} has multiple indices",
+                    f"{word} tensor name: {shown(name)} has multiple indices",
                     where=self._where,
                     hint="convert the model again, with distinct names",
                 )
@@ -174,7 +175,7 @@ class LiteModel:
         if kind not in DTYPES:
             word = OTHER_DTYPES.get(kind, f"type {kind}")
             raise ModelError(
-                f"the tensor {name} is of {word}, which requests to such models cannot have",
+                f"the tensor {shown(name)} is of {word}, which requests cannot have",
                 where=self._where,
                 hint="convert the model with float32 or integer inputs and outputs",
             )

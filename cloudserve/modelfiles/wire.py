@@ -46,11 +46,11 @@ def messages(message: memoryview, number: int) -> Iterator[memoryview]:
 
 
 def text(message: memoryview, number: int) -> str:
-    """Return the last value of a string field, "" if there is none; invalid UTF-8 is replaced."""
+    """Return the last value of a string field, "" if there is none; ValueError if not UTF-8."""
     last = b""
     for value in messages(message, number):
         last = bytes(value)
-    return last.decode(errors="replace")
+    return last.decode()
 
 
 def integer(message: memoryview, number: int) -> int:

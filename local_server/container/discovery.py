@@ -29,7 +29,11 @@ def find(folder: Path) -> tuple[Bundle, ...]:
     """Return a tree's SavedModels, by model and version; raises ModelError if there is none."""
     bundles = bundles_below(folder)
     if not bundles:
-        raise ModelError("no SavedModel bundles found!")
+        raise ModelError(
+            "no SavedModel bundles found!",
+            where=str(folder),
+            hint="give a tree with MODEL/NUMBER/saved_model.pb; the container serves nothing else",
+        )
     paths: dict[tuple[str, int], Path] = {}
     for bundle in bundles:
         first = paths.setdefault((bundle.model, bundle.version), bundle.path)

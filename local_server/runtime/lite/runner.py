@@ -78,9 +78,10 @@ class Runner:
         feeds = {s.alias: array for s, array in zip(signature.inputs, arrays, strict=True)}
         try:
             outputs = self._interpreter.get_signature_runner(signature.name)(**feeds)
-        except (RuntimeError, ValueError) as error:
+            return [_as_array(outputs[spec.alias]) for spec in signature.outputs]
+        # KeyError: two inputs or outputs of a damaged file have one name.
+        except (KeyError, RuntimeError, ValueError) as error:
             raise _failed("invoke TfLite interpreter", error) from error
-        return [_as_array(outputs[spec.alias]) for spec in signature.outputs]
 
 
 def _as_array(value: Any) -> Tensor:

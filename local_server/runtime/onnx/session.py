@@ -7,9 +7,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cloudserve.errors import ModelError
-from cloudserve.hints import printable
 from cloudserve.modelfiles.files import ModelFile
 from cloudserve.modelfiles.model import read_content
+from cloudserve.modelfiles.names import shown
 from cloudserve.modelfiles.onnx import OnnxModel, read_onnx
 
 from ...status import Code
@@ -37,7 +37,7 @@ def describe(file: ModelFile) -> OnnxModel:
         if not (file.path.parent / name).is_file():
             raise LoadError(
                 Code.NOT_FOUND,
-                f"the model's weights are in the file {printable(name)}, which is missing",
+                f"the model's weights are in the file {shown(name)}, which is missing",
                 where=str(file.path),
                 hint=f"copy it to {file.path.parent}, beside the model",
             )
@@ -50,7 +50,7 @@ def _check_is_beside(name: str, model: Path) -> None:
     if path.is_absolute() or ".." in path.parts:
         raise LoadError(
             Code.PERMISSION_DENIED,
-            f"the model's weights are in {printable(name)}, outside the model's folder",
+            f"the model's weights are in {shown(name)}, outside the model's folder",
             where=str(model),
             hint="save the model again with its weights in a file beside it",
         )

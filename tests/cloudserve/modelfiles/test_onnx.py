@@ -100,6 +100,20 @@ def test_another_file_is_one_sentence(data):
         read_onnx(data, "m")
 
 
+def test_a_name_that_is_not_utf_8_is_damage():
+    data = onnx_model().SerializeToString().replace(b"half", b"ha\xfff")
+    with pytest.raises(ModelError, match="damaged or truncated: 'utf-8' codec can't decode"):
+        read_onnx(data, "m")
+
+
+def test_a_name_of_several_lines_is_shown_with_an_escape():
+    model = onnx_identity("BFLOAT16")
+    model.graph.input[0].name = "a\nb"
+    with pytest.raises(ModelError) as caught:
+        read(model)
+    assert caught.value.message.startswith("the input 'a\\nb' is of bfloat16")
+
+
 def read_or_refuse(data):
     try:
         read_onnx(data, "m")
