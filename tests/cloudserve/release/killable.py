@@ -13,6 +13,7 @@ import pytest
 from cloudserve import registry
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.service import Releases
+from cloudserve.release.state import ledger
 from cloudserve.release.state import lock as locks
 from cloudserve.release.types import Action
 from cloudserve.storage.events import Reporter
@@ -57,6 +58,8 @@ class Terminal:
         self.lines = []
         self._monkeypatch = monkeypatch
         self._runs = itertools.count(1)
+        # The bucket is in memory: starting threads takes longer than the reads.
+        monkeypatch.setattr(ledger, "READERS", 1)
         models = {"half": Model("half", tmp_path / "model")}
         for number in (1, 2, 3):
             shutil.copytree(base / "123", tmp_path / "model" / str(number))
