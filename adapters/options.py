@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options", bound="DataclassInstance")
 VARIABLES = "variables"
+KIND = re.compile(r"`(\w+(?: \| \w+)*)`")
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
 UNKNOWN = re.compile(r"Object contains unknown field `(.+)`")
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
@@ -94,12 +103,28 @@ def _convert(target: Target, name: str, value: Field, hint: Any) -> Any:
     except msgspec.ValidationError as error:
         if _is_nested(hint):
             raise _nested(target, name, error, hint) from error
-        quote = f'put it in quotes: {name}: "{value}"' if isinstance(value, int | float) else None
+        takes_text = "Expected `str`" in str(error) and isinstance(value, int | float)
+        quote = f'put it in quotes: {name}: "{value}"' if takes_text else ""
         expected = _description(hint)
-        reason = f"expected {expected}" if expected and isinstance(value, str) else str(error)
+        reason = f"expected {expected}" if expected and isinstance(value, str) else _plain(error)
         raise ProjectError(
-            f"`{name}` cannot be `{value}`: {reason}", where=target.where_of(name), hint=quote
+            f"`{name}` cannot be `{value}`: {reason}",
+            where=target.where_of(name),
+            hint=quote or f"correct it, or override it: --set {name}=VALUE",
         ) from error
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """Return msgspec's error in words: "expected a whole number, got text"."""
+    text = str(error).partition(" - at `$")[0]
+    text = KIND.sub(_in_words, text)
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _in_words(match: re.Match[str]) -> str:
+    kinds = [kind for kind in match[1].split(" | ") if kind != "null"]
+    known = kinds and all(kind in KINDS for kind in kinds)
+    return " or ".join(KINDS[kind] for kind in kinds) if known else match[0]
 
 
 def _is_nested(hint: Any) -> bool:
@@ -136,7 +161,11 @@ def _nested(target: Target, name: str, error: msgspec.ValidationError, hint: Any
             where=target.where_of(f"{path}.{unknown[1]}"),
             hint=did_you_mean(unknown[1], struct.__struct_fields__),
         )
-    return ProjectError(f"`{path}`: {reason}", where=target.where_of(path))
+    return ProjectError(
+        f"`{path}`: {_plain(error)}",
+        where=target.where_of(path),
+        hint=f"correct it, or leave `{name}` out",
+    )
 
 
 def _description(hint: Any) -> str:

@@ -87,7 +87,7 @@ def test_a_missing_field_is_reported_with_the_variables_that_could_set_it():
 
 def test_a_version_that_yaml_takes_for_a_number_must_be_quoted():
     error = refusal(bucket="b", project="p", version=2.1)
-    assert error.message == "`version` cannot be `2.1`: Expected `str`, got `float`"
+    assert error.message == "`version` cannot be `2.1`: expected text, got a number"
     assert error.hint == 'put it in quotes: version: "2.1"'
 
 
@@ -114,14 +114,15 @@ def test_a_list_is_no_value_by_name():
 
 def test_values_by_name_are_no_single_value():
     error = refusal(bucket={"name": "b"}, project="p")
-    assert error.message.endswith("Expected `str`, got `object`")
+    assert error.message.endswith("expected text, got a mapping")
+    assert error.hint == "correct it, or override it: --set bucket=VALUE"
 
 
 @pytest.mark.parametrize("nodes", ["many", 0, -1, 1.5, True, "0"])
 def test_a_value_of_the_wrong_kind_is_refused(nodes):
     error = refusal(bucket="b", project="p", nodes=nodes)
     assert error.where == "cloudserve.yaml:9: targets.gcp-eu.nodes"
-    assert error.message.startswith(f"`nodes` cannot be `{nodes}`: Expected")
+    assert error.message.startswith(f"`nodes` cannot be `{nodes}`: expected")
 
 
 @given(
