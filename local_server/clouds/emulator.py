@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
+from .aws.identity.roles import Roles
+from .aws.identity.sessions import Sessions
 from .aws.protocol.region_check import KnowsRegion, exists
 from .background_tasks import BackgroundTasks
 from .data_folder import DATABASE, DataFolder
@@ -190,11 +193,13 @@ class Emulator:
                 variables=lambda: google_variables(self._credentials, self.url),
             )
         )
+        roles = Roles(resources, self._now)
+        access = replace(self._permissions.aws, callers=Sessions(resources, roles).caller)
         aws = OfflineAws(
             AwsParts(
                 resources=resources,
                 store=s3,
-                s3=S3App(s3, refusals=self._permissions.aws.of_s3),
+                s3=S3App(s3, refusals=access.of_s3),
                 takes_s3=is_s3,
                 folder=data / "containers",
                 logs=data / "cloudwatch-logs.db",
@@ -207,7 +212,7 @@ class Emulator:
                 session=self._session,
                 rehearsals=self._command.rehearsals,
                 keys=KEYS if self._command.auth == "strict" else None,
-                access=self._permissions.aws,
+                access=access,
                 knows_region=self._knows_region,
                 recorder=recorder,
             )

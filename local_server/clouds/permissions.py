@@ -16,6 +16,7 @@ import msgspec
 
 from cloudserve.errors import UserError
 
+from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
 from .aws.permissions.policy import EVERYTHING, Rule, denial, read_policy
 from .google.common.permissions import OBSERVABILITY, VERTEX, Denied
@@ -31,7 +32,7 @@ _OF_MODELS = {
     "sagemaker-runtime": "sagemaker",
 }
 """The prefix of a service's actions, by its name in botocore."""
-_PASSING = "iam:PassRole"
+_OF_IDENTITIES = ("iam:PassRole", "sts:AssumeRole", *(f"iam:{name}" for name in OPERATIONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _aws_actions() -> frozenset[str]:
 
     loader = Loader()
     return S3 | {
-        _PASSING,
+        *_OF_IDENTITIES,
         *(
             f"{prefix}:{operation}"
             for service, prefix in _OF_MODELS.items()

@@ -71,7 +71,7 @@ def _sdk_settings(folder: Path) -> dict[str, str]:
     """Return settings of SDKs that would otherwise call a real host, or a missing service."""
     return {
         "SAGEMAKER_ADMIN_CONFIG_OVERRIDE": str(folder / _SAGEMAKER),
-        # There is no IAM offline to ask whether a role may do what it is used for.
+        # Most rehearsals create no role, and the SDK asks IAM what a role may do.
         "SAGEMAKER_VALIDATE_ROLE": "false",
         # gcsfs asks a gRPC service, over TLS, whether a bucket has folders; none has offline.
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",

@@ -59,6 +59,8 @@ UNCHANGED = ("diff", "pull")
 WITHOUT = {
     "s3:DeleteObject": "may stay until it expires",
     "storage.objects.delete": "may stay until it expires",
+    # An upload that cannot look for an interrupted one starts again.
+    "s3:ListBucketMultipartUploads": "",
     "storage.buckets.get": "",
     "application-autoscaling:DescribeScalableTargets": "scaling of the endpoint is not compared",
 }
@@ -209,7 +211,7 @@ def actions_of(policy) -> set[str]:
 OF_OTHERS = re.compile(
     r"application-autoscaling:|cloudwatch:|iam:CreateServiceLinkedRole|logs:|sts:"
     r"|sagemaker:\w*ModelPackage|sagemaker:(DeleteTags|InvokeEndpoint)"
-    r"|s3:\w*Multipart|storage\.multipartUploads|monitoring\.|aiplatform\.endpoints\.predict"
+    r"|s3:\w*Multipart|storage\.multipartUploads|monitoring\.|logging\.|aiplatform\.endpoints\.predict"
     r"|aiplatform\.models\.get"
 )
 

@@ -23,6 +23,12 @@ from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
 from .cloudwatch_alarms import Alarms
 from .ecr import Registry
+from .identity import iam as iam_service
+from .identity import sts as sts_service
+from .identity.iam import Iam
+from .identity.roles import Roles
+from .identity.sessions import SessionKeys, Sessions
+from .identity.sts import Sts
 from .logs.operations import Logs
 from .logs.store import LogStore
 from .logs.streams import ContainerLogs
@@ -36,7 +42,7 @@ from .permissions.needs import (
     of_sagemaker,
     of_scaling,
 )
-from .protocol.arns import region, scope
+from .protocol.arns import region
 from .protocol.json_app import Authorize
 from .protocol.region_check import KnowsRegion, RegionCheck, exists
 from .protocol.signature_check import (
@@ -62,7 +68,6 @@ from .sagemaker.image_manifests import ImageManifests
 from .sagemaker.records import Records
 from .sagemaker.s3_files import S3Files
 from .sagemaker.transform.jobs import TransformJobs
-from .sts import XMLNS, StsApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,17 @@ class AwsParts:
     """Records what the containers' models answer."""
     knows_region: KnowsRegion = exists
     """Returns whether a region exists."""
+
+    @property
+    def roles(self) -> Roles:
+        """Return the account's roles."""
+        return Roles(self.resources, lambda: self.latency.clock.now().timestamp())
+
+    @property
+    def sessions(self) -> Sessions:
+        """Return the sessions of assumed roles."""
+        return Sessions(self.resources, self.roles)
+
     access: Access = field(default_factory=Access)
     """What callers may do."""
 
@@ -160,7 +176,8 @@ class OfflineAws:
         scaling = self._scaling.app(self._authorize(of_scaling))
         log_groups = Logs(self._logs).app(self._authorize(of_logs))
         runtime = RuntimeApp(self._invoker, self._async_invocations, self._authorize(of_runtime))
-        sts = StsApp()
+        iam = Iam(parts.roles, parts.access).app()
+        sts = Sts(parts.roles, parts.sessions, parts.access, self._records.now).app()
         return (
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
             self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
@@ -169,15 +186,14 @@ class OfflineAws:
             self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),
-            self._route(_is_sts, sts, "sts", refuse_query(XMLNS)),
+            self._route(sts.takes, sts, "sts", refuse_query(sts_service.NAMESPACE)),
+            self._route(iam.takes, iam, "iam", refuse_query(iam_service.NAMESPACE)),
             Route(is_aws, UnsupportedServicesApp()),
         )
 
-    def _authorize(self, needs: Needs, kind: str = DENIED) -> Authorize | None:
-        """Return the check of a service's permissions; None if callers may do everything."""
+    def _authorize(self, needs: Needs, kind: str = DENIED) -> Authorize:
+        """Return the check of a service's permissions."""
         access = self._parts.access
-        if access.allows_all:
-            return None
         return lambda head, operation, body: access.check(
             head, needs(operation, region(head), body), kind
         )
@@ -188,7 +204,7 @@ class OfflineAws:
         """Return an app's route, behind the checks of regions and, with keys, of signatures."""
         parts = self._parts
         if parts.keys is not None:
-            verifier = Verifier(parts.keys, parts.latency.clock.now)
+            verifier = Verifier(SessionKeys(parts.keys, parts.sessions), parts.latency.clock.now)
             app = SignatureCheck(app, service, verifier, refuse)
         return Route(takes, RegionCheck(app, service, refuse, parts.knows_region))
 
@@ -203,8 +219,3 @@ class OfflineAws:
         await self._invoker.close()
         await self._pool.close()
         self._logs.close()
-
-
-def _is_sts(head: Head) -> bool:
-    signed = scope(head)
-    return signed is not None and signed.service == "sts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cloudserve.local_server.clouds.aws.permissions.policy import EVERYTHING
 from cloudserve.local_server.clouds.permissions import read_permissions
 
 from cloudserve.errors import UserError
@@ -50,5 +51,5 @@ def test_a_policy_that_cannot_be_read_is_refused(tmp_path, content, reason):
 
 def test_without_options_nothing_is_checked():
     permissions = read_permissions((), ())
-    assert permissions.aws.allows_all
+    assert list(permissions.aws.rules) == [EVERYTHING]
     assert not permissions.google.covers("storage.objects.get")

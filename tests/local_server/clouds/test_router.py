@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from cloudserve.local_server.clouds.aws.protocol.errors import JSON_1_1
 from cloudserve.local_server.clouds.aws.protocol.json_app import JsonApp
+from cloudserve.local_server.clouds.aws.protocol.query_app import QueryApp
 from cloudserve.local_server.clouds.aws.protocol.unsupported_services import UnsupportedServicesApp
 from cloudserve.local_server.clouds.aws.runtime.app import RuntimeApp
-from cloudserve.local_server.clouds.aws.sts import StsApp
 from cloudserve.local_server.clouds.google.ai_platform.app import AiPlatform
 from cloudserve.local_server.clouds.google.oauth import OAuth
 from cloudserve.local_server.clouds.objects.gcs.app import GcsApp
@@ -43,7 +43,7 @@ def broken(face: type, error: Exception) -> Router:
     [
         (SageMaker, b'"__type": "InternalFailure"'),
         (RuntimeApp, b'"Message": '),
-        (StsApp, b"<Code>InternalFailure</Code>"),
+        (QueryApp, b"<Code>InternalFailure</Code>"),
         (UnsupportedServicesApp, b"<Code>InternalFailure</Code>"),
         (S3App, b"<Code>InternalError</Code>"),
         (GcsApp, b'"reason":"backendError"'),
@@ -70,7 +70,7 @@ def test_a_disconnected_client_is_not_a_server_error(caplog):
 @pytest.mark.parametrize(
     ("service", "call"),
     [
-        ("iam", lambda client: client.list_users()),
+        ("cognito-idp", lambda client: client.list_user_pools(MaxResults=1)),
         ("dynamodb", lambda client: client.list_tables()),
         ("lambda", lambda client: client.list_functions()),
         ("ec2", lambda client: client.describe_instances()),

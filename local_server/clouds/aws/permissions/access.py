@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from ....transport.types import Head
 from ..protocol.arns import ACCOUNT, access_key, region
@@ -21,6 +22,18 @@ CALLER = f"arn:aws:iam::{ACCOUNT}:user/cloudserve"
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of temporary credentials, and the statements of its policies."""
+
+    arn: str
+    rules: Sequence[Rule]
+
+
+def _only_the_user(_: str) -> Caller | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """The caller's policies.
 
@@ -30,18 +43,17 @@ class Access:
 
     rules: Sequence[Rule] = (EVERYTHING,)
     exempt: frozenset[str] = frozenset()
-
-    @property
-    def allows_all(self) -> bool:
-        """Return whether nothing needs to be checked."""
-        return list(self.rules) == [EVERYTHING]
+    callers: Callable[[str], Caller | None] = _only_the_user
+    """Returns the holder of an access key; None for the user of the account, who has `rules`."""
 
     def check(self, head: Head, needs: Iterable[Need], kind: str = DENIED) -> None:
         """Raise AwsError for the first need that is not allowed; `kind` is the service's code."""
         for need in needs:
             refused = self.refusal(head, need)
             if refused:
-                raise AwsError(kind, refused)
+                is_query = kind != DENIED
+                status = HTTPStatus.FORBIDDEN if is_query else HTTPStatus.BAD_REQUEST
+                raise AwsError(kind, refused, status)
 
     def of_s3(self, head: Head) -> Callable[[str, str], str]:
         """Return the function that returns S3's sentence on an action of a request's caller."""
@@ -52,9 +64,11 @@ class Access:
 
     def refusal(self, head: Head, need: Need, *, quoted: bool = False) -> str:
         """Return the service's sentence if a need is not allowed; "" if it is."""
-        if access_key(head) in self.exempt:
+        key = access_key(head)
+        if key in self.exempt:
             return ""
-        verdict = decide(self.rules, need)
+        caller = self.callers(key) or Caller(CALLER, self.rules)
+        verdict = decide(caller.rules, need)
         if verdict is Verdict.ALLOWED:
             return ""
         resource = f'"{need.resource}"' if quoted else need.resource
@@ -64,6 +78,6 @@ class Access:
             else f"because no identity-based policy allows the {need.action} action"
         )
         return (
-            f"User: {CALLER} is not authorized to perform: {need.action} on resource: {resource}"
-            f" {reason}"
+            f"User: {caller.arn} is not authorized to perform: {need.action} on resource:"
+            f" {resource} {reason}"
         )

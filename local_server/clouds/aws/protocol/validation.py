@@ -268,6 +268,10 @@ class ServiceModel:
         """Return the operation's input shape; None if it has no input."""
         return self._read_model().operation_model(operation).input_shape
 
+    def output_shape(self, operation: str) -> Any | None:
+        """Return the operation's output shape; None if it has no output."""
+        return self._read_model().operation_model(operation).output_shape
+
     def _read_model(self) -> Any:
         if self._model is None:
             self.read()

@@ -12,6 +12,7 @@ from ...model_hosting import Source
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
 from ...resources import Document
+from ..identity.roles import SERVICE, Roles, is_assumable, may, role_name
 from ..protocol.errors import AwsError, invalid
 from .image_manifests import ImageManifests
 from .images import check_image, running_image
@@ -41,6 +42,7 @@ class Models:
         self._images = images
         self._store = store
         self._packages = packages
+        self._roles = Roles(records.resources, records.now)
 
     async def create(self, region: str, body: Document) -> Document:
         """Create a model; raises AwsError if its name is taken or its data does not exist.
@@ -66,6 +68,7 @@ class Models:
         # The prefix of a multi-model container may be filled later.
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
+        self._check_role(region, source, body["ExecutionRoleArn"])
         name = body["ModelName"]
         self._log_stand_in(name, container["Image"])
         model: Document = {"ModelName": name, "PrimaryContainer": container}
@@ -94,15 +97,30 @@ class Models:
         except NoSuchBucketError:  # reported by _check_data
             return
         if bucket_region and bucket_region != region:
+            raise _no_access(region, source, model.get("ExecutionRoleArn", ""))
+
+    def _check_role(self, region: str, source: Source, arn: str) -> None:
+        """Raise AwsError if an existing role is not SageMaker's, or may not read the model data.
+
+        A role that nobody created offline is taken for one of the cloud. The text of a role without
+        trust is awslabs/predictive-maintenance-using-machine-learning#3's.
+        """
+        role = self._roles.find(role_name(arn))
+        if role is None:
+            return
+        if not is_assumable(role):
             raise invalid(
-                f"Could not access model data at s3://{source.bucket}/{source.key}. Please ensure"
-                f' that the role "{model.get("ExecutionRoleArn", "")}" exists and that its trust'
-                ' relationship policy allows the action "sts:AssumeRole" for the service principal'
-                ' "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject"'
-                f" permissions and that the object is located in {region}. If your Model uses"
-                " multiple models or uncompressed models, please ensure that the role has"
-                ' "s3:ListBucket" permission.'
+                f"Could not assume role {arn}. Please ensure that the role exists and allows"
+                f" principal '{SERVICE}' to assume the role."
             )
+        needs = [("s3:GetObject", f"{source.bucket}/{source.key}")]
+        if is_folder(source):
+            needs = [
+                ("s3:ListBucket", source.bucket),
+                ("s3:GetObject", f"{source.bucket}/{source.key}x"),
+            ]
+        if not all(may(role, action, f"arn:aws:s3:::{resource}") for action, resource in needs):
+            raise _no_access(region, source, arn)
 
     def _check_data(self, source: Source) -> None:
         files = source.usage(self._store)[0] if is_folder(source) else source.holds(self._store, "")
@@ -221,6 +239,17 @@ def _source(uri: str) -> Source:
     if match is None:
         raise _no_data(uri)
     return Source(match[1], match[2] or "")
+
+
+def _no_access(region: str, source: Source, role: str) -> AwsError:
+    return invalid(
+        f"Could not access model data at s3://{source.bucket}/{source.key}. Please ensure that the"
+        f' role "{role}" exists and that its trust relationship policy allows the action'
+        ' "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that'
+        f' the role has "s3:GetObject" permissions and that the object is located in {region}. If'
+        " your Model uses multiple models or uncompressed models, please ensure that the role has"
+        ' "s3:ListBucket" permission.'
+    )
 
 
 def _no_data(uri: str) -> AwsError:

@@ -1,0 +1,216 @@
+"""IAM's roles and STS's sessions, through boto3: kept, checked where roles are used, refused."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu"
+ACCOUNT = "arn:aws:iam::000000000000"
+MANAGED = "arn:aws:iam::aws:policy/"
+
+
+def trusting(**principal) -> str:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def allowing(action, resource="*") -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+SAGEMAKER = trusting(Service="sagemaker.amazonaws.com")
+
+
+@pytest.fixture
+def iam(clouds):
+    return clouds.aws("iam")
+
+
+@pytest.fixture
+def role(iam, fresh):
+    """Give the name of a role that SageMaker may assume, without permissions."""
+    iam.create_role(RoleName=fresh, AssumeRolePolicyDocument=SAGEMAKER)
+    return fresh
+
+
+def refusal(call, **fields) -> tuple[str, str, int]:
+    with pytest.raises(ClientError) as error:
+        call(**fields)
+    answer = error.value.response
+    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    return answer["Error"]["Code"], answer["Error"]["Message"], status
+
+
+def create_model(clouds, name, role, **data):
+    container = {"Image": IMAGE, **data}
+    arn = f"{ACCOUNT}:role/{role}"
+    return {"ModelName": name, "ExecutionRoleArn": arn, "PrimaryContainer": container}
+
+
+FILES = {
+    "ModelDataSource": {
+        "S3DataSource": {
+            "S3Uri": "s3://models/double/",
+            "S3DataType": "S3Prefix",
+            "CompressionType": "None",
+        }
+    }
+}
+
+
+def test_a_role_is_shown_as_it_was_created(iam, fresh):
+    tags = [{"Key": "team", "Value": "models"}]
+    created = iam.create_role(
+        RoleName=fresh, Path="/service/", AssumeRolePolicyDocument=SAGEMAKER, Tags=tags
+    )["Role"]
+    shown = iam.get_role(RoleName=fresh)["Role"]
+    assert shown == created
+    assert shown["Arn"] == f"{ACCOUNT}:role/service/{fresh}"
+    assert shown["AssumeRolePolicyDocument"] == json.loads(SAGEMAKER)
+    assert shown["Tags"] == tags
+    assert fresh in {one["RoleName"] for one in iam.list_roles(PathPrefix="/service/")["Roles"]}
+    iam.delete_role(RoleName=fresh)
+    assert refusal(iam.get_role, RoleName=fresh) == (
+        "NoSuchEntity",
+        f"The role with name {fresh} cannot be found.",
+        404,
+    )
+
+
+def test_wrong_roles_are_refused(iam, role):
+    again = {"RoleName": role, "AssumeRolePolicyDocument": SAGEMAKER}
+    assert refusal(iam.create_role, **again)[::2] == ("EntityAlreadyExists", 409)
+    for text in ("{", "[]", '{"Statement": [1]}', allowing("sts:AssumeRole")):
+        wrong = {"RoleName": f"{role}x", "AssumeRolePolicyDocument": text}
+        assert refusal(iam.create_role, **wrong)[::2] == ("MalformedPolicyDocument", 400)
+    wrong = {"RoleName": "a b", "AssumeRolePolicyDocument": SAGEMAKER}
+    assert refusal(iam.create_role, **wrong)[0] == "ValidationError"
+    code, message, _ = refusal(iam.create_user, UserName="somebody")
+    assert (code, message) == ("InvalidAction", "The action CreateUser is not available offline.")
+
+
+def test_policies_of_a_role_are_kept_until_it_is_deleted_without_them(iam, role):
+    document = allowing("s3:GetObject", "arn:aws:s3:::models/*")
+    iam.put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=document)
+    shown = iam.get_role_policy(RoleName=role, PolicyName="read")
+    assert shown["PolicyDocument"] == json.loads(document)
+    assert iam.list_role_policies(RoleName=role)["PolicyNames"] == ["read"]
+    arn = f"{MANAGED}AmazonSageMakerFullAccess"
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert attached == [{"PolicyName": "AmazonSageMakerFullAccess", "PolicyArn": arn}]
+    assert refusal(iam.delete_role, RoleName=role)[::2] == ("DeleteConflict", 409)
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.delete_role_policy(RoleName=role, PolicyName="read")
+    iam.delete_role(RoleName=role)
+    own = {"RoleName": "missing", "PolicyArn": f"{ACCOUNT}:policy/own"}
+    assert refusal(iam.attach_role_policy, **own)[0] == "NoSuchEntity"
+
+
+def test_policies_are_simulated(iam, role):
+    document = allowing("s3:Get*", "arn:aws:s3:::models/*")
+    iam.put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=document)
+    results = iam.simulate_principal_policy(
+        PolicySourceArn=f"{ACCOUNT}:role/{role}",
+        ActionNames=["s3:GetObject", "s3:PutObject"],
+        ResourceArns=["arn:aws:s3:::models/a"],
+    )["EvaluationResults"]
+    assert [(one["EvalActionName"], one["EvalDecision"]) for one in results] == [
+        ("s3:GetObject", "allowed"),
+        ("s3:PutObject", "implicitDeny"),
+    ]
+
+
+def test_a_model_needs_a_role_that_trusts_sagemaker_and_may_read_its_files(clouds, iam, fresh):
+    """The text of a role without trust is predictive-maintenance-using-machine-learning#3's."""
+    sagemaker = clouds.aws("sagemaker")
+    model = create_model(clouds, fresh, fresh, **FILES)
+    lambdas = trusting(Service=["lambda.amazonaws.com"])
+    iam.create_role(RoleName=fresh, AssumeRolePolicyDocument=lambdas)
+    assert refusal(sagemaker.create_model, **model) == (
+        "ValidationException",
+        (
+            f"Could not assume role {ACCOUNT}:role/{fresh}. Please ensure that the role exists and"
+            " allows principal 'sagemaker.amazonaws.com' to assume the role."
+        ),
+        400,
+    )
+    iam.update_assume_role_policy(RoleName=fresh, PolicyDocument=SAGEMAKER)
+    # SageMaker's own policy allows buckets with its name only.
+    policy = {"RoleName": fresh, "PolicyArn": f"{MANAGED}AmazonSageMakerFullAccess"}
+    iam.attach_role_policy(**policy)
+    code, message, _ = refusal(sagemaker.create_model, **model)
+    assert code == "ValidationException"
+    assert message.startswith("Could not access model data at s3://models/double/.")
+    policy["PolicyArn"] = f"{MANAGED}AmazonS3ReadOnlyAccess"
+    iam.attach_role_policy(**policy)
+    sagemaker.create_model(**model)
+    sagemaker.delete_model(ModelName=fresh)
+
+
+def test_a_role_that_nobody_created_offline_is_one_of_the_cloud(clouds, fresh):
+    sagemaker = clouds.aws("sagemaker")
+    sagemaker.create_model(**create_model(clouds, fresh, f"{fresh}-real", **FILES))
+    sagemaker.delete_model(ModelName=fresh)
+
+
+def in_session(clouds, credentials, service):
+    return boto3.client(
+        service,
+        endpoint_url=clouds.url,
+        region_name="us-east-1",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def test_the_session_of_a_role_has_the_permissions_of_the_role(clouds, iam, fresh):
+    trust = trusting(AWS=f"{ACCOUNT}:root")
+    arn = iam.create_role(RoleName=fresh, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    document = allowing("sagemaker:ListModels")
+    iam.put_role_policy(RoleName=fresh, PolicyName="list", PolicyDocument=document)
+    answer = clouds.aws("sts").assume_role(RoleArn=arn, RoleSessionName="ci")
+    session = f"arn:aws:sts::000000000000:assumed-role/{fresh}/ci"
+    assert answer["AssumedRoleUser"]["Arn"] == session
+    credentials = answer["Credentials"]
+    assert in_session(clouds, credentials, "sts").get_caller_identity()["Arn"] == session
+    assert "Models" in in_session(clouds, credentials, "sagemaker").list_models()
+    code, message, _ = refusal(in_session(clouds, credentials, "s3").list_buckets)
+    assert code == "AccessDenied"
+    assert message.startswith(f"User: {session} is not authorized to perform: s3:ListAllMyBuckets")
+
+
+def test_a_role_that_does_not_trust_the_caller_or_exist_is_not_assumed(clouds, iam, role):
+    sts = clouds.aws("sts")
+    for name in (role, f"{role}-missing"):
+        arn = f"{ACCOUNT}:role/{name}"
+        assert refusal(sts.assume_role, RoleArn=arn, RoleSessionName="ci") == (
+            "AccessDenied",
+            (
+                f"User: {ACCOUNT}:user/cloudserve is not authorized to perform: sts:AssumeRole on"
+                f" resource: {arn}"
+            ),
+            403,
+        )
+    long = {"RoleArn": f"{ACCOUNT}:role/{role}", "RoleSessionName": "ci", "DurationSeconds": 43201}
+    assert refusal(sts.assume_role, **long)[0] == "ValidationError"
+
+
+def test_a_session_token_is_of_the_same_user_and_signs_requests(start_emulator, tmp_path):
+    strict = start_emulator(tmp_path / "data", auth="strict")
+    credentials = strict.aws("sts").get_session_token()["Credentials"]
+    arn = in_session(strict, credentials, "sts").get_caller_identity()["Arn"]
+    assert arn == f"{ACCOUNT}:user/cloudserve"
+    strict.aws("iam").create_role(RoleName="kept", AssumeRolePolicyDocument=SAGEMAKER)
+    strict.stop()
+    again = start_emulator(tmp_path / "data", auth="strict")
+    assert again.aws("iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
+    assert in_session(again, credentials, "s3").list_buckets()["Buckets"] == []
+    wrong = credentials | {"SecretAccessKey": "guessed"}
+    assert refusal(in_session(again, wrong, "sts").get_caller_identity)[2] == 403
