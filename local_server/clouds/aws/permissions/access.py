@@ -44,7 +44,7 @@ class Access:
     rules: Sequence[Rule] = (EVERYTHING,)
     exempt: frozenset[str] = frozenset()
     callers: Callable[[str], Caller | None] = _only_the_user
-    """Returns the holder of an access key; None for the user of the account, who has `rules`."""
+    """Returns the holder of an access key; None for the account's user, whose policy is `rules`."""
 
     def check(self, head: Head, needs: Iterable[Need], kind: str = DENIED) -> None:
         """Raise AwsError for the first need that is not allowed; `kind` is the service's code."""
