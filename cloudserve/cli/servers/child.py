@@ -32,8 +32,9 @@ def bypass_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that keep requests to this machine away from configured proxies."""
     if not any(environ.get(name) for name in _PROXIES):
         return {}
-    hosts = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    names = ",".join(filter(None, (hosts, _LOOPBACK)))
+    hosts = (environ.get("NO_PROXY", ""), environ.get("no_proxy", ""), _LOOPBACK)
+    entries = (entry.strip() for entry in ",".join(hosts).split(","))
+    names = ",".join(dict.fromkeys(filter(None, entries)))
     return {"NO_PROXY": names, "no_proxy": names}
 
 

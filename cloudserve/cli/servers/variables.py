@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from cloudserve.cli.flag_variables import LINE
+from cloudserve.cli.servers.child import bypass_proxies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,7 +61,54 @@ def forget_accounts(environ: MutableMapping[str, str]) -> None:
         del environ[name]
 
 
-def shell_lines(environment: Mapping[str, str]) -> list[str]:
-    """Return the lines that unset the variables of real accounts and export an environment."""
+FAILURE = "echo 'cloudserve emulate failed: no variable is set' >&2\nfalse"
+"""What a shell gets instead of exports: an empty text would leave it silently as it was."""
+_PRINTED = "cloudserve.exports.printed"
+
+
+class ExportsCommand(click.Command):
+    """A command whose `--env` prints exports, or if it fails a line that fails in the shell."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the arguments."""
+        is_asked = "--env" in args[: args.index("--")] if "--" in args else "--env" in args
+        with _failing(is_asked=is_asked):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _failing(is_asked=bool(ctx.params.get("as_exports"))):
+            return super().invoke(ctx)
+
+
+def print_exports(environment: Mapping[str, str]) -> None:
+    """Print the lines that unset the variables of real accounts and export an environment.
+
+    Where the shell has a proxy, also those that keep requests to this machine away from it.
+    """
+    click.echo("\n".join(_shell_lines({**bypass_proxies(os.environ), **environment})))
+    click.get_current_context().find_root().meta[_PRINTED] = True
+
+
+@contextmanager
+def _failing(*, is_asked: bool) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        context = click.get_current_context(silent=True)
+        is_printed = context is not None and context.find_root().meta.get(_PRINTED)
+        code: int = getattr(error, "exit_code", 1)
+        if is_asked and not is_printed and code:
+            click.echo(FAILURE)
+        raise
+
+
+def _shell_lines(environment: Mapping[str, str]) -> list[str]:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     return [f"unset {' '.join(VARIABLES_TO_UNSET)}", *exports]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ class Objects:
     def _where(self) -> str:
         return self._access.where("s3")
 
-    @property
+    @cached_property
     def _s3(self) -> Any:
         return self._access.client("s3")
 

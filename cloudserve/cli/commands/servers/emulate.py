@@ -19,7 +19,7 @@ from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import run_until_stopped
-from cloudserve.cli.servers.variables import container_env_option, forget_accounts, shell_lines
+from cloudserve.cli.servers.variables import container_env_option, forget_accounts, print_exports
 from cloudserve.local.servers import EmulateCommand
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
     running = read_running(data)
     assert running is not None
     if as_exports:
-        click.echo("\n".join(shell_lines(running.environment)))
+        print_exports(running.environment)
         return
     click.echo(f"The offline clouds run on {running.url}; their log is {data / LOG}.")
     click.echo("To point a client at them, and to stop them, run:\n")
@@ -211,7 +211,7 @@ def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) ->
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
         click.echo("To point a client at them, run in another shell:\n")
-    click.echo("\n".join(shell_lines(environment)))
+    print_exports(environment)
     if as_exports:
         click.echo(f"# ready on {url}")
     sys.stdout.flush()

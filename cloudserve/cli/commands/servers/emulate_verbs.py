@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from cloudserve.cli.options import print_progress
-from cloudserve.cli.render.report import Report, Table, output_option, print_report, print_result
-from cloudserve.cli.servers.variables import shell_lines
+from cloudserve.cli.render.report import Report, Table, output_option, print_report
+from cloudserve.cli.servers.variables import ExportsCommand, print_exports
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _STOP_SECONDS = 60.0
 
 
-class WithVerbs(click.Command):
+class WithVerbs(ExportsCommand):
     """The command `emulate`, whose first argument may be `status` or `stop`.
 
     A COMMAND of one of these names needs `--` before it.
@@ -72,7 +72,7 @@ def data_option(*, required: bool) -> Callable[[Function], Function]:
     )
 
 
-@click.command("status")
+@click.command("status", cls=ExportsCommand)
 @data_option(required=True)
 @click.option("--env", "as_exports", is_flag=True, help="Print shell exports only.")
 @output_option
@@ -89,7 +89,7 @@ def status_command(*, data: Path, as_exports: bool, output: str) -> None:
             hint=f"start them: cloudserve emulate --detach --data {data}",
         )
     if as_exports:
-        print_result("\n".join(shell_lines(running.environment)))
+        print_exports(running.environment)
         return
     fields = {"url": running.url, "pid": running.pid, "data": str(data)}
     row = (running.url, str(running.pid), str(data))

@@ -101,3 +101,37 @@ def test_invalid_arguments_are_refused_without_a_file(tmp_path, monkeypatch, arg
     assert done.returncode == Exit.USAGE
     assert sentence in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--env", "--prot", "1"), ("--env", "--faults", "none.yaml"), ("status", "--env")],
+    ids=["usage", "fault file", "not running"],
+)
+def test_exports_that_fail_are_an_error_of_the_shell_that_reads_them(tmp_path, arguments):
+    failed = emulate(*arguments, CLOUDSERVE_EMULATE_DATA=str(tmp_path / "none"))
+    assert failed.returncode != Exit.OK
+    script = 'set -e; . "$0"; echo continues'
+    (tmp_path / "exports").write_text(failed.stdout)
+    sourced = subprocess.run(
+        ["sh", "-c", script, tmp_path / "exports"], capture_output=True, text=True, check=False
+    )
+    assert sourced.returncode == 1
+    assert sourced.stdout == ""
+    assert "cloudserve emulate failed: no variable is set" in sourced.stderr
+
+
+def test_exports_keep_requests_to_this_machine_away_from_a_proxy(data):
+    proxied = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "intra", "no_proxy": "intra,::1"}
+    started = emulate("--detach", "--data", data, "--env", **proxied)
+    assert started.returncode == Exit.OK, started.stderr
+    for exports in (
+        started.stdout,
+        emulate("status", "--data", data, "--env", **proxied).stdout,
+    ):
+        for name in ("NO_PROXY", "no_proxy"):
+            assert f"export {name}=intra,::1,127.0.0.1,localhost\n" in exports
+        environment = {**os.environ, **proxied, "no_proxy": "", "NO_PROXY": ""}
+        script = f'{exports}\n"$0" -c "$1"'
+        subprocess.run(["sh", "-ec", script, sys.executable, LIST], check=True, env=environment)
+    assert "NO_PROXY" not in emulate("status", "--data", data, "--env", HTTP_PROXY="").stdout
