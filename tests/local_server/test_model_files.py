@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -106,10 +107,7 @@ def test_serve_answers_for_files_as_for_saved_models(folder):
 def test_a_model_file_that_is_replaced_is_loaded_again(folder):
     file = folder / "exchange.onnx"
 
-    def ask(server):
-        del server
-
-    options = serve_options(file, ServeCommand())
+    options = replace(serve_options(file, ServeCommand()), poll_seconds=0.05)
 
     async def main():
         server = ModelServer(options)

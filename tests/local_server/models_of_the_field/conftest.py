@@ -1,6 +1,7 @@
 """One server process for every real model, and TensorFlow Serving's clients."""
 
 import gzip
+import importlib.util
 import json
 import re
 import signal
@@ -31,6 +32,11 @@ OLDER = {"tfs_half_plus_two_2v": "123", "sm_half_plus_three": "123", "sts_templa
 BASIC_PITCH = "basic-pitch==0.4.0"
 BASIC_PITCH_WHEEL = "basic_pitch-0.4.0-*.whl"
 BASIC_PITCH_MODEL = "basic_pitch/saved_models/icassp_2022/nmp/"
+# The same model in other formats, by the module that runs it and the name that it is served under.
+BASIC_PITCH_FILES = {
+    ("ai_edge_litert", "basic_pitch_lite"): "basic_pitch/saved_models/icassp_2022/nmp.tflite",
+    ("onnxruntime", "basic_pitch_onnx"): "basic_pitch/saved_models/icassp_2022/nmp.onnx",
+}
 
 
 class Clients:
@@ -83,7 +89,10 @@ class Clients:
 
 @pytest.fixture(scope="session")
 def basic_pitch(pytestconfig, tmp_path_factory):
-    """Give the SavedModel in the wheel of basic-pitch, which is kept in pytest's cache, or None."""
+    """Give the SavedModel in the wheel of basic-pitch, which is kept in pytest's cache, or None.
+
+    Beside it are the same model for TensorFlow Lite and in ONNX.
+    """
     kept = pytestconfig.cache.mkdir("basic-pitch")
     if not any(kept.glob(BASIC_PITCH_WHEEL)):
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
@@ -94,7 +103,8 @@ def basic_pitch(pytestconfig, tmp_path_factory):
         return None
     unpacked = tmp_path_factory.mktemp("basic-pitch")
     with zipfile.ZipFile(wheel) as archive:
-        inside = [name for name in archive.namelist() if name.startswith(BASIC_PITCH_MODEL)]
+        prefixes = (BASIC_PITCH_MODEL, *BASIC_PITCH_FILES.values())
+        inside = [name for name in archive.namelist() if name.startswith(prefixes)]
         archive.extractall(unpacked, inside)
     return unpacked / BASIC_PITCH_MODEL
 
@@ -110,6 +120,10 @@ def folder(shared_models, basic_pitch, tmp_path_factory):
         (folder / f"{name}_{version}").symlink_to(shared_models / name / version)
     if basic_pitch is not None:
         (folder / "basic_pitch").symlink_to(basic_pitch)
+        for (module, model), name in BASIC_PITCH_FILES.items():
+            if importlib.util.find_spec(module):
+                file = basic_pitch.parent / Path(name).name
+                (folder / f"{model}{file.suffix}").symlink_to(file)
     layers = [tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2, kernel_initializer="ones")]
     tf.saved_model.save(tf.keras.Sequential(layers), str(folder / "keras_3" / "1"))
     return folder

@@ -227,6 +227,40 @@ def test_basic_pitch_hears_a_sine(clients, basic_pitch, hertz, midi):
     assert strongest_note(answer["outputs"]["note"]) == midi
 
 
+def sine_of(hertz):
+    sine = np.sin(2 * np.pi * hertz * np.arange(SAMPLES) / RATE).astype(np.float32)
+    return sine[None, :, None]
+
+
+def test_basic_pitch_for_tensorflow_lite_answers_as_the_interpreter(clients, basic_pitch):
+    if basic_pitch is None:
+        pytest.skip("the wheel of basic-pitch cannot be had from pip's index")
+    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="needs the extra tflite")
+    outputs = clients.predict("basic_pitch_lite", input_2=sine_of(440.0))
+    assert strongest_note(outputs["note"]) == 69
+    interpreter = litert.Interpreter(str(basic_pitch.parent / "nmp.tflite"), num_threads=1)
+    expected = interpreter.get_signature_runner("serving_default")(input_2=sine_of(440.0))
+    assert {alias: array.tobytes() for alias, array in outputs.items()} == {
+        alias: array.tobytes() for alias, array in expected.items()
+    }
+
+
+def test_basic_pitch_in_onnx_answers_as_onnxruntime(clients, basic_pitch):
+    if basic_pitch is None:
+        pytest.skip("the wheel of basic-pitch cannot be had from pip's index")
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    inputs = {"serving_default_input_2:0": sine_of(440.0)}
+    outputs = clients.predict("basic_pitch_onnx", **inputs)
+    assert strongest_note(outputs["StatefulPartitionedCall:1"]) == 69
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(str(basic_pitch.parent / "nmp.onnx"), options)
+    expected = session.run(sorted(outputs), inputs)
+    assert [outputs[name].tobytes() for name in sorted(outputs)] == [
+        array.tobytes() for array in expected
+    ]
+
+
 # What only the eager loader can restore.
 
 
