@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloudserve.cli.errors import run
+from cloudserve.release.capacity import Machines
 from cloudserve.release.drift import Setting
 from cloudserve.savedmodel import proto
 
@@ -39,8 +40,10 @@ def shown():
 
 
 @pytest.fixture
-def printed(tmp_path, monkeypatch, base, releases, capsys):
+def printed(tmp_path, monkeypatch, base, platform, releases, capsys):
     """Return a function that runs a command in a project on a platform in memory."""
+    stages = [(), (Machines("v123", "small", 1),)]
+    platform.__class__ = type("Counting", (type(platform),), {"machines": lambda *_: stages})
     (tmp_path / "cloudserve.yaml").write_text(PROJECT.format(path=base))
     (tmp_path / "requests.jsonl").write_text("{}")
     monkeypatch.chdir(tmp_path)
