@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -58,8 +58,10 @@ class Diagnosis:
 class DiagnosedProvider(Protocol):
     """A provider that checks its platform for what a release needs."""
 
-    def diagnose(self) -> Iterable[Result]:
+    def diagnose(self, models: Sequence[str]) -> Iterable[Result]:
         """Yield the results of checks: of roles, quotas, permissions. Reads, never changes.
+
+        `models` are the project's, whose resources a release would change.
 
         Raises nothing: a check that cannot be made is a result with the status SKIPPED.
         """

@@ -32,7 +32,7 @@ def check_target(
     for model in project.models:
         yield guarded(f"endpoint of {model}", partial(_endpoint, provider, model))
     if isinstance(provider, DiagnosedProvider):
-        yield from provider.diagnose()
+        yield from provider.diagnose(tuple(project.models))
 
 
 def _caller(destination: Destination) -> Result:

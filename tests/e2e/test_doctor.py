@@ -3,6 +3,8 @@
 import json
 from xml.etree import ElementTree as ET
 
+import boto3
+
 
 def results(out):
     return {one["id"]: one for one in json.loads(out)["results"]}
@@ -48,3 +50,37 @@ def test_a_broken_project_file_is_a_result_and_a_missing_one_is_not_needed(termi
     assert found["project"]["status"] == "skipped"
     code, out, _ = terminal.run("doctor", "-t", "aws", "-o", "json")
     assert (code, results(out)["project"]["status"]) == (6, "failed")
+
+
+def test_a_missing_permission_and_a_role_that_sagemaker_may_not_assume_are_found(
+    terminal, running_clouds
+):
+    with running_clouds("--deny", "sagemaker:CreateEndpoint,s3:PutObject") as denying:
+        terminal.environment = {**denying.environment, "CLOUDSERVE_ACTOR": "ada"}
+        code, out, _ = terminal.run("doctor", "-t", "aws", "-o", "json")
+        found = results(out)
+        assert code == 6
+        permissions = found["permissions"]
+        assert permissions["status"] == "failed"
+        assert permissions["text"].endswith(" may not s3:PutObject, sagemaker:CreateEndpoint")
+        assert found["quota"]["status"] == "skipped"
+        iam = boto3.client("iam", **client_options(denying.environment))
+        trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}}
+        document = {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
+        iam.create_role(RoleName="rehearsal", AssumeRolePolicyDocument=json.dumps(document))
+        _, out, _ = terminal.run("doctor", "-t", "aws", "-o", "json")
+        role = results(out)["endpoint role"]
+        assert (role["status"], "does not name sagemaker.amazonaws.com" in role["text"]) == (
+            "failed",
+            True,
+        )
+        iam.close()
+
+
+def client_options(environment):
+    return {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"],
+        "region_name": environment["AWS_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }

@@ -9,9 +9,10 @@ may share an endpoint (`multi_model`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from cloudserve.doctor.result import Result
 from cloudserve.errors import UserError
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
@@ -47,6 +48,7 @@ from .actions.steps import (
     Step,
 )
 from .context import AwsContext
+from .diagnosis import diagnose
 from .drift.settings import find_settings
 from .fields.extra import check_extra
 from .fields.options import Options
@@ -335,6 +337,10 @@ class SageMakerEndpoints:
     def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
         """Return the output of the endpoint's containers, or of a transform job's."""
         return read_logs(self._aws, model, query)
+
+    def diagnose(self, models: Sequence[str]) -> Iterable[Result]:
+        """Check the endpoint's role, the caller's permissions, and the quota of instances."""
+        return diagnose(self._aws, models)
 
     def _staging(self, model: str, revision_id: str | None) -> str:
         """Return the endpoint that serves a revision."""

@@ -19,6 +19,7 @@ from ...errors import code_of, message_of, status_of, translated
 from ...session import Access, aws_destination
 from ..records import Endpoint
 from .container_logs import Logs
+from .identity import Identity
 from .image_manifests import ImageManifests
 from .objects import Objects
 from .runtime import Runtime
@@ -42,6 +43,7 @@ class SageMaker:
         self.objects = Objects(access)
         self.scaling = ScalingApi(access)
         self.images = ImageManifests(access)
+        self.identity = Identity(access)
         self.runtime = Runtime(access)
 
     @property

@@ -1,0 +1,57 @@
+"""The checks of an account: what a release needs, as the documented policy has it."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+from cloudserve.adapters.aws.sagemaker.diagnosis import needs_of
+from cloudserve.adapters.aws.sagemaker.provider import create
+
+from cloudserve.project import Target
+
+HOW_TO = Path(__file__).parents[4] / "docs" / "how-to" / "release-to-sagemaker.md"
+ROLE = "arn:aws:iam::123456789012:role/my-sagemaker-role"
+
+
+@pytest.fixture(scope="module")
+def policy():
+    text = HOW_TO.read_text()
+    return json.loads(re.search(r"```json\n(\{\n  \"Version\".*?)```", text, re.DOTALL)[1])
+
+
+@pytest.fixture
+def needs():
+    fields = {"bucket": "s3://my-models", "region": "eu-west-1", "role_arn": ROLE}
+    provider = create(Target("aws", "sagemaker", fields), {})
+    return needs_of(provider._aws, "123456789012", ("mnist", "half"))
+
+
+def allows(statement, action, resource):
+    def listed(value):
+        return [value] if isinstance(value, str) else value
+
+    return action in listed(statement["Action"]) and any(
+        fnmatchcase(resource, pattern) for pattern in listed(statement["Resource"])
+    )
+
+
+def test_the_documented_policy_allows_each_action_on_each_resource(policy, needs):
+    missing = [
+        (action, resource)
+        for need in needs
+        for action in need.actions
+        for resource in need.resources
+        if not any(allows(statement, action, resource) for statement in policy["Statement"])
+    ]
+    assert missing == []
+    assert sum(len(need.actions) for need in needs) >= 20
+
+
+def test_the_role_is_passed_to_sagemaker(needs):
+    (passed,) = (need for need in needs if need.actions == ("iam:PassRole",))
+    assert passed.resources == (ROLE,)
+    assert passed.context == {"iam:PassedToService": "sagemaker.amazonaws.com"}
