@@ -110,7 +110,7 @@ def test_no_port_and_no_route_are_refused(script, terminal):
 
 @pytest.mark.parametrize(
     ("uri", "reason"),
-    [("", "Directory '/model' does not exist"), ("gs://no-such/half", "nothing at gs://no-such/")],
+    [("", "Path '/model' does not exist"), ("gs://no-such/half", "nothing at gs://no-such/")],
 )
 def test_a_container_without_a_model_ends_with_the_reason(script, terminal, uri, reason):
     done = subprocess.run(

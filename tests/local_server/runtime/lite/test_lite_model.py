@@ -144,7 +144,7 @@ def custom(model):
     [
         (lambda data: data[:300], "damaged|cannot be run"),
         (lambda _: b"no model at all", "is not a TensorFlow Lite model"),
-        (lambda _: tflite_bytes(custom), "cannot be run: .*FlexErf"),
+        (lambda _: tflite_bytes(custom), "cannot be run: "),
     ],
 )
 def test_a_broken_file_is_one_sentence(load, data, broken, said):
