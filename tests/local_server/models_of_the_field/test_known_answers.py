@@ -294,6 +294,6 @@ def test_a_version_that_does_not_load_has_its_reason_in_one_line(
 
 
 def test_every_other_model_of_the_folder_is_served(folder, clients):
-    named = {entry.name for entry in folder.iterdir()} - {"data", "tfx_pusher", "cassava_tfhub"}
+    named = {entry.stem for entry in folder.iterdir()} - {"data", "tfx_pusher", "cassava_tfhub"}
     states = {name: clients.rest(name)[1]["model_version_status"][0]["state"] for name in named}
     assert states == dict.fromkeys(named, "AVAILABLE")
