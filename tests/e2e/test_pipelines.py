@@ -70,6 +70,7 @@ def _jenkins_scripts(text):
         for system in SYSTEMS
     ],
 )
+@pytest.mark.timeout(900)
 def test_the_jobs_of_a_pipeline_run_one_after_the_other(terminal, system):
     target = "gcp" if system == "cloudbuild" else "aws"
     file = terminal.folder / "cloudserve.yaml"
