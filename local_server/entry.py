@@ -126,7 +126,7 @@ def flagged_server(arguments: Sequence[str]) -> ModelServer:
 
 
 @needs_extra("warm-up files", "server")
-def warmup_file(requests: Iterable[tuple[str, bytes]], folder: Path) -> bytes:
+def warmup_file(requests: Iterable[tuple[str, bytes, str]], folder: Path) -> bytes:
     """Return the warm-up file of JSON requests."""
     from .warmup.recorded import warmup_file
 

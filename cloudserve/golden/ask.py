@@ -8,48 +8,84 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from cloudserve import registry
-from cloudserve.errors import ModelError, RemoteError, UnreachableError
+from cloudserve.errors import ModelError, RemoteError, UnreachableError, UserError
 from cloudserve.local.servers import ServeCommand
 
 Ask = Callable[[bytes], bytes]
 """Sends a request's JSON body and returns the JSON answer; raises RemoteError."""
 
+
+@runtime_checkable
+class MethodAsk(Protocol):
+    """An Ask that also sends requests of other methods than predict."""
+
+    def __call__(self, body: bytes) -> bytes:
+        """Send a predict request."""
+        ...
+
+    def by_method(self, method: str) -> Ask:
+        """Return what sends `classify` or `regress` requests; raises UserError if it cannot."""
+        ...
+
+
 TIMEOUT = 60.0
 NAME = "model"
 
 
-def ask_url(url: str) -> Ask:
-    """Return the Ask of a served model: `http://HOST:PORT/v1/models/NAME`, or a whole URL."""
-    is_model = "/v1/models/" in url and ":" not in url.rpartition("/")[2]
-    address = f"{url.rstrip('/')}:predict" if is_model else url
+def ask_url(url: str) -> MethodAsk:
+    """Return what asks a served model: `http://HOST:PORT/v1/models/NAME`, or a whole URL."""
+    return _Url(url.rstrip("/") if _is_model(url) else url)
 
-    def ask(body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        try:
-            request = Request(address, body, headers)  # noqa: S310 - the caller checked the scheme
-            with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-                data: bytes = answer.read()
-                return data
-        except HTTPError as error:
-            raise RemoteError(
-                _reason(error), where=address, status=error.code, hint="correct the request"
-            ) from error
-        except (URLError, OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error) or type(error).__name__
-            raise UnreachableError(
-                f"the server does not answer: {reason}",
-                where=address,
-                hint="check the URL, and that the server runs",
-            ) from error
 
-    return ask
+def _is_model(url: str) -> bool:
+    return "/v1/models/" in url and ":" not in url.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Url:
+    """A served model, or a whole URL (a MethodAsk)."""
+
+    url: str
+
+    def __call__(self, body: bytes) -> bytes:
+        return _post(f"{self.url}:predict" if _is_model(self.url) else self.url, body)
+
+    def by_method(self, method: str) -> Ask:
+        if not _is_model(self.url):
+            raise UserError(
+                f"{method} requests are sent to a model's URL, which has no method",
+                where=self.url,
+                hint="give http://HOST:PORT/v1/models/NAME",
+            )
+        return partial(_post, f"{self.url}:{method}")
+
+
+def _post(address: str, body: bytes) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    try:
+        request = Request(address, body, headers)  # noqa: S310 - the caller checked the scheme
+        with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            data: bytes = answer.read()
+            return data
+    except HTTPError as error:
+        raise RemoteError(
+            _reason(error), where=address, status=error.code, hint="correct the request"
+        ) from error
+    except (URLError, OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error) or type(error).__name__
+        raise UnreachableError(
+            f"the server does not answer: {reason}",
+            where=address,
+            hint="check the URL, and that the server runs",
+        ) from error
 
 
 def _reason(error: HTTPError) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -58,6 +58,9 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """The output that labels are compared with; "" is the output of a model that has one."""
 
 
+RestMethod = Literal["", "classify", "regress"]
+
+
 class Refusal(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The recorded error of a request that was refused."""
 
@@ -83,6 +86,8 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
     An example whose request was changed has no answer: it would not be the model's.
     """
+    method: RestMethod = ""
+    """The method of TensorFlow Serving's REST API; "" is predict."""
     partial: bool = False
     """Whether the answer has only some of the model's outputs."""
 
@@ -107,8 +112,12 @@ class Golden:
 
     @property
     def requests(self) -> tuple[dict[str, Any], ...]:
-        """Return the requests that are not expected to be refused."""
-        return tuple(example.request for example in self.examples if example.error is None)
+        """Return the predict requests that are not expected to be refused."""
+        return tuple(
+            example.request
+            for example in self.examples
+            if example.error is None and not example.method
+        )
 
     @property
     def labels(self) -> int:

@@ -77,7 +77,7 @@ class _Replay:
     def run(self, number: int, example: Example, ask: Ask) -> None:
         where = f"request {number}"
         try:
-            answer = decode_answer(ask(encode(example.request)), where)
+            answer = decode_answer(_of(ask, example.method)(encode(example.request)), where)
         except UnreachableError:
             raise
         except RemoteError as error:
@@ -109,7 +109,8 @@ def replay(golden: Golden, ask: Ask) -> Replayed:
     """Send each request and compare its answer.
 
     An error that was not recorded is a difference. Raises UnreachableError if nothing answers,
-    UserError if labels do not fit the answers, or if there is nothing to compare any answer with.
+    UserError if labels do not fit the answers, if there is nothing to compare any answer with, or
+    for `classify` and `regress` requests if only predict requests can be sent.
     """
     unchecked = sum(not example.is_compared for example in golden.examples)
     if unchecked == len(golden.examples):
@@ -117,6 +118,8 @@ def replay(golden: Golden, ask: Ask) -> Replayed:
             "no request has a recorded answer to compare: their fields were redacted",
             hint="record answers to them: cloudserve golden record FILE --from SUBJECT --out FILE",
         )
+    for method in sorted({example.method for example in golden.examples}):
+        _of(ask, method)
     run = _Replay(golden, Comparison(golden))
     for number, example in enumerate(golden.examples, start=1):
         run.run(number, example, ask)
@@ -129,6 +132,21 @@ def replay(golden: Golden, ask: Ask) -> Replayed:
         run.right,
         unchecked,
     )
+
+
+def _of(ask: Ask, method: str) -> Ask:
+    """Return what sends requests of a method; "" is predict. Raises UserError if nothing does."""
+    from cloudserve.golden.ask import MethodAsk
+
+    if not method:
+        return ask
+    if not isinstance(ask, MethodAsk):
+        raise UserError(
+            f"the file has {method} requests, and this answers only predict requests",
+            hint="replay them against a model server's http://HOST:PORT/v1/models/NAME, or a "
+            "directory",
+        )
+    return ask.by_method(method)
 
 
 def record(requests: Sequence[Mapping[str, Any]], ask: Ask, header: Header) -> Golden:

@@ -28,7 +28,7 @@ def write_warmup(golden: Path, output: Path) -> int:
         )
     examples = read_golden(golden).examples
     requests = [
-        (f"{golden}, example {number}", encode(example.request))
+        (f"{golden}, example {number}", encode(example.request), example.method)
         for number, example in enumerate(examples, start=1)
         if example.error is None
     ]

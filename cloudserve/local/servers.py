@@ -212,10 +212,11 @@ class LocalServer(Protocol):
     def emulator(self, command: EmulateCommand) -> Emulator:
         """Create the offline clouds."""
 
-    def warmup_file(self, requests: Iterable[tuple[str, bytes]], folder: Path) -> bytes:
-        """Return a TFRecord file of JSON predict requests for the model in a directory.
+    def warmup_file(self, requests: Iterable[tuple[str, bytes, str]], folder: Path) -> bytes:
+        """Return a TFRecord file of JSON requests for the model in a directory.
 
-        Each request has the place that an error names. Raises UserError if it does not fit.
+        Each request has the place that an error names, and its method: `classify`, `regress` or "".
+        Raises UserError if it does not fit.
         """
 
     def export(self, source: object, base: Path, request: ExportRequest) -> ExportReport:

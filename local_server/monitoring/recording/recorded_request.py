@@ -41,6 +41,11 @@ class RecordedRequest:
     code: Code
 
     @property
+    def signature_name(self) -> str:
+        """Return the name of the signature."""
+        return self.signature.name
+
+    @property
     def size(self) -> int:
         """Return the approximate size in memory, in bytes."""
         return sum(map(_size, (*self.inputs.values(), *self.outputs.values())))

@@ -17,16 +17,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.golden.file import Example
 from cloudserve.golden.recording import ENDING, Recording
 from cloudserve.outputs import check_outside_models
 
 from ...inference.observation import Observation, Observer
-from ...inference.types import Method, Prediction
+from ...inference.types import Classifications, Method, Prediction, Regressions
 from ...models import Servable
 from ...runtime.types import DEFAULT_SIGNATURE
 from ...status import Code
 from ..work_queue import WorkQueue
 from .golden_file import FullError, GoldenFile
+from .recorded_examples import RecordedExamples, examples_example
 from .recorded_request import NoJsonFormError, RecordedRequest, to_example
 from .redact import Redaction
 
@@ -58,13 +60,15 @@ class Outcome(StrEnum):
     """A rule of redaction does not fit the model: nothing of it is written."""
     NO_JSON = "no_json_form"
     OTHER_METHOD = "other_method"
-    """Classify, Regress and MultiInference are not recorded."""
+    """MultiInference is not recorded."""
     OTHER_MODEL = "other_model"
     """The file is for another model."""
     UNREADABLE = "unreadable"
     """An error of a request whose inputs could not be decoded."""
 
 
+Recorded = RecordedRequest | RecordedExamples
+_OF_FEATURES = "rules of redaction are not applied to the features of Classify and Regress"
 Counted = Callable[[str, Outcome], None]
 """Called with a model's name for each request that was chosen."""
 
@@ -97,7 +101,7 @@ class Recorder:
         )
         self._counted = counted
         self._rng = rng
-        self._queue = WorkQueue[tuple[RecordedRequest, Servable]](
+        self._queue = WorkQueue[tuple[Recorded, Servable]](
             QUEUED, QUEUED_BYTES, self._work, "recorder"
         )
         self._files: dict[str, GoldenFile] = {}
@@ -137,7 +141,7 @@ class Recorder:
         servable = observation.servable
         if servable is None or self._has_all(name, servable, observation):
             return
-        if observation.method is not Method.PREDICT:
+        if observation.method is Method.MULTI_INFERENCE:
             if self._rng() < self._recording.rate:
                 self._leave_out(name, Outcome.OTHER_METHOD, f"{observation.method} is not recorded")
         elif observation.code is Code.OK:
@@ -158,24 +162,15 @@ class Recorder:
         return file.counts[kind] >= self._recording.most
 
     def _put_error(self, name: str, servable: Servable, observation: Observation) -> None:
-        if observation.inputs:
+        if observation.inputs or (observation.examples and observation.signature):
             self._put(name, servable, observation)
         else:
             text = "an error is not recorded: the request's inputs could not be decoded"
             self._leave_out(name, Outcome.UNREADABLE, text)
 
     def _put(self, name: str, servable: Servable, observation: Observation) -> None:
-        signature = servable.model.all_signatures[observation.signature]
-        answer = observation.answer
-        request = RecordedRequest(
-            name,
-            servable.version,
-            observation.spec.label or "",
-            signature,
-            observation.inputs,
-            answer.outputs if isinstance(answer, Prediction) else {},
-            observation.code,
-        )
+        is_prediction = observation.method is Method.PREDICT
+        request = (_prediction if is_prediction else _examples)(name, servable, observation)
         if not self._queue.put((request, servable), request.size):
             self._leave_out(name, Outcome.QUEUE_FULL, "there are more requests than can be written")
 
@@ -215,12 +210,12 @@ class Recorder:
         for file in self._files.values():
             file.close()
 
-    def _record(self, request: RecordedRequest, servable: Servable) -> None:
+    def _record(self, request: Recorded, servable: Servable) -> None:
         if problem := self._problem(servable, request):
             self._leave_out(request.model, Outcome.BROKEN_RULE, problem)
             return
         try:
-            example = to_example(request, self._redaction)
+            example = self._example(request)
         except (CloudserveError, NoJsonFormError) as error:
             self._leave_out(request.model, Outcome.NO_JSON, str(error))
             return
@@ -229,7 +224,7 @@ class Recorder:
             if file.model not in {"", request.model}:
                 text = f"{self._recording.path} has requests to {file.model}; give a folder"
                 self._leave_out(request.model, Outcome.OTHER_MODEL, text)
-            elif file.counts[request.version, request.signature.name] < self._recording.most:
+            elif file.counts[request.version, request.signature_name] < self._recording.most:
                 file.append(example, request.model)
                 self._said.discard((request.model, Outcome.UNWRITABLE))
                 self._count(request.model, Outcome.RECORDED)
@@ -238,7 +233,14 @@ class Recorder:
         except FullError as error:
             self._leave_out(request.model, Outcome.FILE_FULL, str(error))
 
-    def _problem(self, servable: Servable, request: RecordedRequest) -> str:
+    def _example(self, request: Recorded) -> Example:
+        if isinstance(request, RecordedExamples):
+            return examples_example(request)
+        return to_example(request, self._redaction)
+
+    def _problem(self, servable: Servable, request: Recorded) -> str:
+        if isinstance(request, RecordedExamples):
+            return _OF_FEATURES if self._recording.rules else ""
         key = request.model, request.version
         if key not in self._problems:
             signatures = servable.model.all_signatures.values()
@@ -266,6 +268,33 @@ class Recorder:
         with self._lock:
             self._totals[outcome] += 1
         self._counted(model, outcome)
+
+
+def _prediction(name: str, servable: Servable, observation: Observation) -> Recorded:
+    answer = observation.answer
+    return RecordedRequest(
+        name,
+        servable.version,
+        observation.spec.label or "",
+        servable.model.all_signatures[observation.signature],
+        observation.inputs,
+        answer.outputs if isinstance(answer, Prediction) else {},
+        observation.code,
+    )
+
+
+def _examples(name: str, servable: Servable, observation: Observation) -> Recorded:
+    answer = observation.answer
+    return RecordedExamples(
+        name,
+        servable.version,
+        observation.spec.label or "",
+        observation.method,
+        observation.signature,
+        observation.examples,
+        answer if isinstance(answer, Classifications | Regressions) else None,
+        observation.code,
+    )
 
 
 def file_name(model: str) -> Path:

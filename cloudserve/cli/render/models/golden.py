@@ -40,7 +40,7 @@ def golden_report(file: str, golden: Golden) -> Report:
     rows = [
         (
             str(number),
-            _cut(encode(one.request).decode()),
+            _cut(f"{one.method} {encode(one.request).decode()}".lstrip()),
             _cut(_recorded(one)),
         )
         for number, one in enumerate(golden.examples, start=1)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from cloudserve.local_server.inference import Inference
-from cloudserve.local_server.inference.requests import classify, predict
-from cloudserve.local_server.inference.types import ModelSpec
+from cloudserve.local_server.inference.requests import multi_inference, predict
+from cloudserve.local_server.inference.types import Method, ModelSpec, Task
 from cloudserve.local_server.models import Manager
 from cloudserve.local_server.monitoring.recording.recorded_request import (
     NoJsonFormError,
@@ -128,9 +128,10 @@ def test_requests_are_chosen_at_random(begin, file):
 
 def test_other_methods_and_errors_are_counted_and_said_once(begin, file, results, caplog):
     recorder, inference = begin(errors=True)
+    tasks = [Task(ModelSpec(NAME), Method.REGRESS)]
     for _ in range(2):
         with pytest.raises(StatusError):
-            inference.run(classify(ModelSpec(NAME), [b"\xff"]))
+            inference.run(multi_inference(tasks, [b"\xff"]))
     for _ in range(2):
         with pytest.raises(StatusError):
             ask(inference, 1.0, signature="unknown")
