@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -93,6 +93,13 @@ TENSORFLOWS ?= 2.18 2.21
 
 oracle-image: $(VENV)/test.done
 	ORACLE_IMAGE='$(TENSORFLOWS)' $(BIN)/pytest -s tests/oracles/test_image.py
+
+# The server's heap under glibc's checks, AddressSanitizer (gcc's libasan) and valgrind, while clients
+# and the server are killed. Half an hour; CHECKERS selects, ROUNDS and SEED are those of each case.
+CHECKERS ?= malloc asan valgrind
+
+oracle-memory: $(VENV)/test.done
+	ORACLE_MEMORY='$(CHECKERS)' $(BIN)/pytest tests/oracles/test_memory.py
 
 # A release by the sdist and by the wheel, each with its dependencies in a fresh environment.
 oracle-install: $(VENV)/test.done
