@@ -24,6 +24,9 @@ from .write_flow import WriteFlow
 _FRAMES_PER_TURN = 512
 _PING_SIZE = 8
 _PRIORITY_SIZE = 5
+_TINY_WINDOW = 16
+"""A client that keeps a window below this size makes the server send a DATA frame for a few bytes.
+The increment does not matter: grpcio widens large windows byte by byte."""
 
 
 class FrameHandler:
@@ -295,6 +298,7 @@ class FrameHandler:
             if not increment:
                 raise protocol_error("WINDOW_UPDATE of 0")
             self._out.widen(increment)
+            self._count_tiny(self._out.window)
             return
         self._streams.check_used(number, "WINDOW_UPDATE")
         stream = self._streams.get(number)
@@ -304,7 +308,12 @@ class FrameHandler:
             stream.send_window += increment
             if stream.send_window > MAX_WINDOW:
                 raise StreamFault(number, ErrorCode.FLOW_CONTROL_ERROR, "a window too large")
+            self._count_tiny(stream.send_window)
             self._out.schedule()
+
+    def _count_tiny(self, window: int) -> None:
+        if window < _TINY_WINDOW:
+            self._idle_frames.spend(self._loop.time())
 
     def _take_priority(self, _flags: int, number: int, payload: bytes) -> None:
         if number == 0:

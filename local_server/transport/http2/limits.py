@@ -67,7 +67,7 @@ class Http2Limits:
     settings: Rate = Rate(100, 10.0)
     """SETTINGS frames."""
     idle_frames: Rate = Rate(2000, 500.0)
-    """Frames without effect: empty ones, PRIORITY, unknown types."""
+    """Frames with hardly an effect: empty ones, PRIORITY, unknown types, tiny windows."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -182,6 +182,26 @@ def test_a_flood_ends_its_connection(serve, limit, flood, said):
     assert client.refused() == (CALM, said)
 
 
+def test_a_client_that_widens_a_tiny_window_byte_by_byte_is_refused(serve):
+    served = serve(idle_frames=FEW)
+    served.app.extra = 1000
+    client = RawClient(served)
+    client.send(frame(SETTINGS, 0, 0, b"\0\4\0\0\0\0") + client.request(1))
+    client.send(frames.window_update(1, 1) * 5)
+    client.until(DATA, number=1)
+    for _ in range(30):
+        client.send(frames.window_update(1, 1))
+    assert client.refused() == (CALM, "too many frames without effect")
+
+
+def test_a_client_may_widen_a_large_window_byte_by_byte(serve):
+    """As grpcio's does, thousands of times a second."""
+    client = RawClient(serve(idle_frames=FEW))
+    client.send(b"".join(frames.window_update(0, 1) for _ in range(30)))
+    client.send(client.request(1))
+    assert client.until(DATA, number=1) == b"x"
+
+
 def test_a_header_block_without_an_end_is_refused(serve):
     client = RawClient(serve())
     more = frame(frames.CONTINUATION, 0, 1, b"")
