@@ -24,9 +24,10 @@ tags_option = click.option(
 def locate(model: str, project_file: Path) -> Model:
     """Return the model at a path, or the project's model of that name; raises UserError."""
     from cloudserve.project import Model
+    from cloudserve.savedmodel.checkpoint.prefix import find_checkpoint
 
     path = Path(model)
-    if path.exists():
+    if path.exists() or find_checkpoint(path):
         return Model(model, path)
     if not project_file.exists():
         raise UserError(

@@ -11,19 +11,33 @@ import shlex
 import zipfile
 from pathlib import Path
 
-from cloudserve.savedmodel.files import is_directory, is_file, list_names
+from cloudserve.errors import ModelError
+from cloudserve.savedmodel import proto
+from cloudserve.savedmodel.checkpoint.prefix import find_checkpoint
+from cloudserve.savedmodel.files import (
+    check_protobuf_size,
+    is_directory,
+    is_file,
+    list_names,
+    read_file,
+)
+from cloudserve.savedmodel.graph_ends import Ends, find_ends
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TFLITE = b"TFL3"
 _PARENT = "give its directory, or the one above its versions"
 _EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
 _SERVE = f"the platforms run SavedModels: {_EXPORT}; `cloudserve serve` serves the file itself"
-_TRAIN = "build the model, restore the checkpoint, and export it: model.export('models/NAME/1')"
+_TRAIN = (
+    "write a function that builds the model, restores the checkpoint and returns it, and export "
+    "that: cloudserve export MODULE:FUNCTION models/NAME"
+)
+_NO_GRAPH = "a checkpoint: it has variables and no graph"
+_GRAPHS = frozenset({".pb", ".pbtxt"})
 _BY_SUFFIX = {
     ".onnx": ("an ONNX model", _SERVE),
-    ".pb": ("a graph without signatures", _EXPORT),
-    ".pbtxt": ("a graph without signatures", _EXPORT),
-    ".index": ("a checkpoint: it has variables and no graph", _TRAIN),
+    ".pb": ("not a graph, or a damaged one", _EXPORT),
+    ".pbtxt": ("not a graph, or a damaged one", _EXPORT),
 }
 
 
@@ -32,6 +46,8 @@ def recognize(path: Path) -> tuple[str, str]:
 
     Reads some bytes of a file, and the names in a directory.
     """
+    if prefix := find_checkpoint(path):
+        return _checkpoint(prefix)
     if is_directory(path):
         return _directory(path)
     return _file(path) if is_file(path) else ("", "")
@@ -40,7 +56,7 @@ def recognize(path: Path) -> tuple[str, str]:
 def _directory(path: Path) -> tuple[str, str]:
     names = list_names(path)
     if any(name.endswith(".index") for name in names):
-        return "a checkpoint: it has variables and no graph", _TRAIN
+        return _NO_GRAPH, _TRAIN
     models = [path / name for name in names if _file_kind(path / name)]
     if len(models) == 1:
         return _file(models[0])
@@ -61,10 +77,51 @@ def _file(path: Path) -> tuple[str, str]:
 def _by_content(path: Path) -> tuple[str, str] | None:
     head = _first_bytes(path)
     if head.startswith(_HDF5):
-        return "a Keras model in HDF5", _keras(path)
+        return "a Keras model in HDF5", _command(path)
     if head.startswith(b"PK") and _has_config(path):
-        return "a Keras model", _keras(path)
-    return ("a TensorFlow Lite model", _SERVE) if head[4:8] == _TFLITE else None
+        return "a Keras model", _command(path)
+    if head[4:8] == _TFLITE:
+        return "a TensorFlow Lite model", _SERVE
+    return _graph(path) if path.suffix.lower() in _GRAPHS else None
+
+
+def _checkpoint(prefix: Path) -> tuple[str, str]:
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    if not is_file(meta):
+        return _NO_GRAPH, _TRAIN
+    message = _parse(meta, proto.MetaGraphDef)
+    if message is None or not message.graph_def.node:
+        return f"a checkpoint, whose graph {meta.name} is damaged", _TRAIN
+    return "a checkpoint with its graph", _export(prefix, find_ends(message.graph_def))
+
+
+def _graph(path: Path) -> tuple[str, str] | None:
+    message = _parse(path, proto.GraphDef)
+    if message is None or not all(node.name and node.op for node in message.node):
+        return None
+    if not message.node:
+        return None
+    return "a graph without signatures", _export(path, find_ends(message))
+
+
+def _parse(path: Path, kind: proto.Message) -> proto.Message | None:
+    try:
+        check_protobuf_size(path.parent, path.name)
+        parse = proto.parse_text if path.suffix == ".pbtxt" else proto.parse
+        return parse(kind, read_file(path.parent, path.name))
+    except (ModelError, proto.DecodeError):
+        return None  # the caller names the file
+
+
+def _export(path: Path, ends: Ends) -> str:
+    """Return the command that exports a graph, with all tensors that it proposes."""
+    flags = [f"--inputs {shlex.quote(f'{name}={tensor}')}" for name, tensor in ends.inputs.items()]
+    flags += [
+        f"--outputs {shlex.quote(f'{name}={tensor}')}" for name, tensor in ends.outputs.items()
+    ]
+    if not ends.inputs or not ends.outputs:
+        flags = ["--inputs NAME=TENSOR --outputs NAME=TENSOR"]
+    return " ".join([f"{_command(path)}", *flags])
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -83,6 +140,7 @@ def _has_config(path: Path) -> bool:
         return False
 
 
-def _keras(path: Path) -> str:
-    name = path.stem if path.stem.isidentifier() else "NAME"
+def _command(path: Path) -> str:
+    stem = path.name.partition(".")[0]
+    name = stem if stem.isidentifier() else "NAME"
     return f"export it: cloudserve export {shlex.quote(str(path))} models/{name}"

@@ -12,7 +12,10 @@ from cloudserve.savedmodel.versions import resolve
 
 EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
 SERVE = f"the platforms run SavedModels: {EXPORT}; `cloudserve serve` serves the file itself"
-TRAIN = "build the model, restore the checkpoint, and export it: model.export('models/NAME/1')"
+TRAIN = (
+    "write a function that builds the model, restores the checkpoint and returns it, and export "
+    "that: cloudserve export MODULE:FUNCTION models/NAME"
+)
 
 
 def write(path, data):
@@ -47,12 +50,12 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
         ),
         ("m.bin", b"\x1c\0\0\0TFL3", "m.bin is a TensorFlow Lite model", SERVE),
         ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", SERVE),
-        ("frozen.pb", b"\n\x10", "frozen.pb is a graph without signatures", EXPORT),
+        ("frozen.pb", b"\n\x10", "frozen.pb is not a graph, or a damaged one", EXPORT),
         ("saved_model.pb", b"", "saved_model.pb is a SavedModel's file", "give its directory, or "),
         (
             "ckpt-1.index",
             b"",
-            "ckpt-1.index is a checkpoint: it has variables and no graph",
+            "a checkpoint: it has variables and no graph",
             TRAIN,
         ),
         ("notes.zip", b"PK\3\4", "", ""),

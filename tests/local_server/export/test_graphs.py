@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 
 import pytest
 
@@ -112,6 +113,15 @@ def test_a_graph_takes_examples_and_answers_as_a_classifier(trained, tmp_path, c
         "regression": "regress",
         "serving_default": "predict",
     }
+
+
+@pytest.mark.parametrize("name", ["", "model.ckpt-7", "frozen.pb"])
+def test_the_line_that_inspect_proposes_exports_the_graph(trained, tmp_path, capsys, name):
+    assert run(["inspect", str(trained / name)]) == 3
+    line = capsys.readouterr().err.partition("export it: cloudserve export ")[2]
+    source, _, *flags = shlex.split(line)
+    assert flags == ["--inputs", "x=x:0", "--outputs", "y=model/y:0"]
+    assert exported(capsys, source, tmp_path / "m", *flags)["compared"] == 2
 
 
 WRONG = {
