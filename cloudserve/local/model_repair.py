@@ -16,6 +16,14 @@ class RepairRequest:
     """Signatures to add, by name: the existing one that each is a copy of."""
     clear_devices: bool = False
     """Whether the devices that nodes were placed on are removed."""
+    prune: bool = False
+    """Whether nodes that only training needs are removed."""
+    freeze: bool = False
+    """Whether variables become constants of the graph."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """New names of inputs: the old one of each."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """New names of outputs: the old one of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class RepairReport:
     changes: tuple[str, ...]
     """A sentence each, without a full stop."""
     compared: int
-    """The requests that both models answered with the same bits."""
+    """The requests that both models answered with the same bits, or with rounded ones."""
     uncompared: str = ""
     """Why no answers were compared; "" if some were."""
+    ulp: int = 0
+    """The largest difference of answers, in steps of the dtype: constants are folded."""

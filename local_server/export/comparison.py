@@ -11,6 +11,7 @@ import numpy as np
 
 from cloudserve.errors import ModelError
 
+from ..rewriting.rounding import ulp_between
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..runtime.types import LoadedModel, Tensor
@@ -19,8 +20,6 @@ from .served import Served, named
 
 _ROWS = (1, 3)
 _OPEN = 2
-_ROUNDING = 1e-4
-"""A session optimizes the graph: answers may differ by rounding, relative to the largest one."""
 
 
 def compare(tf: Any, served: Mapping[str, Served], path: Path) -> tuple[int, int]:
@@ -89,22 +88,12 @@ def _difference(expected: Mapping[str, Any], outputs: Mapping[str, Tensor], path
 
 
 def _ulp(expected: Tensor, actual: Tensor, alias: str, path: Path) -> int:
-    if np.array_equal(expected, actual, equal_nan=expected.dtype.kind == "f"):
-        return 0
-    if expected.shape != actual.shape or not _is_rounded(expected, actual):
+    difference = ulp_between(expected, actual)
+    if difference is None:
         raise ModelError(
             f"the exported version answers differently: {alias}",
             where=str(path),
             hint="the model may be random, or depend on a state: export it with --version and test "
             "it with `cloudserve run`",
         )
-    spacing = np.spacing(np.maximum(np.abs(expected), np.finfo(expected.dtype).tiny))
-    return int(np.nanmax(np.abs(expected - actual) / spacing))
-
-
-def _is_rounded(expected: Tensor, actual: Tensor) -> bool:
-    """Return whether answers differ by rounding alone, which only floats do."""
-    if expected.dtype.kind != "f" or expected.dtype != actual.dtype:
-        return False
-    scale = np.max(np.abs(expected), initial=0)
-    return np.allclose(expected, actual, rtol=0, atol=_ROUNDING * scale, equal_nan=True)
+    return difference

@@ -8,12 +8,12 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 from cloudserve.local.model_export import TensorNames
-from cloudserve.savedmodel.graph import Graph, node_name, read_graph, source
+from cloudserve.savedmodel.graph import Graph, node_name, read_graph
 
 from ..messages import Message, message_class
-from .graphs import TABLE_INITIALIZERS, GraphSession, GraphSource, to_tensorflow
+from ..rewriting.pruning import TABLE_INITIALIZERS, VARIABLES, prune
+from .graphs import GraphSession, GraphSource, to_tensorflow
 
-_VARIABLES = "variables"
 _PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
 _FROM_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
@@ -33,7 +33,7 @@ def write_graph(
     meta_graph = _copy(graph_source)
     fed = _cut_inputs(meta_graph.graph_def, session, signatures)
     outputs = [tensor for one in signatures.values() for tensor in one.outputs.values()]
-    _prune(meta_graph, [*outputs, *(t for names in fed.values() for t in names.values())])
+    prune(meta_graph, [*outputs, *(t for names in fed.values() for t in names.values())])
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph, v1.Session() as new_session:
         saver = v1.train.import_meta_graph(to_tensorflow(tf, meta_graph), clear_devices=True)
@@ -59,7 +59,7 @@ def _copy(graph_source: GraphSource) -> Message:
     meta_graph.CopyFrom(graph_source.meta_graph)
     meta_graph.ClearField("saver_def")
     collections = meta_graph.collection_def
-    for name in [name for name in collections if name != _VARIABLES]:
+    for name in [name for name in collections if name != VARIABLES]:
         del collections[name]
     return meta_graph
 
@@ -110,39 +110,6 @@ def _rewire(graph_def: Message, replaced: Mapping[str, str]) -> None:
 
 def _normal(tensor: str) -> str:
     return tensor if ":" in tensor or tensor.startswith("^") else f"{tensor}:0"
-
-
-def _prune(meta_graph: Message, tensors: list[str]) -> None:
-    """Keep the nodes that tensors need, and those that set their tables and variables."""
-    graph = read_graph(meta_graph.graph_def)
-    kept = {node.name for node in graph.ancestors(tensors)}
-    kept |= {node.name for node in graph.ancestors(_table_initializers(graph, kept))}
-    variables = meta_graph.collection_def[_VARIABLES].bytes_list
-    needed = {value: one for value, one in _variables(variables) if _node(one) in kept}
-    # Python's `Variable` asks for the nodes of its initial value, and for its own reader.
-    initial = [t for one in needed.values() for t in (one.initializer_name, one.snapshot_name)]
-    kept |= {node.name for node in graph.ancestors(initial)}
-    nodes = [node for node in meta_graph.graph_def.node if node.name in kept]
-    pruned = message_class("tensorflow.GraphDef")(node=nodes)
-    del meta_graph.graph_def.node[:]
-    meta_graph.graph_def.MergeFrom(pruned)
-    del variables.value[:]
-    variables.value.extend(needed)
-
-
-def _variables(collected: Message) -> Iterator[tuple[bytes, Message]]:
-    definition = message_class("tensorflow.VariableDef")
-    return ((value, definition.FromString(value)) for value in collected.value)
-
-
-def _node(variable: Message) -> str:
-    return node_name(variable.variable_name)
-
-
-def _table_initializers(graph: Graph, kept: set[str]) -> Iterator[str]:
-    for node in graph.nodes.values():
-        if node.op in TABLE_INITIALIZERS and source(graph.nodes, node.input[0]) in kept:
-            yield node.name
 
 
 def _signature(v1: Any, graph: Any, fed: Mapping[str, str], names: TensorNames) -> Any:

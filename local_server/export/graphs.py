@@ -15,6 +15,7 @@ from cloudserve.savedmodel.files import check_protobuf_size, read_file
 from cloudserve.savedmodel.signature import PREDICT_METHOD
 
 from ..messages import Message, message_class
+from ..rewriting.pruning import TABLE_INITIALIZERS
 from .served import Sample, Served
 
 _FROZEN = frozenset({".pb", ".pbtxt"})
@@ -154,10 +155,3 @@ def open_source(tf: Any, source: GraphSource) -> GraphSession:
         session.run([op for op in session.graph.get_operations() if op.type in TABLE_INITIALIZERS])
 
     return GraphSession(tf, load)
-
-
-TABLE_INITIALIZERS = frozenset(
-    {"InitializeTable", "InitializeTableV2", "LookupTableImport", "LookupTableImportV2"}
-    | {"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"}
-)
-"""Ops that fill the table that is their first input."""

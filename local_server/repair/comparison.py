@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,9 +11,11 @@ import orjson
 
 from cloudserve.errors import ModelError
 from cloudserve.golden.generate import generate
+from cloudserve.local.model_repair import RepairRequest
 from cloudserve.savedmodel import read_saved_model
 
 from ..codecs.request import parse_request
+from ..rewriting.rounding import ulp_between
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.session import load_model
 from ..runtime.types import DEFAULT_SIGNATURE, LoadedModel, Tensor
@@ -21,54 +23,88 @@ from ..status import StatusError
 
 _REQUESTS, _SEED = 8, 1
 
-Answer = dict[str, tuple[str, tuple[int, ...], Any]]
-"""The dtype, shape and bits of each output; a refusal is its text instead."""
+Asked = tuple[str, Mapping[str, Tensor]]
+"""A signature and its inputs by alias."""
+Answer = Mapping[str, Tensor]
 
 
-def compare(source: Path, copy: Path, tags: tuple[str, ...]) -> tuple[int, str]:
-    """Return how many requests both models answered alike, or why none was compared.
+def compare(source: Path, copy: Path, request: RepairRequest) -> tuple[int, str, int]:
+    """Return how many requests both models answered alike, why none was compared, and the ULP.
 
     Both are newly loaded and asked in the same order, so models with state have the same state. The
     copy is loaded as TensorFlow Serving loads it, the source with its object graph too. Requests
-    that the source refuses are ignored. Raises ModelError if the copy does not load, or answers
-    otherwise than the source, whose answers are the same after each load.
+    that the source refuses are ignored. Only a model whose variables became constants may answer
+    with rounded numbers. Raises ModelError if the copy does not load, or answers otherwise than the
+    source, whose answers are the same after each load.
     """
-    bodies = generate(read_saved_model(source, tags).signatures, _REQUESTS, _SEED)
-    if not bodies:
-        return 0, "no request can be made up from the signatures"
-    expected = _answers(source, tags, bodies)
-    actual = _answers(copy, tags, bodies, ServingImage())
-    pairs = [(e, a) for e, a in zip(expected, actual, strict=True) if not _is_refusal(e)]
-    differing = [pair for pair in pairs if pair[0] != pair[1]]
-    if differing and _answers(source, tags, bodies) == expected:
-        _raise_difference(*differing[0], copy)
-    if differing:
-        return 0, "the model answers differently each time that it is loaded"
-    return len(pairs), "" if pairs else "the model refuses the requests that are made up"
+    requests = list(_requests(source, request.tags))
+    if not requests:
+        return 0, "no request can be made up from the signatures", 0
+    expected = _answers(source, request.tags, requests)
+    actual = _answers(copy, request.tags, requests, request, ServingImage())
+    pairs = [(e, a) for e, a in zip(expected, actual, strict=True) if not isinstance(e, str)]
+    differences = [_difference(*pair, rounded=request.freeze) for pair in pairs]
+    if None not in differences:
+        reason = "" if pairs else "the model refuses the requests that are made up"
+        return len(pairs), reason, max((d for d in differences if d), default=0)
+    again = _answers(source, request.tags, requests)
+    if all(_is_same(e, a) for e, a in zip(expected, again, strict=True)):
+        _raise_difference(*pairs[differences.index(None)], copy)
+    return 0, "the model answers differently each time that it is loaded", 0
+
+
+def _requests(source: Path, tags: tuple[str, ...]) -> Iterator[Asked]:
+    signatures = {one.name: one for one in read_saved_model(source, tags).signatures}
+    for body in generate(tuple(signatures.values()), _REQUESTS, _SEED):
+        parsed = parse_request(orjson.dumps(body))
+        name = parsed.signature_name or DEFAULT_SIGNATURE
+        yield name, parsed.decode(signatures[name])
 
 
 def _answers(
     folder: Path,
     tags: tuple[str, ...],
-    bodies: Iterable[Mapping[str, Any]],
+    requests: Iterable[Asked],
+    renamed: RepairRequest | None = None,
     image: ServingImage | None = None,
 ) -> list[Answer | str]:
+    """Return the answers by the names of the source; a refusal is its text."""
+    change = renamed or RepairRequest()
     with closing(load_model(folder, tags, image=image)) as model:
-        return [_answer(model, body) for body in bodies]
+        return [_answer(model, name, feeds, change) for name, feeds in requests]
 
 
-def _is_refusal(answer: Answer | str) -> bool:
-    return isinstance(answer, str)
-
-
-def _answer(model: LoadedModel, body: Mapping[str, Any]) -> Answer | str:
-    parsed = parse_request(orjson.dumps(body))
-    name = parsed.signature_name or DEFAULT_SIGNATURE
+def _answer(
+    model: LoadedModel, name: str, feeds: Mapping[str, Tensor], change: RepairRequest
+) -> Answer | str:
+    inputs = {old: new for new, old in change.inputs.items()}
+    aliases = {spec.alias for spec in model.signatures[name].inputs}
+    own = {a if a in aliases else inputs.get(a, a): array for a, array in feeds.items()}
     try:
-        outputs = model.run(name, parsed.decode(model.signatures[name]))
+        outputs = model.run(name, own)
     except StatusError as error:
         return str(error)
-    return {alias: _bits(array) for alias, array in outputs.items()}
+    return {change.outputs.get(alias, alias): array for alias, array in outputs.items()}
+
+
+def _is_same(one: Answer | str, other: Answer | str) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return _difference(one, other, rounded=False) == 0
+
+
+def _difference(expected: Answer, actual: Answer | str, *, rounded: bool) -> int | None:
+    """Return the largest difference in ULP, None if it is more than is allowed."""
+    if isinstance(actual, str) or set(expected) != set(actual):
+        return None
+    largest = 0
+    for alias, array in expected.items():
+        if _bits(array) != _bits(actual[alias]):
+            ulp = ulp_between(array, actual[alias]) if rounded else None
+            if ulp is None:
+                return None
+            largest = max(largest, ulp)
+    return largest
 
 
 def _bits(array: Tensor) -> tuple[str, tuple[int, ...], Any]:
@@ -78,8 +114,9 @@ def _bits(array: Tensor) -> tuple[str, tuple[int, ...], Any]:
 
 def _raise_difference(expected: Answer | str, actual: Answer | str, copy: Path) -> NoReturn:
     difference = actual
-    if isinstance(actual, dict) and isinstance(expected, dict):
-        difference = ", ".join(name for name in expected if actual.get(name) != expected[name])
+    if not isinstance(actual, str) and not isinstance(expected, str):
+        names = (n for n in expected if n not in actual or _bits(expected[n]) != _bits(actual[n]))
+        difference = ", ".join(names)
     raise ModelError(
         f"the repaired model answers differently: {difference}",
         where=str(copy),

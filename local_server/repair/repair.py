@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cloudserve.errors import UserError
+from cloudserve.files import new_folder
 from cloudserve.hints import choose_from
 from cloudserve.local.model_repair import RepairReport, RepairRequest
 from cloudserve.outputs import check_outside_models
@@ -15,7 +17,10 @@ from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, read_saved_model
 
 from ..messages import Message
-from ..rewriting.copies import copy_model, read_model, select
+from ..rewriting.copies import copy_model, read_model, select, write_model
+from ..rewriting.freezing import freeze
+from ..rewriting.names import rename
+from ..rewriting.pruning import prune_training
 from ..rewriting.variables import share_restored_names
 from ..runtime.loading.saved_model import nodes
 from ..runtime.types import DEFAULT_SIGNATURE
@@ -38,24 +43,49 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
     model = read_saved_model(source, request.tags)
     message = read_model(source)
     changes = list(_change(select(message, model.tags), model, request))
-    if not changes:
-        raise UserError(
-            "there is nothing to repair", where=str(source), hint="see `cloudserve check`"
-        )
+    if not changes and not request.freeze:
+        raise _nothing(source)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        copy_model(source, draft, message)
-        compared, uncompared = compare(source, draft, request.tags)
-        draft.rename(target)
+        with new_folder(target.parent), _removed(draft):
+            changes += _write(message, model, request, draft)
+            if not changes:
+                raise _nothing(source)
+            compared = compare(source, draft, request)
+            draft.rename(target)
     except OSError as error:
         raise UserError(
             f"the copy cannot be written: {error.strerror or error}",
             where=str(target),
             hint="name a path that can be written",
         ) from error
+    return RepairReport(target, tuple(changes), *compared)
+
+
+def _nothing(source: Path) -> UserError:
+    return UserError("there is nothing to repair", where=str(source), hint="see `cloudserve check`")
+
+
+@contextmanager
+def _removed(draft: Path) -> Iterator[None]:
+    try:
+        yield
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return RepairReport(target, tuple(changes), compared, uncompared)
+
+
+def _write(message: Message, model: SavedModel, request: RepairRequest, draft: Path) -> list[str]:
+    """Write the copy; return the changes that need one, of variables into constants."""
+    copy_model(model.path, draft, message)
+    if not request.freeze:
+        return []
+    count = freeze(select(message, model.tags), draft, model.path)
+    if not count:
+        return []
+    write_model(draft, message)
+    if len(message.meta_graphs) == 1:
+        shutil.rmtree(draft / "variables")
+    return [f"{counted(count, 'variable')} became constants"]
 
 
 def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> Iterator[str]:
@@ -65,6 +95,10 @@ def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> I
     for name, existing in _additions(model, request).items():
         meta_graph.signature_def[name].CopyFrom(meta_graph.signature_def[existing])
         yield f"the signature {name} is a copy of {existing}"
+    yield from rename(meta_graph, "inputs", request.inputs)
+    yield from rename(meta_graph, "outputs", request.outputs)
+    if request.prune and (count := prune_training(meta_graph)):
+        yield f"{counted(count, 'node')} removed that neither requests nor a load need"
     if request.clear_devices:
         placed = [node for node in nodes(meta_graph.graph_def) if node.device]
         for node in placed:

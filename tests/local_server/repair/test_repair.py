@@ -141,3 +141,71 @@ def test_a_folder_that_cannot_be_written_is_one_error(keras_save, tmp_path, caps
     (tmp_path / "file").touch()
     text = refusal(capsys, 2, keras_save[0], tmp_path / "file" / "2")
     assert "the copy cannot be written: " in text
+
+
+def test_variables_become_constants(keras_save, tmp_path, capsys):
+    path, x, expected = keras_save
+    report = repaired(capsys, path, tmp_path / "2", "--freeze")
+    assert report["changes"][1] == "4 variables became constants"
+    assert (report["compared"], report["ulp"] < 8) == (8, True)
+    assert not (tmp_path / "2" / "variables").exists()
+    model = read_saved_model(tmp_path / "2")
+    assert not set(model.ops) & {"VarHandleOp", "ReadVariableOp"}
+    spec = model.signature("serving_default")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "2"))
+        answer = session.run(spec.outputs[0].tensor_name, {spec.inputs[0].tensor_name: x})
+    assert np.allclose(answer, expected, rtol=0, atol=1e-6)
+
+
+def test_a_model_with_a_state_is_not_frozen(shared_models, tmp_path, capsys):
+    text = refusal(capsys, 3, shared_models / "tfs_counter", tmp_path / "2", "--freeze")
+    assert "the model changes variables when it loads or answers (Assign, AssignAdd)" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_and_outputs_are_renamed(shared_models, tmp_path, capsys):
+    half = shared_models / "tfs_half_plus_two_cpu"
+    report = repaired(
+        capsys, half, tmp_path / "2", "--rename-input", "number=x", "--rename-output", "half=y"
+    )
+    assert report["changes"] == [
+        "x is number among the inputs of serving_default",
+        "y is half among the outputs of serving_default",
+    ]
+    assert report["compared"] == 8
+    signature = read_saved_model(tmp_path / "2").signature("serving_default")
+    assert [spec.alias for spec in (*signature.inputs, *signature.outputs)] == ["number", "half"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a=absent", "no signature that predicts has absent among its inputs"),
+        ("delta=delta", "the inputs of incr_counter_by have delta already"),
+        ("delta", "`delta` is not NEW=OLD"),
+    ],
+)
+def test_a_wrong_name_is_one_error(shared_models, tmp_path, capsys, name, text):
+    args = [shared_models / "tfs_counter", tmp_path / "new" / "2", "--rename-input", name]
+    assert text in refusal(capsys, 2, *args)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nodes_of_the_training_are_removed(shared_models, tmp_path, capsys):
+    counter = shared_models / "tfs_counter"
+    before = read_saved_model(counter / "123")
+    message = message_class("tensorflow.SavedModel")
+    shutil.copytree(counter / "123", tmp_path / "1")
+    model = message.FromString((tmp_path / "1" / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0]
+    graph.graph_def.node.add(name="gradients", op="NoOp")
+    graph.signature_def["__saved_model_train_op"].outputs["train"].name = "gradients"
+    (tmp_path / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
+    report = repaired(capsys, tmp_path / "1", tmp_path / "2", "--prune")
+    assert "removed that neither requests nor a load need" in report["changes"][0]
+    after = message.FromString((tmp_path / "2" / "saved_model.pb").read_bytes()).meta_graphs[0]
+    assert "gradients" not in {node.name for node in after.graph_def.node}
+    assert read_saved_model(tmp_path / "2").signatures == before.signatures
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "2"))

@@ -29,6 +29,24 @@ from cloudserve.plural import counted
 @click.option(
     "--clear-devices", is_flag=True, help="Remove the devices that the graph was placed on."
 )
+@click.option(
+    "--rename-input",
+    "inputs",
+    multiple=True,
+    metavar="NEW=OLD",
+    help="Rename an input in all signatures that predict. Can be repeated.",
+)
+@click.option(
+    "--rename-output",
+    "outputs",
+    multiple=True,
+    metavar="NEW=OLD",
+    help="Rename an output in all signatures that predict. Can be repeated.",
+)
+@click.option("--prune", is_flag=True, help="Remove the nodes that only training needs.")
+@click.option(
+    "--freeze", is_flag=True, help="Make the variables constants. This needs TensorFlow's Python."
+)
 @project_option
 @output_option
 def command(  # noqa: PLR0913 - one parameter per option
@@ -39,6 +57,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     tags: str | None,
     signatures: tuple[str, ...],
     clear_devices: bool,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    prune: bool,
+    freeze: bool,
     project_file: Path,
     output: str,
 ) -> None:
@@ -55,15 +77,24 @@ def command(  # noqa: PLR0913 - one parameter per option
     located = locate(model, project_file)
     _, folder = ModelSource(located).resolve(version)
     chosen = split_tags(tags, located.tags)
-    request = RepairRequest(chosen, pairs(signatures, "--signature"), clear_devices)
+    request = RepairRequest(
+        chosen,
+        pairs(signatures, "--signature"),
+        clear_devices,
+        prune,
+        freeze,
+        pairs(inputs, "--rename-input"),
+        pairs(outputs, "--rename-output"),
+    )
     report = local_server().repair(folder, out, request)
     print_report(_report(report), output)
 
 
 def _report(report: RepairReport) -> Report:
     proof = f"not compared: {report.uncompared}"
+    bits = f"within {report.ulp:,} ULP" if report.ulp else "with the same bits"
     if report.compared:
-        proof = f"{counted(report.compared, 'request')} answered with the same bits"
+        proof = f"{counted(report.compared, 'request')} answered {bits}"
     lines = "\n".join(f"  {line}" for line in (*report.changes, proof))
     document = msgspec.to_builtins(report, enc_hook=str)
     return Report(document, (Table((), (), f"wrote {report.path}\n{lines}"),))
