@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ("client", "gcp", "aws", "server")
+EXTRAS = ("client", "gcp", "aws", "server", "tflite", "onnx")
 _BOUND = re.compile(r"([A-Za-z0-9_.-]+)>=([^,;]+)")
 
 

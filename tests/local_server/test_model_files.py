@@ -4,15 +4,21 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import grpc
+import numpy as np
 import pytest
+from cloudserve.local_server.batching.loader import batched
+from cloudserve.local_server.batching.parameters import BatchingParameters
 from cloudserve.local_server.codecs.tensor_proto import from_tensor_proto, to_tensor_proto
 from cloudserve.local_server.messages import message_class
 from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.options.serve_options import serve_options
+from cloudserve.local_server.runtime.model_files import model_loader
+from cloudserve.local_server.runtime.options import FileOptions, FileRule, SessionOptions
 from cloudserve.local_server.server import ModelServer
 from cloudserve.local_server.status import StatusError
 
@@ -56,8 +62,6 @@ def predict(server, name, **body):
 
 
 def predict_by_grpc(server, name, alias, values):
-    import numpy as np
-
     request = PredictRequest()
     request.model_spec.name = name
     to_tensor_proto(np.array(values, np.float32), request.inputs[alias])
@@ -159,3 +163,19 @@ def test_model_server_prefers_the_file_by_its_flag_with_tensorflow_servings_name
 def test_model_server_without_the_flag_serves_saved_models_only(folder):
     with pytest.raises(StatusError, match="does not appear to contain a SavedModel bundle"):
         serve(flags(folder / "lite"), lambda server: None)
+
+
+@pytest.mark.parametrize("name", ["lite/3", "exchange.onnx"])
+def test_requests_run_in_one_batch(folder, name):
+    runs = []
+    files = FileOptions(FileRule.WITHOUT_SAVED_MODEL)
+    load = model_loader(("serve",), SessionOptions(), files, runs.append)
+    # A batch begins when it is full: the first request waits for the second.
+    parameters = BatchingParameters(max_batch_size=5, batch_timeout_micros=10**8)
+    model = batched(load, parameters)(folder / name)
+    rows = [np.float32([1, 2]), np.float32([5, 6, 7])]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda x: model.run("serving_default", {"x": x})["y"], rows))
+    assert [answer.tolist() for answer in answers] == [[2.5, 3.0], [4.5, 5.0, 5.5]]
+    assert len(runs) == 1
+    model.close()
