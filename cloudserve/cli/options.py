@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -159,6 +161,7 @@ class Subject:
         from cloudserve.cli.consent import announce, plan_confirmation
         from cloudserve.release.service import Releases
 
+        _take_hangup_as_ctrl_c()
         releases = Releases(
             self.project(),
             self.model,
@@ -249,6 +252,13 @@ def load(project_file: Path, settings: tuple[str, ...]) -> Project:
     chosen = context.meta.get(ENVIRONMENT) if context else None
     overrides = _pairs(settings)
     return load_project(project_file, overrides=overrides, environment=chosen)
+
+
+def _take_hangup_as_ctrl_c() -> None:
+    """End a release as for Ctrl-C when its terminal closes, unless `nohup` ignores that."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 def print_progress(line: str) -> None:

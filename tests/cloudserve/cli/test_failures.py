@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -209,15 +210,35 @@ def test_a_closed_pipe_is_not_a_failure(shared_models):
     assert process.returncode == 0
 
 
-def test_sigterm_ends_a_command_as_ctrl_c_does(tmp_path):
+@pytest.fixture
+def waiting(tmp_path):
+    """Return a function that starts a command, which reads the project file that the caller has."""
     project = tmp_path / "cloudserve.yaml"
     os.mkfifo(project)
-    command = [CLOUDSERVE, "status", "half", "-t", "here", "--project", str(project)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def start(*before):
+        command = [*before, CLOUDSERVE, "status", "half", "-t", "here", "--project", str(project)]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True), project
+
+    return start
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_a_job_or_a_terminal_ends_a_command_as_ctrl_c_does(waiting, number):
+    process, project = waiting()
     with process, project.open("w"):  # opened: the command reads, and waits for the end
-        process.terminate()
+        process.send_signal(number)
         assert process.stderr.read().strip() == "interrupted"
     assert process.returncode == 130
+
+
+def test_under_nohup_a_command_outlives_its_terminal(waiting):
+    process, project = waiting("nohup")
+    with process:
+        with project.open("w"):
+            process.send_signal(signal.SIGHUP)
+        assert "error: " in process.stderr.read()  # the project file is empty
+    assert process.returncode == 2
 
 
 @pytest.mark.parametrize(
