@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,19 +143,44 @@ def _unreadable(path: Path, reason: str, hint: str = "check its path") -> UserEr
 
 
 def _examples(text: str) -> list[bytes]:
-    """Return serialized Examples of a list of objects, in JSON or as Python literals."""
+    """Return serialized Examples of a list of objects, as Python literals or in JSON.
+
+    `saved_model_cli run` reads literals alone: JSON's true and false are taken here too, as the
+    REST API takes them, and null is refused as it refuses it.
+    """
     hint = "write a list of objects such as [{'age': [31], 'name': ['ada']}]"
-    try:
-        listed = ast.literal_eval(text)
-    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError("the Examples are not a list of objects", hint=hint) from error
+    listed = _literal(text)
     objects = [listed] if isinstance(listed, dict) else listed
     if not isinstance(objects, list) or not objects or not all(map(_is_object, objects)):
         raise UserError("the Examples are not a list of objects", hint=hint)
     try:
-        return [encode_example(one) for one in objects]
+        return [encode_example(_encodable(one)) for one in objects]
     except (StatusError, UnicodeEncodeError) as error:
         raise UserError(f"an Example is invalid: {error}", hint=hint) from error
+
+
+def _literal(text: str) -> Any:
+    """Return the value of a text, None if it is neither a Python literal nor JSON."""
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            return parse(text)
+        except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _encodable(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Return features with bytes, which saved_model_cli takes, in the form of the REST API."""
+    return {
+        name: [_b64(one) for one in value] if isinstance(value, list) else _b64(value)
+        for name, value in features.items()
+    }
+
+
+def _b64(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    return value
 
 
 def _is_object(value: Any) -> bool:

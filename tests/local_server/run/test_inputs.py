@@ -50,3 +50,25 @@ def test_other_examples_are_one_error(text):
     signature = Signature("predict", "", (spec("string"),), ())
     with pytest.raises(UserError, match="Example"):
         read_inputs({"x": Examples(text)}, signature)
+
+
+@pytest.mark.parametrize(
+    ("literal", "text"),
+    [
+        ('[{"a": [True, False]}]', '[{"a": [true, false]}]'),
+        ("[{'a': [b'cat']}]", '[{"a": ["cat"]}]'),
+        ("[{'a': [1.5]}]", '{"a": 1.5}'),
+    ],
+)
+def test_examples_are_literals_or_json(literal, text):
+    signature = Signature("predict", "", (spec("string"),), ())
+    one, other = (
+        read_inputs({"x": Examples(each)}, signature)["x"].tolist() for each in (literal, text)
+    )
+    assert one == other
+
+
+def test_null_in_an_example_is_refused_by_its_name():
+    signature = Signature("predict", "", (spec("string"),), ())
+    with pytest.raises(UserError, match=r"an Example is invalid: .*age.*: Null"):
+        read_inputs({"x": Examples('[{"age": [null]}]')}, signature)
