@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from cloudserve.errors import CloudserveError, ModelError
 
+_CALL = "call it in Python, which shows where it failed"
+_MAKE_ROOM = "make room, or name another folder"
+
 
 @contextmanager
 def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[None]:
@@ -17,10 +20,10 @@ def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[No
     except kept:
         raise
     except Exception as error:  # the user's code raises anything
+        text = _last_line(error)
+        hint = _MAKE_ROOM if "No space left on device" in text else _CALL
         raise ModelError(
-            f"{what}: {type(error).__name__}: {_last_line(error)}",
-            where=where,
-            hint="call it in Python, which shows where it failed",
+            f"{what}: {type(error).__name__}: {text}", where=where, hint=hint
         ) from error
 
 

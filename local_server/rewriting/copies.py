@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,8 @@ from ..messages import Message, message_class
 MODEL_FILE = "saved_model.pb"
 _FINGERPRINT = "fingerprint.pb"
 """A hash of the graph; TensorFlow only logs it, and loads a model without it."""
+
+_REASON = re.compile(r"\[Errno [0-9]+\] ([^:]+)")
 
 
 def read_model(source: Path) -> Message:
@@ -51,7 +54,12 @@ def copy_model(source: Path, target: Path, message: Message, *left_out: str) -> 
     `left_out` are names of files and folders that the copy does not have.
     """
     ignored = shutil.ignore_patterns(_FINGERPRINT, *left_out)
-    shutil.copytree(source, target, ignore=ignored, symlinks=False)
+    try:
+        shutil.copytree(source, target, ignore=ignored, symlinks=False)
+    except shutil.Error as error:  # a list of all files that failed
+        _, _, reason = error.args[0][0]
+        match = _REASON.match(reason)
+        raise OSError(0, match[1] if match else reason) from error
     write_model(target, message)
 
 

@@ -209,3 +209,12 @@ def test_nodes_of_the_training_are_removed(shared_models, tmp_path, capsys):
     assert read_saved_model(tmp_path / "2").signatures == before.signatures
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "2"))
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(keras_save, tmp_path, capsys):
+    shutil.copytree(keras_save[0], tmp_path / "1")
+    (tmp_path / "1" / "assets").mkdir(exist_ok=True)
+    (tmp_path / "1" / "assets" / "gone").symlink_to("absent")
+    text = refusal(capsys, 2, tmp_path / "1", tmp_path / "new" / "2")
+    assert text.startswith("error: the copy cannot be written: No such file or directory\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
