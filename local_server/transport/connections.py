@@ -91,7 +91,12 @@ class Connections:
         try:
             await asyncio.wait_for(self.quiet(), _CANCELLED_SECONDS)
         except TimeoutError:
-            logger.warning("%s did not end when cancelled", counted(len(self.running), "request"))
+            logger.warning("%s did not end when cancelled", counted(self.unfinished, "request"))
+
+    @property
+    def unfinished(self) -> int:
+        """Return how many requests have no response yet."""
+        return len(self.running)
 
     def _ran(self, future: asyncio.Future[Any]) -> None:
         self.running.discard(future)

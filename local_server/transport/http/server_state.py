@@ -117,6 +117,11 @@ class ServerState(Connections):
         self._expected += 1
         answer.then(self._arrived)
 
+    @property
+    def unfinished(self) -> int:
+        """Return how many requests have no response yet."""
+        return len(self.running) + self._expected
+
     def _arrived(self, _outcome: Outcome[Response]) -> None:
         self._expected -= 1
         self._check_quiet()

@@ -93,6 +93,42 @@ def test_a_closed_session_refuses_new_calls_and_lets_running_ones_end():
     )
 
 
+@pytest.fixture
+def deleted(monkeypatch):
+    """Give a list of the sessions' pointers that are deleted, in order."""
+    pointers, delete = [], Session.__del__
+
+    def observed(session):
+        pointers.append(session._pointer)
+        delete(session)
+
+    monkeypatch.setattr(Session, "__del__", observed)
+    return pointers
+
+
+def test_an_answer_outlives_its_session(deleted):
+    session, x = adder(), np.arange(5000, dtype=np.float32)
+    (y,) = session.run({"x:0": x}, ["y:0"])
+    session.close()
+    assert deleted == []
+    del session
+    assert len(deleted) == 1
+    assert not y.flags.owndata
+    assert np.array_equal(y, 2 * x)
+
+
+def test_a_call_that_runs_keeps_its_session(deleted):
+    session, large = adder(), np.ones(5_000_000, np.float32)
+    run = session.prepare([session.graph.find("x:0")], [session.graph.find("y:0")])
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(run, large)
+        del session, run
+        assert deleted == [] or result.done()
+        (y,) = result.result()
+    assert set(y[:9]) == {2}
+    assert len(deleted) == 1
+
+
 def test_other_threads_run_while_a_graph_does():
     session = adder()
     run = session.prepare([session.graph.find("x:0")], [session.graph.find("y:0")])

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from cloudserve.local_server.deferred import Deferred
 from cloudserve.local_server.transport.http.server import HttpServer
 from cloudserve.local_server.transport.loop import new_event_loop, run
 from cloudserve.local_server.transport.types import Response
@@ -208,6 +209,22 @@ def test_a_handler_that_will_not_be_cancelled_is_logged(serve, caplog):
     running.run(running.server.stop(0))
     assert "1 request did not end when cancelled" in caplog.text
     running.loop.call_soon_threadsafe(let_go.set)
+    assert running.settle() == 0
+
+
+def test_a_deferred_response_that_does_not_arrive_is_logged(serve, caplog):
+    entered, response = threading.Event(), Deferred()
+
+    def handle(_request):
+        entered.set()
+        return response
+
+    running = serve(handle)
+    running.connect().send(GET)
+    assert entered.wait(PATIENCE)
+    running.run(running.server.stop(0))
+    assert "1 request did not end when cancelled" in caplog.text
+    running.loop.call_soon_threadsafe(response.settle, Response(200))
     assert running.settle() == 0
 
 
