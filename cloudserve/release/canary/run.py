@@ -9,7 +9,8 @@ back if that had decided so. A release that moves the traffic in the meantime en
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -267,19 +268,34 @@ def promote_by_canary(  # noqa: PLR0913 - options by name
     if not live:
         return CanaryOutcome(releases.promote(revision), "")
 
-    _check_labels(rules, labels, releases.provider, where)
-    prober = _prober(releases.provider, deployment.model, live, revision, requests, labels)
-    if left is None:
-        releases.plan_promote(revision, percent=rules.steps[0])
-        if rules.source is not Origin.METRICS:
-            prober.check()
-        if rules.source is not Origin.PROBES:
-            measured(releases.provider, where)
-    journal = begin(releases.ledger, releases.who, where)
+    with _traffic_noted(left, revision, live):
+        _check_labels(rules, labels, releases.provider, where)
+        prober = _prober(releases.provider, deployment.model, live, revision, requests, labels)
+        if left is None:
+            releases.plan_promote(revision, percent=rules.steps[0])
+            if rules.source is not Origin.METRICS:
+                prober.check()
+            if rules.source is not Origin.PROBES:
+                measured(releases.provider, where)
+        journal = begin(releases.ledger, releases.who, where)
     canary = Canary(
         releases, deployment.model, live, revision, prober, rules, reporter, journal, observe
     )
     return canary.promote(deployment.traffic.get(revision, 0.0), left)
+
+
+@contextmanager
+def _traffic_noted(left: Release | None, revision: str, live: str) -> Iterator[None]:
+    """Add to an error that a canary which an earlier run left still has its traffic."""
+    try:
+        yield
+    except BaseException as error:
+        if left is not None:
+            error.add_note(
+                f"{revision} still has {left.percent} % of the traffic, of an earlier run. Run the "
+                f"command again, or: cloudserve rollback … --to {live}"
+            )
+        raise
 
 
 def _live_beside(deployment: Deployment, revision: str, where: str) -> str:

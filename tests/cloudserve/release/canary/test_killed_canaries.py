@@ -1,8 +1,11 @@
 """A canary that is killed at any write to the bucket or the platform, and run again."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
-from cloudserve.errors import CheckFailedError, RemoteError
+from cloudserve.errors import CheckFailedError, RemoteError, UserError
 from cloudserve.release.canary import comparison
 from cloudserve.release.canary.record import Decision
 from cloudserve.release.canary.rules import CanaryRules
@@ -13,6 +16,7 @@ from tests.cloudserve.release.killable import AFTER, Platform, kills
 
 # Wide margins, which few requests prove: the kills are tested here, not the evidence.
 RULES = CanaryRules(steps=(10, 50), more_errors=0.6, more_slow=0.6, slow_factor=1e9, rate=1e6)
+LABELLED = replace(RULES, more_wrong=0.5)
 WRITES = ("write", "perform")
 
 
@@ -112,6 +116,15 @@ def test_a_canary_that_is_interrupted_and_then_killed_is_rolled_back_by_the_next
             ends.add(terminal.live)
         terminal.assert_all_is_ended()
     assert ends == {"v1", "v2"}
+
+
+def test_a_canary_that_cannot_be_continued_says_that_it_still_has_its_traffic(terminal, two):
+    two()
+    assert terminal.kill(1, True, by_canary, names=("perform",))
+    with pytest.raises(UserError, match="labels") as caught:
+        terminal.run(lambda releases: promote_by_canary(releases, [b"{}"], rules=LABELLED))
+    (note,) = caught.value.__notes__
+    assert re.match(r"v2-\w+ still has 10 % of the traffic, of an earlier run\. Run the ", note)
 
 
 def interrupt_after(requests):
