@@ -16,6 +16,7 @@ from cloudserve.bench.settings import Load, Settings
 from cloudserve.bench.target import Target, parse_target
 from cloudserve.errors import UserError
 from cloudserve.hints import did_you_mean
+from cloudserve.modelfiles.kinds import is_model_file
 from cloudserve.savedmodel.signature import Signature, read_signature
 
 from ..transport.loop import run
@@ -28,11 +29,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def bench(subject: str, load: Load, settings: Settings) -> Result:
     """Measure a server; see `cloudserve.bench.measure`."""
-    if not Path(subject).is_dir():
+    path = Path(subject)
+    if not path.is_dir() and not is_model_file(path):
         if settings.server_options:
             raise UserError("options of the server need a path", hint="give a SavedModel")
         return run(_measure(parse_target(subject), load, settings, None))
-    with child_server(Path(subject), settings.server_options) as child:
+    with child_server(path, settings.server_options) as child:
         url = child.grpc if settings.use_grpc else child.rest
         if not url:
             raise UserError("the server has no gRPC port", hint="leave out --no-grpc")

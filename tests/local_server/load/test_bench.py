@@ -10,6 +10,7 @@ from cloudserve.bench import Load, Request, Settings, measure
 from cloudserve.bench.child import child_server
 from cloudserve.bench.page import result_page
 from cloudserve.errors import RemoteError, UnreachableError, UserError
+from tests.model_files import onnx_model, write
 
 from ..transport.certificates import Signed, config_text
 from .conftest import METADATA, answer
@@ -281,6 +282,14 @@ def test_a_path_is_measured_with_a_server_of_its_own(shared_models):
     result = measure(path, Load(**QUICK), Settings(use_grpc=True))
     assert (result.api, result.failed) == ("gRPC", 0)
     assert result.server.memory > 2**26
+
+
+def test_a_model_file_is_measured_with_a_server_of_its_own(tmp_path):
+    pytest.importorskip("onnxruntime", reason="pip install 'cloudserve[onnx]'")
+    file = write(tmp_path / "half.onnx", onnx_model().SerializeToString())
+    result = measure(str(file), Load(**QUICK), Settings())
+    assert (result.api, result.failed) == ("REST", 0)
+    assert result.answered
 
 
 def test_options_of_a_server_need_a_path(half):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cloudserve.local_server.runtime.model_files import load_any, model_loader
 from cloudserve.local_server.runtime.options import FileOptions, FileRule, SessionOptions
+from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadError
 
 from tests.model_files import onnx_model, tflite_bytes, write
@@ -52,6 +53,16 @@ def test_tensorflow_servings_flag_falls_back_to_the_saved_model(both):
     model = loader(FileRule.PREFER_TFLITE)(both)
     assert model.run("serving_default", {"x": np.float32([2.0])})["y"].tolist() == [4.0]
     model.close()
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "model.onnx"])
+def test_the_loader_of_the_offline_clouds_takes_saved_models_only(tmp_path, name):
+    """Their platforms have no other: `load_model` is what endpoints and containers call."""
+    data = tflite_bytes() if name == "model.tflite" else onnx_model().SerializeToString()
+    file = write(tmp_path / name, data)
+    for path in (tmp_path, file):
+        with pytest.raises(LoadError, match="does not appear to contain a SavedModel bundle"):
+            load_model(path)
 
 
 def test_several_files_of_a_version_are_refused(tmp_path):

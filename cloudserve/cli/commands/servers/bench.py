@@ -112,11 +112,11 @@ def command(*, subject: str, html: Path | None, output: str, **options: Any) -> 
     """Measure a server's throughput and latency under load.
 
     URL is a model of a TensorFlow Serving server, http://HOST:PORT/v1/models/NAME or
-    grpc://HOST:PORT/NAME, or any HTTP URL with --payload. For PATH, a SavedModel or a base path,
-    `cloudserve serve` is started with OPTIONS and stopped afterwards. Requests are generated from
-    the model's signature. Latencies of an open loop count from the time at which a request was due.
-    Ctrl-C ends the measurement and prints its result so far (exit code 130). Failed requests exit
-    with 6, a server that stops answering with 4.
+    grpc://HOST:PORT/NAME, or any HTTP URL with --payload. For PATH, a SavedModel, a TensorFlow Lite
+    or ONNX file, or a base path, `cloudserve serve` is started with OPTIONS and stopped afterwards.
+    Requests are generated from the model's signature. Latencies of an open loop count from the time
+    at which a request was due. Ctrl-C ends the measurement and prints its result so far (exit code
+    130). Failed requests exit with 6, a server that stops answering with 4.
     """
     from cloudserve.bench import measure
 
