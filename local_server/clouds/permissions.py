@@ -27,6 +27,7 @@ from .pointing import CONTAINER_KEY
 _OF_MODELS = {
     "application-autoscaling": "application-autoscaling",
     "cloudwatch": "cloudwatch",
+    "ecr": "ecr",
     "logs": "logs",
     "sagemaker": "sagemaker",
     "sagemaker-runtime": "sagemaker",
