@@ -209,7 +209,7 @@ def actions_of(policy) -> set[str]:
 
 # Scaling, alarms, canaries, packages and large uploads have their own tests.
 OF_OTHERS = re.compile(
-    r"application-autoscaling:|cloudwatch:|iam:CreateServiceLinkedRole|logs:|sts:"
+    r"application-autoscaling:|cloudwatch:|ecr:|iam:CreateServiceLinkedRole|logs:|sts:"
     r"|sagemaker:\w*ModelPackage|sagemaker:(DeleteTags|InvokeEndpoint)"
     r"|s3:\w*Multipart|storage\.multipartUploads|monitoring\.|logging\.|aiplatform\.endpoints\.predict"
     r"|aiplatform\.models\.get"
