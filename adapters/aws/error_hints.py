@@ -10,7 +10,7 @@ import re
 
 DENIED = re.compile(
     r"(?:User: (?P<who>\S+) is )?not authorized to perform: (?P<action>[\w-]+:\w+)"
-    r"(?: on resource: (?P<resource>\S+))?(?P<rest>.*)",
+    r"(?: on resource: \"?(?P<resource>[^\s\"]+)\"?)?(?P<rest>.*)",
     re.DOTALL,
 )
 ROLE = re.compile(

@@ -21,7 +21,9 @@ from cloudserve.errors import RemoteError
 from cloudserve.storage.contract import UploadGoneError
 from cloudserve.storage.retry import retry_after
 
-from ..errors import code_of, status_of, translated
+from ..error_hints import DENIED as NAMED
+from ..error_hints import for_denied
+from ..errors import code_of, message_of, status_of, translated
 
 PERMISSIONS: Mapping[str, str] = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -93,7 +95,7 @@ def _explain(error: RemoteError, cause: ClientError, url: str) -> None:
 
 def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str) -> str | None:
     if code in DENIED:
-        return f"allow these credentials {_permission(cause.operation_name, url)}"
+        return _for_denied(cause, url)
     if code in ELSEWHERE or status_of(cause) == 301:  # noqa: PLR2004 - HTTP's own number
         details = cause.response.get("Error", {})
         region = headers.get("x-amz-bucket-region") or details.get("Region")
@@ -104,6 +106,21 @@ def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str)
     if code == "NoSuchBucket":
         return f"make the bucket {url} first, or correct the target's `bucket`"
     return None
+
+
+def _for_denied(cause: ClientError, url: str) -> str:
+    """Return which permission is missing: the one that S3 names, or the operation's.
+
+    Of a missing object, S3 refuses a caller without s3:ListBucket, and a HEAD has no reason.
+    """
+    if NAMED.search(message_of(cause)):
+        return for_denied(message_of(cause), cause.operation_name)
+    needed = _permission(cause.operation_name, url)
+    if cause.operation_name == "HeadObject":
+        needed += (
+            f", and {_permission('ListObjectsV2', url)}: without it, S3 refuses missing objects"
+        )
+    return f"allow these credentials {needed}"
 
 
 def _permission(operation: str, url: str) -> str:

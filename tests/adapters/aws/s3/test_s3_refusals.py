@@ -48,6 +48,31 @@ def test_a_bucket_that_is_forbidden_names_the_permission(scripted, tmp_path, lin
         assert "s3://some-bucket" in error.value.message
 
 
+def test_a_missing_object_that_s3_refuses_needs_the_permission_that_s3_names(scripted):
+    """Without s3:ListBucket, S3 answers 403 to reads of missing objects (aws/aws-cli#2041)."""
+    message = (
+        "User: arn:u is not authorized to perform: s3:ListBucket on resource:"
+        ' "arn:aws:s3:::some-bucket" because no identity-based policy allows it'
+    )
+    server = scripted(
+        lambda request: (
+            (403, {}, b"")
+            if request.method == "HEAD"
+            else s3_error(403, "AccessDenied", message.replace('"', "&quot;"))
+        )
+    )
+    blobs = blobs_at(server.url)
+    with pytest.raises(RemoteError) as error:
+        blobs.read("missing")
+    assert error.value.hint == "allow arn:u the action s3:ListBucket on arn:aws:s3:::some-bucket"
+    with pytest.raises(RemoteError) as error:
+        blobs.head("missing")
+    assert error.value.hint == (
+        "allow these credentials s3:GetObject on arn:aws:s3:::some-bucket/*, and s3:ListBucket on"
+        " arn:aws:s3:::some-bucket: without it, S3 refuses missing objects"
+    )
+
+
 def test_a_conditional_write_whose_answer_was_lost_is_not_a_conflict(scripted):
     puts = [None, s3_error(412, "PreconditionFailed", "At least one did not hold")]
 
