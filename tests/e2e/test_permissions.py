@@ -148,14 +148,16 @@ class Shell:
     model: str
     target: str
     capture: pytest.CaptureFixture
+    log: pytest.LogCaptureFixture
 
     def run(self, name: str) -> tuple[int, str]:
         """Run a command; return its exit code and what it printed."""
         words = [word.format(model=self.model) for word in RELEASES[name]]
         self.caller.used.clear()
         self.capture.readouterr()
+        self.log.clear()
         code = run([*words, "--target", self.target])
-        return code, "".join(self.capture.readouterr())
+        return code, "".join(self.capture.readouterr()) + self.log.text
 
     def up_to(self, name: str) -> None:
         """Run the commands before one of them."""
@@ -170,7 +172,7 @@ class Shell:
 
 
 @pytest.fixture
-def new_shell(emulated, shared_models, tmp_path, monkeypatch, capsys):
+def new_shell(emulated, shared_models, tmp_path, monkeypatch, capsys, caplog):
     """Give what makes a project of its own for a target."""
     caller, environment = emulated
     caller.denied, caller.allowed = "", (EVERYTHING,)
@@ -187,7 +189,7 @@ def new_shell(emulated, shared_models, tmp_path, monkeypatch, capsys):
         (folder / "cloudserve.yaml").write_text(text)
         (folder / "instances.jsonl").write_text("[1.0]\n[2.0]\n")
         monkeypatch.chdir(folder)
-        return Shell(caller, model, target, capsys)
+        return Shell(caller, model, target, capsys, caplog)
 
     return make
 
