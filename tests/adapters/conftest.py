@@ -18,6 +18,8 @@ from cloudserve.local_server.clouds.emulator import Emulator
 from cloudserve.local.servers import EmulateCommand
 
 NUMBERS = itertools.count(1)
+MADE_UP = ("eu-test-", "us-gc-", "us-owners-", "us-read-")
+"""The beginnings of regions that tests make for themselves."""
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +27,7 @@ def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, st
     """Give the environment of a running emulator."""
     command = EmulateCommand(tmp_path_factory.mktemp("clouds"))
     # Each test has a region of its own for the names of its resources.
-    emulator = Emulator(
-        command, knows_region=lambda name: name.startswith("eu-test-") or exists(name)
-    )
+    emulator = Emulator(command, knows_region=lambda name: name.startswith(MADE_UP) or exists(name))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
