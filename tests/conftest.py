@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -16,6 +17,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # The tests' own clients of google-cloud-storage need no bucket metadata for traces either.
 os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+
+# Python's thresholds are made for few objects. A run has those of pytest, TensorFlow and the SDKs,
+# and looked at them for a sixth of its time. pytest collects at the end, so no warning is lost.
+gc.set_threshold(10_000, 20, 20)
 
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
