@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -180,6 +180,10 @@ bench-hostile: $(VENV)/test.done
 # Floods and bombs over HTTP/2: how each ends, memory, and the latency of another client.
 bench-hostile-grpc: $(VENV)/test.done
 	$(BIN)/python benchmarks/hostile/grpc_clients.py
+
+# Precision and recall of `cloudserve check` over the models beside the checkout, with planted faults.
+bench-check: $(VENV)/test.done
+	$(BIN)/python benchmarks/models/findings.py ../shared/models
 
 bench-storage: $(VENV)/test.done
 	$(BIN)/python benchmarks/storage/uploads.py

@@ -8,7 +8,7 @@ from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, package_of
 from cloudserve.savedmodel.checks.servable import variables_text
-from cloudserve.savedmodel.graph import source
+from cloudserve.savedmodel.graph import node_name, source
 from cloudserve.savedmodel.proto import Message
 
 _DENIED = {
@@ -17,6 +17,9 @@ _DENIED = {
     "WriteFile": "a model from elsewhere can write the server's files",
 }
 """The ops that `saved_model_cli scan` denies by default (saved_model_cli.py, `_OP_DENYLIST`)."""
+
+_BACK_EDGES = frozenset({"NextIteration", "RefNextIteration"})
+"""Ops that close a loop of TensorFlow 1 (tensorflow/core/graph/algorithm.cc)."""
 
 _FILE_NAMES = {
     "FixedLengthRecordDatasetV2": 0,
@@ -62,6 +65,43 @@ def foreign_op(subject: Subject) -> Iterator[Finding]:
             if first and package
             else "serve it from an image of your own that has the op (`cloudserve image`)",
         )
+
+
+def cyclic_graph(subject: Subject) -> Iterator[Finding]:
+    """Find nodes that read their own results, outside of loops."""
+    graph = subject.graph
+    functions = ({n.name: n for n in one.node_def} for one in graph.functions.values())
+    names = next(filter(None, map(_in_cycle, (graph.nodes, *functions))), ())
+    if names:
+        yield Finding(
+            "cyclic-graph",
+            Severity.ERROR,
+            f"the graph has a cycle through {', '.join(sorted(names)[:3])}",
+            "TensorFlow does not load a graph that it cannot sort",
+            "copy or export the model again",
+        )
+
+
+def _in_cycle(nodes: Mapping[str, Message]) -> set[str]:
+    """Return the nodes that have no place in an order; the back edges of a loop have none."""
+    waiting = {
+        name: {node_name(tensor) for tensor in node.input} & nodes.keys()
+        for name, node in nodes.items()
+    }
+    readers: dict[str, list[str]] = {}
+    for name, read in waiting.items():
+        read -= {each for each in read if nodes[each].op in _BACK_EDGES}
+        for each in read:
+            readers.setdefault(each, []).append(name)
+    ready = [name for name, read in waiting.items() if not read]
+    while ready:
+        done = ready.pop()
+        del waiting[done]
+        for name in readers.get(done, ()):
+            waiting[name].discard(done)
+            if not waiting[name]:
+                ready.append(name)
+    return set(waiting)
 
 
 def denied_op(subject: Subject) -> Iterator[Finding]:
@@ -111,4 +151,10 @@ def _texts(values: Iterable[bytes]) -> Iterator[str]:
         yield value.decode("utf-8", "replace")
 
 
-RULES: tuple[Rule, ...] = (unrestored_variables, foreign_op, denied_op, absolute_path)
+RULES: tuple[Rule, ...] = (
+    unrestored_variables,
+    foreign_op,
+    cyclic_graph,
+    denied_op,
+    absolute_path,
+)

@@ -120,6 +120,18 @@ def test_scalars_of_tensorflow_1_may_have_any_rank(tmp_path):
     assert rules(save(tmp_path / "1", scalar, version="1.15.0")) == []
 
 
+def test_a_cycle_in_the_graph(tmp_path):
+    nodes = [node("a", "Identity", "b"), node("b", "Identity", "^c"), node("c", "Identity", "a:0")]
+    report = check(save(tmp_path / "1", nodes=nodes))
+    assert [one.rule for one in report.findings] == ["cyclic-graph"]
+    assert report.findings[0].text == "the graph has a cycle through a, b, c"
+
+
+def test_a_loop_of_tensorflow_1_is_not_a_cycle(tmp_path):
+    nodes = [node("a", "Merge", "x", "next"), node("next", "NextIteration", "a")]
+    assert rules(save(tmp_path / "1", nodes=nodes)) == []
+
+
 @pytest.mark.parametrize("op", ["ReadFile", "WriteFile", "PrintV2"])
 def test_an_op_that_saved_model_cli_denies(tmp_path, op):
     assert rules(save(tmp_path / "1", nodes=[node("n", op)])) == [("denied-op", "warning", "")]
