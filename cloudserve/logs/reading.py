@@ -49,19 +49,22 @@ def follow(
     read: Callable[[LogQuery], Sequence[LogLine]],
     query: LogQuery,
     wait: Callable[[], bool],
+    tail: int | None = None,
 ) -> Iterator[LogLine]:
     """Yield the lines, each once, and new ones as they appear.
 
-    `wait` pauses between two readings, and returns whether to continue.
+    `wait` pauses between two readings, and returns whether to continue. Of the first reading, only
+    the last `tail` lines are yielded.
     """
     known: dict[str, LogLine] = {}
-    newest = query.since
+    newest, first = query.since, -tail if tail else None
     while True:
-        for line in read(replace(query, since=max(query.since, newest - LATE))):
-            if line.id not in known:
-                known[line.id] = line
-                newest = max(newest, line.time)
-                yield line
+        found = read(replace(query, since=max(query.since, newest - LATE)))
+        fresh = {line.id: line for line in found if line.id not in known}
+        newest = max([newest, *(line.time for line in fresh.values())])
+        yield from list(fresh.values())[first:]
+        first = None
+        known |= fresh
         known = {key: line for key, line in known.items() if line.time >= newest - LATE}
         if not wait():
             return

@@ -53,6 +53,11 @@ def test_only_the_latest_part_is_read_again():
     assert log.queries[1] == LogQuery(START + timedelta(seconds=570), "x")
 
 
+def test_lines_before_the_tail_do_not_come_later():
+    log = Log([line(1), line(2), line(3)], [line(4)])
+    assert [one.text for one in follow(log.read, LogQuery(START), log.wait, 1)] == ["3", "4"]
+
+
 @given(st.lists(MINUTES, min_size=1, max_size=6))
 def test_lines_in_order_come_once_each(batches):
     numbers = iter(range(10**6))

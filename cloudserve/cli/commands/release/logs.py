@@ -16,7 +16,7 @@ from cloudserve.cli.render.report import print_result
 from cloudserve.plural import counted
 
 if TYPE_CHECKING:
-    from cloudserve.logs.contract import LogLine, LogQuery
+    from cloudserve.logs.contract import LogLine
 
 SECONDS = 2.0
 """Between two readings of a log that is followed."""
@@ -77,28 +77,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     query = LogQuery(since, grep, job)
     if follow:
         stopped = threading.Event()
-        _print_all(
-            follow_log(_tailed(read, tail), query, lambda: not stopped.wait(SECONDS)), render
-        )
+        _print_all(follow_log(read, query, lambda: not stopped.wait(SECONDS), tail), render)
         return
     lines = read(query)
     _print_all(lines[-tail:], render)
     _explain(lines, tail, since)
-
-
-def _tailed(
-    read: Callable[[LogQuery], Sequence[LogLine]], tail: int
-) -> Callable[[LogQuery], Sequence[LogLine]]:
-    """Return a reader whose first reading has only the last lines."""
-    left = tail
-
-    def read_tail(query: LogQuery) -> Sequence[LogLine]:
-        nonlocal left
-        lines = read(query)
-        chosen, left = lines[-left:] if left else lines, 0
-        return chosen
-
-    return read_tail
 
 
 def _explain(lines: Sequence[LogLine], tail: int, since: datetime) -> None:
@@ -119,7 +102,7 @@ def _print_all(lines: Iterable[LogLine], render: Callable[[LogLine], str]) -> No
 def _text(line: LogLine) -> str:
     time = line.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     severity = f" {line.severity}" if line.severity else ""
-    return f"{time}  {line.source}{severity}  {printable_text(line.text)}"
+    return printable_text(f"{time}  {line.source}{severity}  {line.text}")
 
 
 def _json(line: LogLine) -> str:
