@@ -9,13 +9,15 @@ from typing import Any
 import click
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class PastTime(click.types.StringParamType):
     """A moment in the past: `90s`, `10m`, `2h`, `3d`, `1w` before now, or an ISO 8601 time.
 
-    A time without an offset is of this machine's zone. The value is in UTC.
+    A time without an offset is of this machine's zone. The value is in UTC, and not before 1970:
+    the times of log services are not negative.
     """
 
     name = "time"
@@ -25,7 +27,7 @@ class PastTime(click.types.StringParamType):
         if isinstance(value, datetime):
             return value
         try:
-            return _moment(str(value))
+            return max(_moment(str(value)), _EPOCH)
         except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is not a duration such as `10m`, `2h` or `3d`, nor a time such as"
