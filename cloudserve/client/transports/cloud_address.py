@@ -16,7 +16,8 @@ from cloudserve.errors import UserError
 _ENDPOINT = r"projects/(?P<project>[^/\s]+)/locations/(?P<region>[a-z0-9-]+)/endpoints/"
 _NAME = rf"{_ENDPOINT}(?P<endpoint>[a-z0-9-]+)"
 _MODEL = r"projects/(?P<project>[^/\s]+)/models/(?P<model>\w+)(?:/versions/(?P<version>\w+))?"
-_BASE = r"(?P<base>https?://[^/@?#\s]+)/v1/"
+# The host's characters alone: parsers of URLs disagree about others. `\` ends a host for urllib3.
+_BASE = r"(?P<base>https?://(?:[\w.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?)/v1/"
 _AWS_NAME = r"(?P<endpoint>[a-zA-Z0-9-]{1,63})"
 _ARN = (
     r"arn:aws[\w-]*:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):endpoint/" + _AWS_NAME

@@ -139,6 +139,14 @@ def test_only_an_endpoint_of_sagemaker_has_several_models():
         parse_address(NAME, "m")
 
 
+@pytest.mark.parametrize("end", [".prediction.vertexai.goog", ".ml.googleapis.com"])
+def test_a_token_is_not_sent_to_a_host_that_only_ends_like_googles(end):
+    """For urllib3, a backslash ends the host."""
+    for path in (NAME, "projects/p/models/m"):
+        with pytest.raises(UserError):
+            Client(f"https://evil.example\\{end}/v1/{path}:predict", environ={})
+
+
 def test_a_token_is_not_sent_to_a_foreign_host():
     with pytest.raises(UserError, match=r"`evil\.example` is not a host of Google's"):
         Client(f"https://evil.example/v1/{NAME}:predict", environ={})
