@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -54,11 +55,12 @@ def _clock(endpoint: str, now: Callable[[], float] = time.time) -> Result:
             date = answer.headers.get("Date")
     except HTTPError as error:
         date = error.headers.get("Date")
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, ValueError, HTTPException) as error:
         return Result("clock", Status.SKIPPED, f"{endpoint} does not answer: {error}")
-    if not date:
+    try:
+        skew = now() - parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
         return Result("clock", Status.SKIPPED, f"{endpoint} tells no time")
-    skew = now() - parsedate_to_datetime(date).timestamp()
     text = f"this clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} {endpoint}"
     if abs(skew) > MOST_SKEW:
         return Result("clock", Status.FAILED, text, "signed requests are refused", "set the clock")

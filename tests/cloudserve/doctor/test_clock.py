@@ -1,5 +1,6 @@
 """The clock, compared with the time that an endpoint tells."""
 
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,3 +44,22 @@ def test_a_clock_that_is_minutes_off_is_a_failure(endpoint, skew, status, found)
 def test_a_silent_endpoint_is_skipped():
     assert _clock("http://127.0.0.1:9").status is Status.SKIPPED
     assert _clock("").status is Status.SKIPPED
+
+
+@pytest.mark.parametrize(
+    "answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nDate: today\r\n\r\n"]
+)
+def test_an_endpoint_that_tells_no_time_skips_the_check(answer):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_once, args=(server, answer))
+        thread.start()
+        result = _clock(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert result.status is Status.SKIPPED
+
+
+def answer_once(server, answer):
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(answer)
