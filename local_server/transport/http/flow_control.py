@@ -7,6 +7,7 @@ import os
 from threading import Lock
 
 from ..types import FileSlice, Head, Response
+from ..writes import write_parts
 from .http_errors import internal_error, log_failure
 from .responses import DateLine, encode_head
 
@@ -149,7 +150,7 @@ class WriteFlow:
         elif len(body) < JOINED:
             self._transport.write(head + body)
         else:
-            self._transport.writelines((head, body))
+            write_parts(self._transport, (head, body))
         return None
 
     async def send(self, file: OpenSlice) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from ..writes import write_parts
 from .limits import Http2Limits
 from .stream import Pending, Stream
 from .wire.errors import ConnectionFault, ErrorCode
@@ -184,7 +185,7 @@ class WriteFlow:
         is_cut_short = self._take_turns()
         out, self._out, size, self._size = self._out, [], self._size, 0
         if size >= _WRITTEN_AS_PARTS:
-            self._transport.writelines(out)
+            write_parts(self._transport, out)
         elif out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
         if is_cut_short and not self.paused:
