@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import orjson
@@ -15,6 +16,7 @@ from cloudserve.local.model_repair import RepairRequest
 from cloudserve.savedmodel import read_saved_model
 
 from ..codecs.request import parse_request
+from ..rewriting.names import has_own_names, new_names
 from ..rewriting.rounding import ulp_between
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.session import load_model
@@ -26,6 +28,8 @@ _REQUESTS, _SEED = 8, 1
 Asked = tuple[str, Mapping[str, Tensor]]
 """A signature and its inputs by alias."""
 Answer = Mapping[str, Tensor]
+_Names = tuple[Mapping[str, str], Mapping[str, str]]
+"""The new names of inputs by the old ones, and the old names of outputs by the new ones."""
 
 
 def compare(source: Path, copy: Path, request: RepairRequest) -> tuple[int, str, int]:
@@ -41,7 +45,8 @@ def compare(source: Path, copy: Path, request: RepairRequest) -> tuple[int, str,
     if not requests:
         return 0, "no request can be made up from the signatures", 0
     expected = _answers(source, request.tags, requests)
-    actual = _answers(copy, request.tags, requests, request, ServingImage())
+    names = dict(_names(source, request))
+    actual = _answers(copy, request.tags, requests, names, ServingImage())
     pairs = [(e, a) for e, a in zip(expected, actual, strict=True) if not isinstance(e, str)]
     differences = [_difference(*pair, rounded=request.freeze) for pair in pairs]
     if None not in differences:
@@ -61,30 +66,37 @@ def _requests(source: Path, tags: tuple[str, ...]) -> Iterator[Asked]:
         yield name, parsed.decode(signatures[name])
 
 
+def _names(source: Path, request: RepairRequest) -> Iterator[tuple[str, _Names]]:
+    """Yield the names that a repair changes, by signature."""
+    for one in read_saved_model(source, request.tags).signatures:
+        if has_own_names(one.name, one.method_name):
+            inputs = new_names((spec.alias for spec in one.inputs), request.inputs)
+            outputs = new_names((spec.alias for spec in one.outputs), request.outputs)
+            yield one.name, (inputs, {new: old for old, new in outputs.items()})
+
+
 def _answers(
     folder: Path,
     tags: tuple[str, ...],
     requests: Iterable[Asked],
-    renamed: RepairRequest | None = None,
+    names: Mapping[str, _Names] = MappingProxyType({}),
     image: ServingImage | None = None,
 ) -> list[Answer | str]:
     """Return the answers by the names of the source; a refusal is its text."""
-    change = renamed or RepairRequest()
     with closing(load_model(folder, tags, image=image)) as model:
-        return [_answer(model, name, feeds, change) for name, feeds in requests]
+        return [_answer(model, name, feeds, names.get(name, ({}, {}))) for name, feeds in requests]
 
 
 def _answer(
-    model: LoadedModel, name: str, feeds: Mapping[str, Tensor], change: RepairRequest
+    model: LoadedModel, signature: str, feeds: Mapping[str, Tensor], names: _Names
 ) -> Answer | str:
-    inputs = {old: new for new, old in change.inputs.items()}
-    aliases = {spec.alias for spec in model.signatures[name].inputs}
-    own = {a if a in aliases else inputs.get(a, a): array for a, array in feeds.items()}
+    new_inputs, old_outputs = names
+    own = {new_inputs.get(alias, alias): array for alias, array in feeds.items()}
     try:
-        outputs = model.run(name, own)
+        outputs = model.run(signature, own)
     except StatusError as error:
         return str(error)
-    return {change.outputs.get(alias, alias): array for alias, array in outputs.items()}
+    return {old_outputs.get(alias, alias): array for alias, array in outputs.items()}
 
 
 def _is_same(one: Answer | str, other: Answer | str) -> bool:

@@ -48,14 +48,10 @@ def select(message: Message, tags: Iterable[str]) -> Message:
     return next(one for one in message.meta_graphs if set(one.meta_info_def.tags) == set(tags))
 
 
-def copy_model(source: Path, target: Path, message: Message, *left_out: str) -> None:
-    """Copy the files of a model with another `SavedModel` message; raises OSError.
-
-    `left_out` are names of files and folders that the copy does not have.
-    """
-    ignored = shutil.ignore_patterns(_FINGERPRINT, *left_out)
+def copy_model(source: Path, target: Path, message: Message) -> None:
+    """Copy the files of a model with another `SavedModel` message; raises OSError."""
     try:
-        shutil.copytree(source, target, ignore=ignored, symlinks=False)
+        shutil.copytree(source, target, symlinks=False)
     except shutil.Error as error:  # a list of all files that failed
         _, _, reason = error.args[0][0]
         match = _REASON.match(reason)

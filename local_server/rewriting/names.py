@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
@@ -20,7 +20,7 @@ def rename(meta_graph: Message, side: str, names: Mapping[str, str]) -> Iterator
     fit = {
         name: getattr(one, side)
         for name, one in sorted(meta_graph.signature_def.items())
-        if one.method_name == PREDICT_METHOD and name not in HIDDEN_SIGNATURES
+        if has_own_names(name, one.method_name)
     }
     for new, old in names.items():
         found = {name: infos for name, infos in fit.items() if old in infos}
@@ -38,6 +38,23 @@ def rename(meta_graph: Message, side: str, names: Mapping[str, str]) -> Iterator
             del infos[old]
             _rename_default(meta_graph.signature_def[name], side, new, old)
         yield f"{old} is {new} among the {side} of {', '.join(found)}"
+
+
+def has_own_names(signature: str, method: str) -> bool:
+    """Return whether the inputs and outputs of a signature can be renamed."""
+    return method == PREDICT_METHOD and signature not in HIDDEN_SIGNATURES
+
+
+def new_names(aliases: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that `rename` gives the inputs or outputs of a signature, by the old ones.
+
+    Names are changed one after the other, so that one may take a name that another has given up.
+    """
+    old_names = {alias: alias for alias in aliases}
+    for new, old in names.items():
+        if old in old_names:
+            old_names[new] = old_names.pop(old)
+    return {old: new for new, old in old_names.items()}
 
 
 def _rename_default(definition: Message, side: str, new: str, old: str) -> None:

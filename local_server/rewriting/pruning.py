@@ -68,6 +68,8 @@ def loaded_tensors(meta_graph: Message) -> Iterator[str]:
     yield from (asset.tensor_info.name for asset in read_assets(meta_graph))
     saver = meta_graph.saver_def
     yield from (saver.restore_op_name, saver.filename_tensor_name, saver.save_tensor_name)
+    # Python's `tf.saved_model.load` reads the values of its constants from the graph.
+    yield from (one.constant.operation for one in meta_graph.object_graph_def.nodes)
 
 
 def read_assets(meta_graph: Message) -> Iterator[Message]:

@@ -21,10 +21,19 @@ def ulp_between(expected: Tensor, actual: Tensor) -> int | None:
         return None
     if np.array_equal(expected, actual, equal_nan=is_float):
         return 0
-    scale = np.max(np.abs(expected), initial=0) if is_float else 0
-    if not is_float or not np.allclose(
-        expected, actual, rtol=0, atol=_ROUNDING * scale, equal_nan=True
-    ):
+    if not is_float:
         return None
-    spacing = np.spacing(np.maximum(np.abs(expected), np.finfo(expected.dtype).tiny))
-    return int(np.nanmax(np.abs(expected - actual) / spacing))
+    # Infinities and NaN are not rounded, and are no measure of the numbers beside them.
+    finite = np.isfinite(expected)
+    if not np.array_equal(expected[~finite], actual[~finite], equal_nan=True):
+        return None
+    return _ulp(expected[finite], actual[finite])
+
+
+def _ulp(expected: Tensor, actual: Tensor) -> int | None:
+    """Return the largest difference of finite numbers from others, None for more than rounding."""
+    size = np.abs(expected)
+    if not np.allclose(expected, actual, rtol=0, atol=_ROUNDING * np.max(size, initial=0)):
+        return None
+    spacing = np.spacing(np.maximum(size, np.finfo(expected.dtype).tiny))
+    return int(np.max(np.abs(expected - actual) / spacing))

@@ -218,3 +218,65 @@ def test_a_file_that_cannot_be_read_is_one_sentence(keras_save, tmp_path, capsys
     text = refusal(capsys, 2, tmp_path / "1", tmp_path / "new" / "2")
     assert text.startswith("error: the copy cannot be written: No such file or directory\n")
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+class TwoAnswers(tf.Module):
+    """Two signatures, a constant of a function that no signature calls, and a file."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.factor = tf.Variable(2.0)
+        self.numbers = tf.constant([1.0, 2.0, 3.0])
+        words = tf.lookup.TextFileInitializer(
+            str(file),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+        )
+        self.words = tf.lookup.StaticHashTable(words, -1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def double(self, x):
+        return {"output_0": x * self.factor, "output_1": x}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+    def number(self, word):
+        return {"scores": self.words.lookup(word)}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "n")])
+    def constant(self, n):
+        return self.numbers[n]
+
+
+@pytest.fixture(scope="module")
+def two_answers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "fingerprint.pb").write_text("a\nsample\n")
+    module = TwoAnswers(folder / "fingerprint.pb")
+    signatures = {"serving_default": module.double, "number": module.number}
+    tf.saved_model.save(module, str(folder / "1"), signatures=signatures)
+    return folder / "1"
+
+
+def test_a_name_that_another_signature_has_already(two_answers, tmp_path, capsys):
+    report = repaired(capsys, two_answers, tmp_path / "2", "--rename-output", "scores=output_0")
+    assert report["compared"] == 8
+
+
+def test_a_name_that_another_output_gives_up(two_answers, tmp_path, capsys):
+    names = ("--rename-output", "double=output_0", "--rename-output", "output_0=output_1")
+    assert repaired(capsys, two_answers, tmp_path / "2", *names)["compared"] == 8
+
+
+def test_an_asset_is_kept_whatever_its_name_is(two_answers, tmp_path, capsys):
+    repaired(capsys, two_answers, tmp_path / "2", "--rename-input", "number=x")
+    assert (two_answers / "fingerprint.pb").exists()
+    assert not (tmp_path / "2" / "fingerprint.pb").exists()
+    assert (tmp_path / "2" / "assets" / "fingerprint.pb").read_text() == "a\nsample\n"
+
+
+def test_python_loads_a_model_without_its_training(two_answers, tmp_path, capsys):
+    repaired(capsys, two_answers, tmp_path / "2", "--prune", "--rename-input", "number=x")
+    loaded = tf.saved_model.load(str(tmp_path / "2"))
+    assert loaded.constant(tf.constant(1)).numpy() == 2.0
