@@ -41,9 +41,10 @@ class Runner:
             for index, array in zip(call.inputs, arrays, strict=True):
                 interpreter.set_tensor(index, array)
             interpreter.invoke()
+            # An op may leave a tensor of no possible size for a batch without rows.
+            return [_as_array(interpreter.get_tensor(index)) for index in call.outputs]
         except (RuntimeError, ValueError) as error:
             raise _failed("invoke TfLite interpreter", error) from error
-        return [_as_array(interpreter.get_tensor(index)) for index in call.outputs]
 
     def is_oversized(self, arrays: Sequence[Tensor]) -> bool:
         """Return whether the interpreter holds memory for much larger inputs than these.

@@ -100,6 +100,32 @@ def test_another_element_type_or_a_missing_input_is_invalid(load, data):
     assert refusal(model, {}) == (Code.INVALID_ARGUMENT, "Missing input TFLite tensor: x")
 
 
+def two_largest(model):
+    """Answer with the two largest numbers of each row."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.subgraphs[0]
+    model.operatorCodes[0].builtinCode = schema.BuiltinOperator.TOPK_V2
+    model.operatorCodes[0].deprecatedBuiltinCode = schema.BuiltinOperator.TOPK_V2
+    model.buffers[1].data = list(np.int32(2).tobytes())
+    for number in (1, 3):
+        graph.tensors[number].type = schema.TensorType.INT32
+    for number in (0, 3, 4):
+        graph.tensors[number].shape, graph.tensors[number].shapeSignature = [1, 4], [-1, 4]
+    graph.operators = graph.operators[:1]
+    graph.operators[0].outputs = [4, 3]
+
+
+def test_an_answer_of_no_size_is_one_error(load):
+    model = load(tflite_bytes(two_largest), interpreters=1)
+    rows = np.float32([[1, 4, 3, 2]])
+    assert model.run("serving_default", {"x": rows})["y"].tolist() == [[4, 3]]
+    code, message = refusal(model, {"x": rows[:0]})
+    assert code is Code.INTERNAL
+    assert message.startswith("Failed to invoke TfLite interpreter: ")
+    assert model.run("serving_default", {"x": rows})["y"].tolist() == [[4, 3]]
+
+
 def matrix(model):
     """Make the addition one of `[2]` and the input, which has to fit."""
     model.buffers[2].data = list(np.float32([1, 2]).tobytes())
