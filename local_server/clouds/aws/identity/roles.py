@@ -16,6 +16,7 @@ from ...resources import Document, Resources
 from ..permissions.policy import EVERYTHING, Need, Rule, Verdict, decide, read_policy
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
+from .trust import SERVICE as A_SERVICE
 from .trust import check_trust, malformed, trusts
 
 SERVICE = "sagemaker.amazonaws.com"
@@ -120,16 +121,16 @@ def role_name(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
-def is_assumable(role: Document, names: Sequence[str] = (SERVICE,)) -> bool:
-    """Return whether a service, by default SageMaker, or a principal may assume a role."""
-    return trusts(role["AssumeRolePolicyDocument"], names)
+def is_assumable(role: Document, names: Sequence[str] = (SERVICE,), kind: str = A_SERVICE) -> bool:
+    """Return whether SageMaker, or another principal by one of its names, may assume a role."""
+    return trusts(role["AssumeRolePolicyDocument"], kind, names)
 
 
 def check_document(text: str) -> None:
     """Raise AwsError (MalformedPolicyDocument) for a policy that IAM, or this account, refuses."""
     try:
         read_policy(json.loads(text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed(str(error)) from error
 
 

@@ -1,7 +1,9 @@
 """STS: GetCallerIdentity, AssumeRole, GetSessionToken.
 
 A role is assumed if its trust policy lets the caller. The answer to a role that does not exist is
-the same as to one that does not trust the caller, as in the service.
+the same as to one that does not trust the caller, as in the service. The texts of refusals are
+those of users' reports (GetSessionToken: aws/aws-sdk-net#1704; AssumeRole in a session:
+mmmorris1975/aws-runas#11).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from ..protocol.errors import AwsError
 from ..protocol.query_app import QueryApp
 from .roles import Roles, is_assumable, role_name
 from .sessions import Keys, Sessions, session_arn
+from .trust import AWS
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 _HOUR = 3600
@@ -56,18 +59,37 @@ class Sts:
         arn, caller = body["RoleArn"], self._sessions.arn(access_key(head))
         self._access.check(head, [Need("sts:AssumeRole", arn)], "AccessDenied")
         role = self._roles.find(role_name(arn))
-        names = (caller, f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
-        if role is None or not is_assumable(role, names):
+        names = (*self._names(head), f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+        if role is None or not is_assumable(role, names, AWS):
             text = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise AwsError("AccessDenied", text, HTTPStatus.FORBIDDEN)
+        self._check_duration(head, role, body.get("DurationSeconds", _HOUR))
         session = session_arn(arn, body["RoleSessionName"])
         keys = self._sessions.start(session, role["RoleName"])
         user = {"AssumedRoleId": f"{role['RoleId']}:{body['RoleSessionName']}", "Arn": session}
         return {"Credentials": self._shown(keys, body), "AssumedRoleUser": user}
 
+    def _names(self, head: Head) -> list[str]:
+        """Return the names of the caller in trust policies: a session's, and that of its role."""
+        key = access_key(head)
+        session = self._sessions.find(key)
+        role = self._roles.find(session["role"]) if session else None
+        return [self._sessions.arn(key), *([role["Arn"]] if role else [])]
+
+    def _check_duration(self, head: Head, role: Document, seconds: int) -> None:
+        limit = "MaxSessionDuration set for this role."
+        if self._sessions.find(access_key(head)) and seconds > _HOUR:
+            limit = "1 hour session limit for roles assumed by role chaining."
+        elif seconds <= role["MaxSessionDuration"]:
+            return
+        raise AwsError("ValidationError", f"The requested DurationSeconds exceeds the {limit}")
+
     def token(self, head: Head, body: Document) -> Document:
-        """Start a session of the account's user."""
+        """Start a session of the account's user; raises AwsError (AccessDenied) in a session."""
         _check_members(body)
+        if self._sessions.find(access_key(head)):
+            text = "Cannot call GetSessionToken with session credentials"
+            raise AwsError("AccessDenied", text, HTTPStatus.FORBIDDEN)
         keys = self._sessions.start(self._sessions.arn(access_key(head)))
         return {"Credentials": self._shown(keys, body)}
 

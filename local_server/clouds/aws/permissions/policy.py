@@ -119,6 +119,11 @@ def decide(rules: Iterable[Rule], need: Need) -> Verdict:
     return verdict
 
 
+def names_action(patterns: Iterable[str], action: str) -> bool:
+    """Return whether one of a policy's names of actions, which may have wildcards, is of it."""
+    return _Patterns(tuple(patterns), ignores_case=True).match(action)
+
+
 def denial(actions: Iterable[str]) -> Rule:
     """Return the statement that denies actions on every resource."""
     return Rule(False, _Patterns(tuple(actions), ignores_case=True), _Patterns(("*",)))

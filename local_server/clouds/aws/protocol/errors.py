@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from cloudserve.errors import CloudserveError
 from ....transport.types import Response
 
 JSON_1_1 = "application/x-amz-json-1.1"
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class AwsError(CloudserveError):
@@ -53,13 +55,18 @@ def json_error(error: AwsError, content_type: str = JSON_1_1) -> Response:
     return Response(error.status, body, content_type, request_id())
 
 
+def xml_text(text: str) -> str:
+    """Return a text of XML; characters that XML 1.0 does not have are replaced."""
+    return escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text), {"\r": "&#13;"})
+
+
 def xml_error(error: AwsError, namespace: str = "") -> Response:
     """Return an error in the query protocol's XML, with its type in a header too."""
     identity = request_id()
     declared = f' xmlns="{namespace}"' if namespace else ""
     body = (
         f"<ErrorResponse{declared}><Error><Type>Sender</Type><Code>{error.kind}</Code>"
-        f"<Message>{escape(error.message)}</Message></Error>"
+        f"<Message>{xml_text(error.message)}</Message></Error>"
         f"<RequestId>{identity['x-amzn-RequestId']}</RequestId></ErrorResponse>"
     )
     headers = {"x-amzn-ErrorType": error.kind} | identity

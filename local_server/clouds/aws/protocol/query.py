@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
-from .errors import AwsError
+from .errors import AwsError, xml_text
 from .validation import Shape, check_members
 
 _MOST_MEMBERS = 1000
@@ -40,11 +39,11 @@ def _value(shape: Shape, form: Mapping[str, str], key: str) -> Any:
         case "list":
             return list(_items(shape.member, form, key))
         case "integer" | "long":
-            return _number(form[key], key)
+            return _number(_single(form, key), key)
         case "boolean":
-            return form[key] == "true"
+            return _single(form, key) == "true"
         case "string":
-            return form[key]
+            return _single(form, key)
         case kind:
             raise AwsError("ValidationError", f"{key} is a {kind}, which is not available offline.")
 
@@ -55,6 +54,12 @@ def _items(member: Shape, form: Mapping[str, str], key: str) -> Iterator[Any]:
         if not any(each == name or each.startswith(f"{name}.") for each in form):
             return
         yield _value(member, form, name)
+
+
+def _single(form: Mapping[str, str], key: str) -> str:
+    if key not in form:  # members of the key alone
+        raise AwsError("MalformedInput", f"{key} is a single value.")
+    return form[key]
 
 
 def _number(text: str, key: str) -> int:
@@ -85,4 +90,4 @@ def _xml(shape: Shape, value: Any) -> str:
         case "timestamp":
             return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case _:
-            return escape(str(value))
+            return xml_text(str(value))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+from xml.etree import ElementTree as ET
 
 import boto3
 import pytest
@@ -23,7 +26,8 @@ def allowing(action, resource="*") -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-SAGEMAKER = trusting(Service="sagemaker.amazonaws.com")
+SERVICE = "sagemaker.amazonaws.com"
+SAGEMAKER = trusting(Service=SERVICE)
 
 
 @pytest.fixture
@@ -92,6 +96,44 @@ def test_wrong_roles_are_refused(iam, role):
     assert refusal(iam.create_role, **wrong)[0] == "ValidationError"
     code, message, _ = refusal(iam.create_user, UserName="somebody")
     assert (code, message) == ("InvalidAction", "The action CreateUser is not available offline.")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Principal": {"AWS": SERVICE}}, f'Invalid principal in policy: "AWS":"{SERVICE}"'),
+        ({"Principal": {"Service": "sagemaker"}}, 'Invalid principal in policy: "SERVICE":'),
+        ({"Principal": {"service": SERVICE}}, 'Invalid principal in policy: "SERVICE":'),
+        ({"Principal": None}, "Syntax errors in policy."),
+        ({"Principal": {"Service": 5}}, "Syntax errors in policy."),
+        ({"Effect": "allow"}, "Syntax errors in policy."),
+        ({"Action": []}, "Policy statement must contain actions."),
+        ({"Action": "s3:GetObject"}, "AssumeRole policy may only specify STS AssumeRole actions."),
+    ],
+)
+def test_a_wrong_trust_policy_is_refused_as_by_iam(iam, fresh, change, message):
+    statement = {**json.loads(SAGEMAKER)["Statement"][0], **change}
+    text = json.dumps({"Statement": statement})
+    wrong = {"RoleName": fresh, "AssumeRolePolicyDocument": text}
+    code, said, _ = refusal(iam.create_role, **wrong)
+    assert (code, said[: len(message)]) == ("MalformedPolicyDocument", message)
+
+
+@pytest.mark.parametrize("field", ["AssumeRolePolicyDocument", "PolicyDocument"])
+def test_a_deep_document_is_malformed(iam, role, field):
+    call = iam.create_role if field.startswith("Assume") else iam.put_role_policy
+    more = {} if field.startswith("Assume") else {"PolicyName": "deep"}
+    wrong = {"RoleName": role, field: "[" * 20_000, **more}
+    assert refusal(call, **wrong)[::2] == ("MalformedPolicyDocument", 400)
+
+
+def test_names_of_actions_in_trust_policies_have_wildcards_and_any_case(clouds, iam, fresh):
+    text = SAGEMAKER.replace("sts:AssumeRole", "STS:assume*")
+    iam.create_role(RoleName=fresh, AssumeRolePolicyDocument=text)
+    iam.attach_role_policy(RoleName=fresh, PolicyArn=f"{MANAGED}AmazonS3FullAccess")
+    sagemaker = clouds.aws("sagemaker")
+    sagemaker.create_model(**create_model(clouds, fresh, fresh, **FILES))
+    sagemaker.delete_model(ModelName=fresh)
 
 
 def test_policies_of_a_role_are_kept_until_it_is_deleted_without_them(iam, role):
@@ -186,6 +228,34 @@ def test_the_session_of_a_role_has_the_permissions_of_the_role(clouds, iam, fres
     assert message.startswith(f"User: {session} is not authorized to perform: s3:ListAllMyBuckets")
 
 
+def test_a_session_has_no_other_session_token_and_an_hour_of_another_role(clouds, iam, fresh):
+    first, second = fresh, f"{fresh}-2"
+    trust = trusting(AWS=f"{ACCOUNT}:root")
+    arn = iam.create_role(RoleName=first, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=first, PolicyName="assume", PolicyDocument=allowing("sts:AssumeRole")
+    )
+    session = {"RoleArn": arn, "RoleSessionName": "ci"}
+    too_long = {**session, "DurationSeconds": 3601}
+    code, message, _ = refusal(clouds.aws("sts").assume_role, **too_long)
+    assert code == "ValidationError"
+    assert message.endswith("exceeds the MaxSessionDuration set for this role.")
+    credentials = clouds.aws("sts").assume_role(**session)["Credentials"]
+    sts = in_session(clouds, credentials, "sts")
+    assert refusal(sts.get_session_token) == (
+        "AccessDenied",
+        "Cannot call GetSessionToken with session credentials",
+        403,
+    )
+    chained = iam.create_role(
+        RoleName=second, AssumeRolePolicyDocument=trusting(AWS=arn), MaxSessionDuration=7200
+    )["Role"]["Arn"]
+    chain = {"RoleArn": chained, "RoleSessionName": "ci"}
+    assert sts.assume_role(**chain)["AssumedRoleUser"]["Arn"].endswith(f"/{second}/ci")
+    code, message, _ = refusal(sts.assume_role, **chain, DurationSeconds=7200)
+    assert message.endswith("the 1 hour session limit for roles assumed by role chaining.")
+
+
 def test_a_role_that_does_not_trust_the_caller_or_exist_is_not_assumed(clouds, iam, role):
     sts = clouds.aws("sts")
     for name in (role, f"{role}-missing"):
@@ -214,3 +284,24 @@ def test_a_session_token_is_of_the_same_user_and_signs_requests(start_emulator, 
     assert in_session(again, credentials, "s3").list_buckets()["Buckets"] == []
     wrong = credentials | {"SecretAccessKey": "guessed"}
     assert refusal(in_session(again, wrong, "sts").get_caller_identity)[2] == 403
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ("Action=GetRole&RoleName.member.1=x", "MalformedInput"),
+        ("Action=CreateRole&RoleName=x&AssumeRolePolicyDocument=x&MaxSessionDuration.x=1",
+         "MalformedInput"),
+        ("Action=%01%0D&Version=%00", "InvalidAction"),
+    ],
+)  # fmt: skip
+def test_a_wrong_form_is_answered_in_xml(clouds, form, code):
+    scope = "Credential=k/20261130/us-east-1/iam/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
+    request = Request(clouds.url, form.encode(), headers)
+    with pytest.raises(HTTPError) as error:
+        urlopen(request)
+    with error.value:
+        root = ET.fromstring(error.value.read())
+    assert error.value.status == 400
+    assert root.findtext(".//{*}Code") == code
