@@ -130,7 +130,8 @@ def find_models(path: Path, name: str | None = None) -> Mapping[str, Path]:
     `name`, else after its directory or file. Raises ModelError if there is no
     model, UserError for one name of several models.
     """
-    path = path.resolve()
+    # A file has the name of the link to it: the caches of model hubs link to files without suffix.
+    path = path.parent.resolve() / path.name if is_model_file(path) else path.resolve()
     if _is_model(path):
         return {name or _own_name(path): path}
     entries = sorted(path.iterdir()) if path.is_dir() else []

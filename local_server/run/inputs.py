@@ -21,9 +21,11 @@ from cloudserve.savedmodel import Signature, TensorSpec
 from ..codecs.examples import encode_example
 from ..codecs.tfrecord import RecordError, read_records
 from ..runtime.types import Tensor
-from ..status import StatusError
+from ..status import StatusError, invalid_argument
 from .expression import evaluate
 
+_JSON = (str, int, float, list, dict, type(None))
+_LEAST_INT64 = -(2**63)
 _PICKLES = frozenset({".pickle", ".pkl"})
 
 
@@ -180,6 +182,10 @@ def _encodable(features: Mapping[str, Any]) -> dict[str, Any]:
 def _b64(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
+    if not isinstance(value, _JSON):
+        raise invalid_argument(f"a value of Python's type {type(value).__name__}")
+    if isinstance(value, int) and value < _LEAST_INT64:
+        raise invalid_argument(f"{value} is less than an int64 holds")
     return value
 
 

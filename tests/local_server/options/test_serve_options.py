@@ -142,3 +142,11 @@ def test_parameters_without_batching_are_refused(tmp_path):
     with pytest.raises(UserError, match="batching is turned off") as caught:
         serve_options("s3://b/m", ServeCommand(batching=False, batching_parameters=tmp_path))
     assert caught.value.where == str(tmp_path)
+
+
+def test_a_link_to_a_model_file_gives_the_name(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "0a1b").touch()
+    link = tmp_path / "digits.onnx"
+    link.symlink_to("blobs/0a1b")
+    assert find_models(link) == {"digits": link}

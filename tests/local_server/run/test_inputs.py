@@ -72,3 +72,19 @@ def test_null_in_an_example_is_refused_by_its_name():
     signature = Signature("predict", "", (spec("string"),), ())
     with pytest.raises(UserError, match=r"an Example is invalid: .*age.*: Null"):
         read_inputs({"x": Examples('[{"age": [null]}]')}, signature)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1j", "a value of Python's type complex"),
+        ("{1}", "a value of Python's type set"),
+        ("[(1, 2)]", "a value of Python's type tuple"),
+        ("...", "a value of Python's type ellipsis"),
+        ("-9223372036854775809", "-9223372036854775809 is less than an int64 holds"),
+    ],
+)
+def test_a_literal_that_no_feature_holds_is_one_error(value, text):
+    signature = Signature("predict", "", (spec("string"),), ())
+    with pytest.raises(UserError, match=f"an Example is invalid: {text}"):
+        read_inputs({"x": Examples(f"[{{'age': {value}}}]")}, signature)
