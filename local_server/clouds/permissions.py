@@ -18,7 +18,7 @@ from cloudserve.errors import UserError
 
 from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
-from .aws.permissions.policy import EVERYTHING, Rule, denial, read_policy
+from .aws.permissions.policy import EVERYTHING, Rule, denial, names_action, read_policy
 from .google.common.permissions import OBSERVABILITY, VERTEX, Denied
 from .objects.gcs.permissions import PERMISSIONS as GCS
 from .objects.s3.permissions import ACTIONS as S3
@@ -46,7 +46,7 @@ class Permissions:
 
 def read_permissions(denied: Iterable[str], policies: Sequence[Path]) -> Permissions:
     """Return the permissions of options; raises UserError for an unknown name, a bad policy."""
-    names = [name.strip() for text in denied for name in text.split(",") if name.strip()]
+    names = [name.strip() for text in denied for name in text.split(",")]
     for name in names:
         _check_name(name)
     allowed = [rule for path in policies for rule in _load(path)] if policies else [EVERYTHING]
@@ -60,8 +60,7 @@ def _check_name(name: str) -> None:
     """Raise UserError for a name that matches nothing that the offline clouds check."""
     is_aws = ":" in name
     known = _aws_actions() if is_aws else _google_permissions()
-    wanted = name.lower() if is_aws else name
-    if any(fnmatchcase(each.lower() if is_aws else each, wanted) for each in known):
+    if any(names_action([name], each) if is_aws else fnmatchcase(each, name) for each in known):
         return
     close = difflib.get_close_matches(name, known, n=1)
     what = "an action" if is_aws else "a permission"
@@ -96,5 +95,5 @@ def _load(path: Path) -> tuple[Rule, ...]:
     except OSError as error:
         message = f"the policy cannot be read: {error.strerror}"
         raise UserError(message, where=str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"invalid IAM policy: {error}", where=str(path)) from error

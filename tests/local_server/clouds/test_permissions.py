@@ -23,6 +23,9 @@ from cloudserve.errors import UserError
             "did you mean `aiplatform.endpoints.deploy`?",
         ),
         ("kms:Decrypt", "`kms:Decrypt` is not an action that the offline clouds check", None),
+        ("s3:[GP]etObject", "`s3:[GP]etObject` is not an action", None),
+        ("s3:GetObject,", "`` is not a permission that the offline clouds check", None),
+        ("", "`` is not a permission that the offline clouds check", None),
         ("s3:Gett*", "`s3:Gett*` is not an action that the offline clouds check", None),
     ],
 )
@@ -37,6 +40,7 @@ def test_a_name_without_effect_is_refused(denied, reason, hint):
     ("content", "reason"),
     [
         ("{", "invalid IAM policy: Input data was truncated"),
+        ('{"Statement": ' + "[" * 20_000, "invalid IAM policy: maximum recursion depth"),
         ('{"Statement": {"Effect": "Allow"}}', "exactly one of Action and NotAction"),
     ],
 )
