@@ -42,7 +42,13 @@ class Registry:
         return JsonApp("ecr", TARGET, handlers, authorize=authorize)
 
     def create(self, region: str, body: Document) -> Document:
-        """Create a repository."""
+        """Create a repository, whose tags may move."""
+        mutability = body.get("imageTagMutability", "MUTABLE")
+        if mutability != "MUTABLE":
+            raise AwsError(
+                "InvalidParameterException",
+                f"imageTagMutability {mutability} is not available offline.",
+            )
         account, name = body.get("registryId", ACCOUNT), body["repositoryName"]
         key = f"{region}/{account}/{name}"
         if self._resources.get(_REPOSITORY, key) is not None:
@@ -62,7 +68,7 @@ class Registry:
         return {"repository": repository}
 
     def put(self, region: str, body: Document) -> Document:
-        """Store an image's manifest under its digest, and a tag."""
+        """Store an image's manifest under its digest, and a tag; one that is new."""
         account, name = self._repository(region, body)
         manifest = body["imageManifest"]
         kind = body.get("imageManifestMediaType") or _media_type(manifest)
@@ -73,6 +79,7 @@ class Registry:
                 f"The image digest {body['imageDigest']} does not match {digest}.",
             )
         tag = body.get("imageTag", "")
+        self._check_new(region, account, name, digest, tag)
         image: Document = {
             "registryId": account,
             "repositoryName": name,
@@ -84,6 +91,18 @@ class Registry:
         identity = {"imageDigest": digest, **({"imageTag": tag} if tag else {})}
         answer = {"imageId": identity, "imageManifest": manifest, "imageManifestMediaType": kind}
         return {"image": {"registryId": account, "repositoryName": name, **answer}}
+
+    def _check_new(self, region: str, account: str, name: str, digest: str, tag: str) -> None:
+        """Raise AwsError for a push that changes nothing."""
+        known = self._images.find(region, account, name, digest)
+        if known is None or (tag and tag not in known.get("imageTags", ())):
+            return
+        tagged = f" and tag '{tag}'" if tag else ""
+        raise AwsError(
+            "ImageAlreadyExistsException",
+            f"Image with digest '{digest}'{tagged} already exists in the repository with name"
+            f" '{name}' in registry with id '{account}'",
+        )
 
     def describe(self, region: str, body: Document) -> Document:
         """Describe images by tag or digest, or all of a repository."""
@@ -122,7 +141,7 @@ def _media_type(manifest: str) -> str:
     """Return the type that a manifest names; raises AwsError if it names none, as ECR does."""
     try:
         document: Any = json.loads(manifest)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     kind = document.get("mediaType") if isinstance(document, dict) else None
     if not isinstance(kind, str):

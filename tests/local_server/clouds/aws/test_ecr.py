@@ -74,7 +74,9 @@ def test_images_are_described_with_their_tags(ecr, repository):
         ("describe_images", {"repositoryName": "not-there"}, "RepositoryNotFoundException"),
         ("describe_images", {"imageIds": [{"imageTag": "9"}]}, "ImageNotFoundException"),
         ("create_repository", {}, "RepositoryAlreadyExistsException"),
+        ("create_repository", {"imageTagMutability": "IMMUTABLE"}, "InvalidParameterException"),
         ("put_image", {"imageManifest": "no json"}, "InvalidParameterException"),
+        ("put_image", {"imageManifest": "[" * 20_000}, "InvalidParameterException"),
         ("put_image", {"imageManifest": '{"schemaVersion": 2}'}, "InvalidParameterException"),
         (
             "put_image",
@@ -88,3 +90,13 @@ def test_absent_images_and_wrong_manifests_are_refused(ecr, repository, call, ar
     with pytest.raises(ClientError) as error:
         getattr(ecr, call)(**{"repositoryName": repository, **arguments})
     assert error.value.response["Error"]["Code"] == code
+
+
+def test_a_push_that_changes_nothing_is_refused(ecr, repository):
+    """PutImage: "there were no changes to the manifest or image tag after the last push"."""
+    image = {"repositoryName": repository, "imageManifest": manifest(DOCKER)}
+    ecr.put_image(**image, imageTag="1")
+    ecr.put_image(**image, imageTag="2")
+    for again in ({"imageTag": "1"}, {}):
+        with pytest.raises(ecr.exceptions.ImageAlreadyExistsException):
+            ecr.put_image(**image, **again)
