@@ -102,8 +102,10 @@ def of_scaling(operation: str, region: str, _: Document) -> Iterator[Need]:
 
 def of_logs(operation: str, region: str, body: Document) -> Iterator[Need]:
     """Yield the needs of an operation on log groups and streams."""
-    group, stream = body.get("logGroupName", ""), body.get("logStreamName", "")
-    resource = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
+    stream, groups = body.get("logStreamName", ""), f"arn:aws:logs:{region}:{ACCOUNT}:log-group:"
+    group = body.get("logGroupName") or body.get("logGroupIdentifier", "")
+    group = group.removeprefix(groups).removesuffix(":*")
+    resource = f"{groups}{group}:log-stream:{stream}"
     yield Need(f"logs:{operation}", resource, {REQUESTED_REGION: region})
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.aws.permissions.needs import of_logs
 
 USER = "arn:aws:iam::000000000000:user/cloudserve"
 ROLE = "arn:aws:iam::123456789012:role/serving"
@@ -151,3 +152,12 @@ def test_the_other_services_refuse_in_their_form(limited):
     scaling = limited.aws("application-autoscaling")
     code, _, _ = refusal(scaling.describe_scalable_targets, ServiceNamespace="sagemaker")
     assert code == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("suffix", ["", ":*"])
+def test_a_log_group_by_its_arn_is_the_one_of_its_name(suffix):
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/g"
+    by_arn = {"logGroupIdentifier": f"{arn}{suffix}"}
+    wanted = list(of_logs("FilterLogEvents", "us-east-1", {"logGroupName": "/aws/g"}))
+    assert list(of_logs("FilterLogEvents", "us-east-1", by_arn)) == wanted
+    assert wanted[0].resource == f"{arn}:log-stream:"
