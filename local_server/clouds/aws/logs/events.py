@@ -10,7 +10,7 @@ from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
 from ..protocol.json_app import Handler
 from .filter_pattern import matcher
-from .store import Event, LogStore, Span, Stream
+from .store import END, Event, LogStore, Span, Stream
 
 _MOST_EVENTS = 10_000
 _MOST_BYTES, _BYTES_OF_AN_EVENT = 1_048_576, 26
@@ -151,7 +151,7 @@ def _fitting(events: list[Event], *, newest: bool) -> list[Event]:
 
 def _span(body: Document, until: int | None) -> Span:
     since = body.get("startTime", 0)
-    return Span(since) if until is None else Span(since, until)
+    return Span(since) if until is None else Span(since, min(until, END))
 
 
 def _from(span: Span, place: tuple[int, int], *, newest: bool) -> Span:
@@ -167,7 +167,7 @@ def _token(direction: str, place: tuple[int, int]) -> str:
 
 def _read(token: str) -> tuple[str, tuple[int, int]]:
     match = _TOKEN.fullmatch(token)
-    if match is None:
+    if match is None or max(int(match[2]), int(match[3])) > END:
         raise bad_parameter("The specified nextToken is invalid.")
     return match[1], (int(match[2]), int(match[3]))
 

@@ -45,6 +45,8 @@ _NEWEST = _EVENTS + "ORDER BY time DESC, events.id DESC LIMIT ?"
 MOST_EVENTS = 100_000
 """The events that a stream keeps: a loop that prints does not fill the disk."""
 _BETWEEN_TRIMS = 1000
+END = 2**62
+"""A time after all events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,10 @@ class Span:
     """Which events: from a time, before an end, and after or before a place."""
 
     since: int = 0
-    until: int = 2**62
+    until: int = END
     """Excluded."""
     after: tuple[int, int] = (-1, 0)
-    before: tuple[int, int] = (2**62, 0)
+    before: tuple[int, int] = (END, 0)
 
 
 class LogStore:

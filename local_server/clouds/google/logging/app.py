@@ -29,6 +29,8 @@ _PROJECT = re.compile(r"projects/([^/]+)")
 _LOG = re.compile(r"projects/([^/]+)/logs/[^/]+")
 _BODY = 10 * 2**20
 _PAGE, _MOST = 50, 1000
+_LAST = 2**63 - 1
+"""The highest number of an entry."""
 _PAYLOADS = ("textPayload", "jsonPayload", "protoPayload")
 Handler = Callable[[Call, Document], Document]
 
@@ -139,7 +141,7 @@ class CloudLogging:
             "labels": {**defaults.get("labels", {}), **entry.get("labels", {})},
             "insertId": entry.get("insertId") or secrets.token_hex(8),
             "severity": severity,
-            "timestamp": timestamp_bound(entry.get("timestamp") or now),
+            "timestamp": _time(entry.get("timestamp") or now),
             "receiveTimestamp": timestamp_bound(now),
         }
 
@@ -172,9 +174,16 @@ def _place(token: str) -> Place | None:
         return None
     try:
         time, _, number = decode_token(token).partition(" ")
-        return timestamp_bound(time), int(number)
+        return timestamp_bound(time), min(int(number), _LAST)
     except (ValueError, ApiError) as error:
         raise _invalid("page_token is invalid.") from error
+
+
+def _time(text: str) -> str:
+    try:
+        return timestamp_bound(text)
+    except ApiError as error:
+        raise _invalid(f'"{text}" is not a timestamp.') from error
 
 
 def _invalid(message: str) -> ApiError:

@@ -30,6 +30,8 @@ SEVERITIES = {
 }
 _TIMES = frozenset({"timestamp", "receiveTimestamp"})
 _PART = re.compile(r'"((?:[^"\\]|\\.)*)"|([^."]+)')
+_NOT_RE2 = re.compile(r"(?:[^\\]|\\.)*?(?:\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9])", re.DOTALL)
+"""Python's look-around and references, which RE2, the service's library, does not have."""
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
@@ -63,6 +65,8 @@ def _test(path: str, op: str, value: str) -> Callable[[Any], bool]:
 
 
 def _regular(value: str) -> Callable[[Any], bool]:
+    if _NOT_RE2.match(value):
+        raise _bad(f'"{value}" is not a regular expression of RE2')
     try:
         pattern = re.compile(value)
     except re.error as error:

@@ -118,7 +118,9 @@ class _Parser:
         since = self.since
         if self._peek("NOT", "-"):
             self._next("NOT")
+            self._enter()
             term = self._term()
+            self._depth -= 1
             self.since = since
             return lambda entry: not term(entry)
         if self._peek("("):
@@ -132,7 +134,7 @@ class _Parser:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > 50:  # noqa: PLR2004 - far above any query
-            raise unparsable("the parentheses are too deep")
+            raise unparsable("it is nested too deeply")
 
     def _leave(self) -> None:
         self._depth -= 1

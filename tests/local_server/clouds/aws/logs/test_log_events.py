@@ -219,3 +219,13 @@ def test_bad_requests_are_refused(logs, stream, operation, arguments, code, reas
     arguments = {key: name if value == "G" else value for key, value in arguments.items()}
     found, text = refusal(getattr(logs, operation), **arguments)
     assert (found, reason in text) == (code, True), text
+
+
+def test_the_largest_numbers_are_times_and_no_tokens(logs, stream):
+    put(logs, stream, "a")
+    largest = 2**63 - 1
+    group = stream["logGroupName"]
+    assert texts(logs.filter_log_events(logGroupName=group, endTime=largest)) == ["a"]
+    assert texts(logs.get_log_events(**stream, endTime=largest)) == ["a"]
+    token = f"f/{'9' * 19}/{'9' * 19}/s"
+    assert refusal(logs.get_log_events, **stream, nextToken=token)[0] == "InvalidParameterException"

@@ -7,6 +7,7 @@ import json
 import pytest
 from cloudserve.local_server.clouds.google.logging import store as store_module
 from cloudserve.local_server.clouds.google.logging.store import EntryStore
+from cloudserve.local_server.clouds.pages import encode_token
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from googleapiclient.discovery import build
@@ -152,3 +153,12 @@ def test_a_project_keeps_its_last_entries(tmp_path, monkeypatch):
     assert kept == [f"{i:03}" for i in range(70, 100)]
     store.close()
     store.add("p", [{"timestamp": "late"}])
+
+
+def test_wrong_times_and_tokens_are_invalid_arguments(logging, fresh):
+    entry = {"textPayload": "a", "timestamp": "yesterday"}
+    body = {"logName": f"projects/{fresh}/logs/mine", "resource": RESOURCE, "entries": [entry]}
+    said = refused(logging.entries().write(body=body))
+    assert said == ("INVALID_ARGUMENT", '"yesterday" is not a timestamp.')
+    token = encode_token(f"2026-11-30T09:00:00Z {10**20}")
+    assert read(logging, fresh, pageToken=token) == []
