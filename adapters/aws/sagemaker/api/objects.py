@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -55,5 +54,5 @@ class Objects:
 
 
 def _place(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    return {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": key}  # which may have `?` and `#`

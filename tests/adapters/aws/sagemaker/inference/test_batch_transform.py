@@ -167,6 +167,15 @@ def test_a_url_that_other_objects_begin_with_is_refused_because_a_job_would_read
     assert provider.batch("half", one.id, batch, Reporter(print)).succeeded == 1
 
 
+def test_a_key_may_have_the_marks_of_urls(target, bucket, half_plus_two):
+    provider = target(archive=True)
+    one = deploy(provider, 1, half_plus_two)
+    for name in ("c#1.csv", "c?2.csv"):
+        provider.blobs.write(f"in/{name}", b"1.0\n3.0\n")
+        batch = Batch((f"s3://{bucket}/in/{name}",), f"s3://{bucket}/out", "csv")
+        assert provider.batch("half", one.id, batch, Reporter(print)).succeeded == 2
+
+
 def test_local_files_whose_names_begin_alike_are_answered_once_each(
     target, described, clouds, tmp_path, half_plus_two
 ):
