@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cloudserve.release.drift import NOTHING, Setting
+from cloudserve.release.inspection.drift import NOTHING, Setting
 
 
 def compare(

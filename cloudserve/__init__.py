@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from cloudserve.project import Model, Project, Target, load_project
     from cloudserve.release.canary.rules import CanaryRules
     from cloudserve.release.canary.run import CanaryOutcome, Decided
-    from cloudserve.release.diff import Comparison, diff
-    from cloudserve.release.drift import Drift, DriftReport
+    from cloudserve.release.inspection.diff import Comparison, diff
+    from cloudserve.release.inspection.drift import Drift, DriftReport
     from cloudserve.release.planning.plan_file import read_plan, write_plan
     from cloudserve.release.state.entries import Release
     from cloudserve.release.transfer.pull import Pulled
@@ -85,13 +85,13 @@ _NAMES = {
     "CanaryRules": "cloudserve.release.canary.rules:CanaryRules",
     "Client": "cloudserve.client:Client",
     "CloudserveError": "cloudserve.errors:CloudserveError",
-    "Comparison": "cloudserve.release.diff:Comparison",
+    "Comparison": "cloudserve.release.inspection.diff:Comparison",
     "Contract": "cloudserve.savedmodel:Contract",
     "Decided": "cloudserve.release.canary.run:Decided",
     "Deployed": "cloudserve.release.types:Deployed",
     "Deployment": "cloudserve.release.types:Deployment",
-    "Drift": "cloudserve.release.drift:Drift",
-    "DriftReport": "cloudserve.release.drift:DriftReport",
+    "Drift": "cloudserve.release.inspection.drift:Drift",
+    "DriftReport": "cloudserve.release.inspection.drift:DriftReport",
     "Difference": "cloudserve.savedmodel:Difference",
     "ExamplesInput": "cloudserve.local.model_export:ExamplesInput",
     "ExportReport": "cloudserve.local.model_export:ExportReport",
@@ -117,7 +117,7 @@ _NAMES = {
     "apply": "cloudserve.api:apply",
     "approve": "cloudserve.api:approve",
     "deploy": "cloudserve.api:deploy",
-    "diff": "cloudserve.release.diff:diff",
+    "diff": "cloudserve.release.inspection.diff:diff",
     "drift": "cloudserve.api:drift",
     "example": "cloudserve.client:example",
     "export": "cloudserve.api:export",

@@ -29,7 +29,7 @@ from cloudserve.project import Project
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
 from cloudserve.release.canary.run import promote_by_canary as run_canary
-from cloudserve.release.drift import DriftReport
+from cloudserve.release.inspection.drift import DriftReport
 from cloudserve.release.service import Releases
 from cloudserve.release.state.entries import Release
 from cloudserve.release.transfer.pull import Pulled

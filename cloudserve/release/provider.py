@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 from cloudserve.release.capacity import Machines, Stage
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.types import Action, Artifact, Location, Reading, Revision
 from cloudserve.storage.contract import Blob, BlobStore, Expect
 from cloudserve.storage.events import Reporter

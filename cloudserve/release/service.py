@@ -31,14 +31,14 @@ from cloudserve.release.arguments import (
 )
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, destination_of
-from cloudserve.release.drift import DriftReport
 from cloudserve.release.execution.executor import Parts, execute
 from cloudserve.release.execution.steps import Steps
 from cloudserve.release.gates.assembly import gates_of
 from cloudserve.release.gates.contract import CONTRACT
 from cloudserve.release.gates.gates import Judge, check_overrides
 from cloudserve.release.gates.load import check_load
-from cloudserve.release.inspection import inspect_drift
+from cloudserve.release.inspection.drift import DriftReport
+from cloudserve.release.inspection.target import inspect_drift
 from cloudserve.release.planning.approval import check_approved, check_destination
 from cloudserve.release.planning.plan_file import plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner

@@ -8,7 +8,7 @@ from cloudserve.adapters.google.ai_platform.api import MlClient
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
 
-from cloudserve.release.drift import Drift
+from cloudserve.release.inspection.drift import Drift
 from tests.adapters.test_collections import TARGETS, make, versions
 
 __all__ = ["make", "versions"]  # fixtures

@@ -17,7 +17,7 @@ from cloudserve.project import Model, Project, Target
 from cloudserve.project.gate_settings import GateSettings
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.service import Releases
 from cloudserve.release.traffic import percents, split
 from cloudserve.release.types import Action, Deployed, Deployment, Reading, Revision, State

@@ -9,7 +9,7 @@ import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.release.capacity import Machines
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.savedmodel import proto
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json-output.md"

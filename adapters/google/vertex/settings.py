@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudserve.release.drift import NOTHING, Setting
+from cloudserve.release.inspection.drift import NOTHING, Setting
 from cloudserve.release.types import Reading
 
 from ...extra_fields import digest_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import RemoteError
-from cloudserve.release.drift import NOTHING, Setting
+from cloudserve.release.inspection.drift import NOTHING, Setting
 
 from ....settings import compare
 from ...errors import is_denied

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.types import Reading
 
 from ....settings import compare, compare_environment, compare_given

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cloudserve.release.drift import NOTHING, Setting
+from cloudserve.release.inspection.drift import NOTHING, Setting
 
 from ..context import AwsContext
 from ..fields.tags import MANAGED, difference

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.types import DIGITS_IN_ID, Action
 
 from ....actions import planned

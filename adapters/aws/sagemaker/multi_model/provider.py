@@ -18,7 +18,7 @@ from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.capacity import Stage
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.provider import PlatformAnswer
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.release.traffic import percents, split
 from cloudserve.release.types import Action, Location, Reading, Revision
 

@@ -77,7 +77,7 @@ def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
 
 def _compare_models(live: str, new: str, tags: str | None, project_file: Path, output: str) -> None:
     from cloudserve.cli.render.release.difference import difference_report
-    from cloudserve.release.diff import diff
+    from cloudserve.release.inspection.diff import diff
 
     unknown = [name for name in (live, new) if not Path(name).exists()]
     if unknown and not project_file.exists():

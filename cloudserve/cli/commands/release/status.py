@@ -61,7 +61,7 @@ def _one(subject: Subject, output: str) -> bool:
 def _all(target: str | None, project_file: Path, settings: tuple[str, ...], output: str) -> bool:
     """Show all models; return whether each could be read and has not failed."""
     from cloudserve.cli.render.release.overview import overview_report
-    from cloudserve.release.overview import read_overview
+    from cloudserve.release.inspection.overview import read_overview
 
     project = load(project_file, settings)
     targets = (target,) if target else ()

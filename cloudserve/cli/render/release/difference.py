@@ -9,8 +9,8 @@ import msgspec
 
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
-from cloudserve.release.diff import Compared, Comparison
-from cloudserve.release.drift import DriftReport
+from cloudserve.release.inspection.diff import Compared, Comparison
+from cloudserve.release.inspection.drift import DriftReport
 from cloudserve.savedmodel import Effect
 
 COLUMNS = ("EFFECT", "SIGNATURE", "DIFFERENCE")

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudserve.cli.render.release.deployment import deployment_report
 from cloudserve.cli.render.report import Report, Table
-from cloudserve.release.overview import Standing
+from cloudserve.release.inspection.overview import Standing
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import State
 

@@ -10,7 +10,7 @@ from cloudserve.adapters.google.vertex.api import VertexApi
 from cloudserve.adapters.google.vertex.fields.options import Options
 
 from cloudserve.project import Target
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from cloudserve.testing.provider_steps import perform, plan, put
 
 MODEL = "half"

@@ -8,7 +8,7 @@ import pytest
 
 from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Model, load_project
-from cloudserve.release.diff import diff
+from cloudserve.release.inspection.diff import diff
 from cloudserve.storage.model_source import ModelSource
 
 MODELS = "models: {{m: {{path: '{url}'}}}}\n"

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 from cloudserve.adapters.aws.sagemaker.fields.options import Options
 
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 from tests.adapters.aws.conftest import deploy
 
 SCALED = {"autoscaling": {"min": 1, "max": 3, "invocations_per_instance": 90}}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cloudserve.cli.errors import run
-from cloudserve.release.drift import Setting
+from cloudserve.release.inspection.drift import Setting
 
 
 @pytest.fixture

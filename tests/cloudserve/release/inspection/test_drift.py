@@ -6,8 +6,8 @@ import pytest
 
 from cloudserve import registry
 from cloudserve.errors import RemoteError
-from cloudserve.release.drift import Drift, Setting
-from cloudserve.release.inspection import NOT_COMPARED
+from cloudserve.release.inspection.drift import Drift, Setting
+from cloudserve.release.inspection.target import NOT_COMPARED
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudserve.release.drift import DriftReport, find_drifts
+from cloudserve.release.inspection.drift import DriftReport, find_drifts
 from cloudserve.release.provider import InspectingProvider, Provider
 from cloudserve.release.state.ledger import Ledger
 
