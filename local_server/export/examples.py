@@ -120,13 +120,13 @@ def _read_words(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        words = path.read_text("utf-8").splitlines()
+        words = path.read_text("utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UserError(
             f"the classes cannot be read: {reason}", where=str(path), hint="give a text file"
         ) from error
-    if not words or not all(words):
+    if not all(words):
         raise UserError(
             "the file has no class, or an empty line", where=str(path), hint="write one in a line"
         )

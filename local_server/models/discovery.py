@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from cloudserve.errors import ModelError
 from cloudserve.modelfiles.files import model_files
 from cloudserve.modelfiles.kinds import is_model_file
 from cloudserve.savedmodel.versions import is_saved_model
@@ -52,7 +53,7 @@ def find_versions_or_model(path: Path) -> dict[int, Path]:
         return {_UNNAMED: path}
     if not is_saved_model(path):
         versions = find_versions(path)
-        if versions or not model_files(path):
+        if versions or not _has_files(path):
             return versions
     number = _number(path.name)
     return {_UNNAMED if number is None else number: path}
@@ -73,7 +74,14 @@ def fingerprint(path: Path) -> Fingerprint:
 
 def has_model(path: Path) -> bool:
     """Return whether a version's folder has a model, or its file is one."""
-    return is_saved_model(path) or bool(model_files(path))
+    return is_saved_model(path) or _has_files(path)
+
+
+def _has_files(path: Path) -> bool:
+    try:
+        return bool(model_files(path))
+    except ModelError:  # the folder cannot be listed, or disappears now: the watch goes on
+        return False
 
 
 def _files(path: Path) -> Iterator[Path]:

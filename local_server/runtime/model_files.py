@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cloudserve.errors import ModelError
 from cloudserve.modelfiles.files import ModelFile, find_model_file
-from cloudserve.modelfiles.kinds import Kind
+from cloudserve.modelfiles.kinds import Kind, is_model_file
 
 from ..status import Code
 from .options import FileOptions, FileRule, SessionOptions
@@ -70,7 +70,7 @@ def load_file(
 def _choose(path: Path, rule: FileRule) -> ModelFile | None:
     if rule is FileRule.PREFER_TFLITE:
         file = ModelFile(path / Kind.TFLITE.usual_name, Kind.TFLITE)
-        return file if file.path.is_file() else None
+        return file if is_model_file(file.path) else None
     if rule is FileRule.NEVER:
         return None
     try:

@@ -117,6 +117,19 @@ def test_examples_have_the_features_of_a_file(unsigned, tmp_path):
     assert (again.compared, again.ulp, again.version) == (6, 0, 2)
 
 
+def test_classes_are_the_lines_of_a_file_from_any_editor(unsigned, tmp_path):
+    classes = tmp_path / "classes.txt"
+    classes.write_bytes(b"\xef\xbb\xbfcat\r\nd\xc2\x85og\r\n")
+    named = {"serving_default": "score"}
+    wanted = ExamplesInput(scores="scores", classes=classes)
+    path = cloudserve.export(unsigned, tmp_path / "m", names=named, examples=wanted).path
+    example = tf.train.Example()
+    example.features.feature["x"].float_list.value.extend([1.0, 2.0])
+    loaded = tf.saved_model.load(str(path)).signatures["classification"]
+    (words,) = loaded(tf.constant([example.SerializeToString()]))["classes"].numpy().tolist()
+    assert [word.decode() for word in words] == ["cat", "d\x85og"]
+
+
 class Pixels(tf.Module):
     """The pixels of its images."""
 

@@ -1,10 +1,15 @@
 """The entries below a base path that are versions."""
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 from cloudserve.local_server.models.discovery import (
     find_versions,
     find_versions_or_model,
     fingerprint,
+    has_model,
 )
 
 
@@ -57,6 +62,25 @@ def test_a_model_file_that_changes_has_another_fingerprint(tmp_path):
     assert len(before) == 1
     file.write_bytes(b"longer")
     assert fingerprint(file) != before
+
+
+def test_a_folder_that_cannot_be_listed_has_no_model():
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        version = Path(folder, "1")
+        version.mkdir(0o711)
+        (version / "digits.onnx").touch()
+        Path(folder).chmod(0o755)
+        if user == 0:
+            os.seteuid(65534)
+        else:
+            version.chmod(0o111)
+        try:
+            assert not has_model(version)
+        finally:
+            os.seteuid(user)
+            version.chmod(0o700)
+        assert has_model(version)
 
 
 def test_files_that_change_have_another_fingerprint(tmp_path):
