@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,8 +9,9 @@ from mlflow.exceptions import MlflowException
 
 from cloudserve.errors import CloudserveError, RemoteError, UserError
 
+from .texts import first_line
+
 MISSING, INVALID = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
-_USER = re.compile(r"(?<=://)[^/\s@]+@")
 _CHECK = "check MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI, and that the server answers"
 
 
@@ -29,23 +29,17 @@ def translated(url: str) -> Iterator[None]:
         raise _error(url, error) from error
     except Exception as error:
         raise RemoteError(
-            f"MLflow's store failed: {_text(error)}", where=url, hint=_CHECK
+            f"MLflow's store failed: {first_line(error)}", where=url, hint=_CHECK
         ) from error
 
 
 def _error(url: str, error: MlflowException) -> CloudserveError:
     if error.error_code in {MISSING, INVALID}:
         return UserError(
-            f"MLflow has no such model: {_text(error)}",
+            f"MLflow has no such model: {first_line(error)}",
             where=url,
             hint="write models:/NAME/VERSION, models:/NAME@ALIAS or runs:/ID/PATH; the registry is "
             "the one of MLFLOW_TRACKING_URI",
         )
     status = error.get_http_status_code()
-    return RemoteError(f"MLflow failed: {_text(error)}", where=url, hint=_CHECK, status=status)
-
-
-def _text(error: Exception) -> str:
-    """Return an error's first line without the passwords of URLs."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _USER.sub("", lines[0])
+    return RemoteError(f"MLflow failed: {first_line(error)}", where=url, hint=_CHECK, status=status)

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from mlflow.artifacts import download_artifacts
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.tracking import MlflowClient
 
-from cloudserve.errors import ModelError, UserError
-from cloudserve.savedmodel import is_saved_model
-from cloudserve.savedmodel.versions import list_versions
+from cloudserve.errors import UserError
 from cloudserve.storage.model_registry import RegisteredModel
 
+from .artifacts import saved_model_in
 from .errors import MISSING, translated
 
-_FLAVOR = "tensorflow"
-_KERAS_FOLDER = Path("data", "model")
 _MODELS = "models:/"
 
 
@@ -51,7 +47,7 @@ class MlflowRegistry:
             MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         with translated(url):
             local = download_artifacts(artifact_uri=url, dst_path=str(into))
-        return _saved_model(Path(local), url)
+        return saved_model_in(Path(local), url)
 
     def aliased(self, url: str, alias: str) -> int | None:
         """Return the number of the version that has an alias; None if none has."""
@@ -81,21 +77,3 @@ def _name_and_number(url: str) -> tuple[str, str]:
             hint="name the model as models:/NAME/VERSION or models:/NAME@ALIAS",
         )
     return name, number
-
-
-def _saved_model(folder: Path, url: str) -> Path:
-    """Return the SavedModel, or the base path of versions, in what MLflow keeps."""
-    if is_saved_model(folder) or list_versions(folder):
-        return folder
-    file = folder / "MLmodel"
-    described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else {}
-    flavor = (described.get("flavors") or {}).get(_FLAVOR) or {}
-    for place in (flavor.get("saved_model_dir"), _KERAS_FOLDER):
-        if place and is_saved_model(folder / place):
-            return folder / place
-    raise ModelError(
-        "there is no SavedModel in this model",
-        where=url,
-        hint="log one: a tf.Module with mlflow.tensorflow.log_model, or the directory of "
-        "Keras' model.export with mlflow.log_artifacts",
-    )
