@@ -41,7 +41,7 @@ class Output:
     def __init__(
         self, process: subprocess.Popen[bytes], name: str, write: WriteLine = ignore
     ) -> None:
-        """Begin to read; `write` gets each line beside the log."""
+        """Begin to read; `write` gets each line beside the log, until it fails."""
         self._process = process
         self._name = name
         self._write = write
@@ -56,7 +56,14 @@ class Output:
                 text = line.decode("utf-8", "replace").rstrip("\n")
                 self._lines.append(text)
                 logger.info("%s: %s", self._name, text)
-                self._write(text)
+                self._write_line(text)
+
+    def _write_line(self, text: str) -> None:
+        try:
+            self._write(text)
+        except Exception:  # a pipe that nobody reads would block the process
+            logger.exception("the output of %s is not kept any more", self._name)
+            self._write = ignore
 
     def wait(self) -> None:
         """Wait a moment for the end of the output; a child of the process may still write."""
