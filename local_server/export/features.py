@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,14 @@ from ..runtime.dtypes import STRING
 from ..runtime.types import Tensor
 
 FORM = '{"age": {"dtype": "int64", "shape": [1], "default": 0}}'
-_TYPES = ("float32", "int64", "string")
+_VALUES: Mapping[str, tuple[type, ...]] = {
+    "float32": (float, int),
+    "int64": (int,),
+    "string": (str,),
+}
+_TYPES = tuple(_VALUES)
+_SIZES = range(1, 2**31)
+_INT64 = range(-(2**63), 2**63)
 _KEYS = frozenset({"dtype", "shape", "default"})
 _FLOAT32 = 1
 _PARSERS = {"ParseExample": 2, "ParseExampleV2": 2}
@@ -81,11 +89,35 @@ def _feature(path: Path, name: str, value: Any) -> Feature:
         raise _invalid(path, f"{name} is not an object of dtype, shape and default")
     shape = value.get("shape", [])
     is_size = isinstance(shape, list) and all(
-        (one is None and not n) or (type(one) is int and one > 0) for n, one in enumerate(shape)
+        (one is None and not n) or (type(one) is int and one in _SIZES)
+        for n, one in enumerate(shape)
     )
     if value["dtype"] not in _TYPES or not is_size:
         raise _invalid(path, f"{name} needs a dtype ({', '.join(_TYPES)}) and a shape such as [3]")
-    return Feature(value["dtype"], tuple(shape), value.get("default"))
+    feature = Feature(value["dtype"], tuple(shape), value.get("default"))
+    if feature.default is not None and not _has_fitting_default(feature):
+        text = f"the default of {name} is not {feature.dtype}{shape}"
+        raise _invalid(path, text if None not in shape else f"{text}, of which it is one value")
+    return feature
+
+
+def _has_fitting_default(feature: Feature) -> bool:
+    """Return whether the default has the dtype, and the values of the shape; one for a list."""
+    is_open = None in feature.shape
+    values = [feature.default] if is_open else list(_flat(feature.default))
+    size = 1 if is_open else math.prod(n or 1 for n in feature.shape)
+    kinds = _VALUES[feature.dtype]
+    return len(values) == size and all(
+        type(one) in kinds and (feature.dtype != "int64" or one in _INT64) for one in values
+    )
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _flat(one)
+    else:
+        yield value
 
 
 def _invalid(path: Path, reason: str) -> UserError:

@@ -17,8 +17,11 @@ def write_objects(tf: Any, model: Any, served: Mapping[str, Served], folder: Pat
     if isinstance(model, tf.keras.Model):
         _write_keras(tf, model, served, folder)
     else:
+        # AutoGraph would wrap errors of this package in its own; the model's functions keep theirs.
         functions = {
-            name: tf.function(one.function, input_signature=one.specs).get_concrete_function()
+            name: tf.function(
+                one.function, input_signature=one.specs, autograph=False
+            ).get_concrete_function()
             for name, one in served.items()
         }
         tf.saved_model.save(model, str(folder), signatures=functions)

@@ -147,6 +147,39 @@ WRONG = {
 }
 
 
+OF_THE_REQUEST = {
+    "no scores": "error: the model has no output absent",
+    "classes": "error: there are 2 classes and 1 scores",
+}
+FEATURES = {
+    '{"dtype": "int64", "shape": [2], "default": "word"}': "the default of x is not int64[2]",
+    '{"dtype": "int64", "shape": [2], "default": [1]}': "the default of x is not int64[2]",
+    '{"dtype": "int64", "shape": [1], "default": 9223372036854775808}': "is not int64[1]",
+    '{"dtype": "float32", "shape": [1], "default": true}': "the default of x is not float32[1]",
+    '{"dtype": "string", "shape": [null], "default": ["a"]}': "of which it is one value",
+    '{"dtype": "int64", "shape": [2147483648]}': "a shape such as [3]",
+    '{"dtype": ["int64"]}': "x needs a dtype (float32, int64, string)",
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_REQUEST)
+def test_an_error_of_the_request_is_in_its_own_words(
+    wrong_files, tmp_path, capsys, monkeypatch, name
+):
+    monkeypatch.chdir(wrong_files)
+    source, *flags = WRONG[name][0]
+    assert refusal(capsys, 2, source, tmp_path / "m", *flags).startswith(OF_THE_REQUEST[name])
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_feature_that_no_example_has_is_one_error(trained, tmp_path, capsys, feature):
+    file = tmp_path / "features.json"
+    file.write_text(f'{{"x": {feature}}}')
+    args = ["--examples", "--features", file]
+    text = refusal(capsys, 2, trained / "frozen.pb", tmp_path / "m", *args)
+    assert FEATURES[feature] in " ".join(text.split())
+
+
 @pytest.fixture(scope="module")
 def wrong_files(trained, tmp_path_factory):
     """Give a folder with the trained files and damaged ones."""
