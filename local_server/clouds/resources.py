@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
-from .sqlite import open_database
+from .sqlite import open_database, transaction
 
 Document = dict[str, Any]
 """A resource as JSON; keys are the platform's."""
@@ -77,13 +77,8 @@ class Resources:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the calls inside one transaction, which an exception rolls back."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def create(self, kind: str, name: str, document: Mapping[str, Any]) -> bool:
         """Add a document; return False, and change nothing, if the name is in use."""

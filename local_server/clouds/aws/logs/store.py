@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...sqlite import open_database
+from ...sqlite import open_database, transaction
 
 SCHEMA_VERSION = 1
 _GROUPS = """
@@ -139,25 +139,25 @@ class LogStore:
         return self._change(sql, region, group, name, self.now()) == 1
 
     def delete_group(self, region: str, name: str) -> bool:
-        """Remove a group with its streams and events; return whether it existed."""
-        if not self._change("DELETE FROM groups WHERE region = ? AND name = ?", region, name):
-            return False
-        self._change(
+        """Remove a group with its streams and events, atomically; return whether it existed."""
+        return self._delete(
             "DELETE FROM events WHERE stream IN"
             " (SELECT id FROM streams WHERE region = ? AND grouped = ?)",
-            region,
-            name,
+            "DELETE FROM streams WHERE region = ? AND grouped = ?",
+            "DELETE FROM groups WHERE region = ? AND name = ?",
+            values=(region, name),
         )
-        self._change("DELETE FROM streams WHERE region = ? AND grouped = ?", region, name)
-        return True
 
     def delete_stream(self, region: str, group: str, name: str) -> bool:
-        """Remove a stream with its events; return whether it existed."""
+        """Remove a stream with its events, atomically; return whether it existed."""
         stream = self.stream(region, group, name)
         if stream is None:
             return False
-        self._change("DELETE FROM events WHERE stream = ?", stream.id)
-        return self._change("DELETE FROM streams WHERE id = ?", stream.id) == 1
+        return self._delete(
+            "DELETE FROM events WHERE stream = ?",
+            "DELETE FROM streams WHERE id = ?",
+            values=(stream.id,),
+        )
 
     def set_retention(self, region: str, name: str, days: int | None) -> bool:
         """Set how many days a group keeps its events; return whether it exists."""
@@ -194,7 +194,7 @@ class LogStore:
         return Stream(*rows[0]) if rows else None
 
     def add(self, region: str, group: str, name: str, events: Iterable[tuple[int, str]]) -> None:
-        """Append events, each with its time in milliseconds; the oldest are dropped from many.
+        """Append events, all or none, each with its time in milliseconds; drop the oldest of many.
 
         Events of a stream that does not exist, and of a closed store, are dropped.
         """
@@ -205,7 +205,8 @@ class LogStore:
         sql = "INSERT INTO events (stream, time, ingested, message) VALUES (?, ?, ?, ?)"
         with self._lock:
             if not self._is_closed:
-                self._db.executemany(sql, rows)
+                with transaction(self._db):
+                    self._db.executemany(sql, rows)
         added = self._since_trim.get(stream.id, 0) + len(rows)
         if added >= _BETWEEN_TRIMS:
             self._trim(stream.id)
@@ -239,6 +240,14 @@ class LogStore:
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return [] if self._is_closed else self._db.execute(sql, values).fetchall()
+
+    def _delete(self, *statements: str, values: Sequence[object]) -> bool:
+        """Execute all or none; return whether the last statement deleted something."""
+        with self._lock:
+            if self._is_closed:
+                return False
+            with transaction(self._db):
+                return [self._db.execute(sql, values).rowcount for sql in statements][-1] > 0
 
     def _change(self, sql: str, *values: object) -> int:
         with self._lock:

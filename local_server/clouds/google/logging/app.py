@@ -119,8 +119,7 @@ class CloudLogging:
                 raise _invalid(f'"{entry["logName"]}" is not a log of a project.')
             by_project.setdefault(match[1], []).append(entry)
         if not body.get("dryRun"):
-            for project, of_project in by_project.items():
-                self._store.add(project, of_project)
+            self._store.add_all(by_project)
         return {}
 
     def _entry(self, entry: Document, defaults: Document) -> Document:

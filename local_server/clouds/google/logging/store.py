@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...resources import Document
-from ...sqlite import open_database
+from ...sqlite import open_database, transaction
 
 SCHEMA_VERSION = 1
 _ENTRIES = """
@@ -49,16 +49,29 @@ class EntryStore:
 
     def add(self, project: str, entries: Sequence[Document]) -> None:
         """Append entries, whose timestamps have nine digits after the point."""
-        rows = [(project, entry["timestamp"], json.dumps(entry)) for entry in entries]
+        self.add_all({project: entries})
+
+    def add_all(self, entries: Mapping[str, Sequence[Document]]) -> None:
+        """Append entries by project, all or none."""
+        rows = [
+            (project, entry["timestamp"], json.dumps(entry))
+            for project, of_project in entries.items()
+            for entry in of_project
+        ]
+        sql = "INSERT INTO entries (project, time, document) VALUES (?, ?, ?)"
         with self._lock:
             if self._is_closed:
                 return
-            sql = "INSERT INTO entries (project, time, document) VALUES (?, ?, ?)"
-            self._db.executemany(sql, rows)
-            added = self._since_trim.get(project, 0) + len(rows)
-            self._since_trim[project] = added % _BETWEEN_TRIMS
-            if added >= _BETWEEN_TRIMS:
-                self._trim(project)
+            with transaction(self._db):
+                self._db.executemany(sql, rows)
+            for project, of_project in entries.items():
+                self._trim_at_times(project, len(of_project))
+
+    def _trim_at_times(self, project: str, number: int) -> None:
+        added = self._since_trim.get(project, 0) + number
+        self._since_trim[project] = added % _BETWEEN_TRIMS
+        if added >= _BETWEEN_TRIMS:
+            self._trim(project)
 
     def _trim(self, project: str) -> None:
         sql = (

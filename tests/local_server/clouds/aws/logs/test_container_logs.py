@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 from cloudserve.local_server.clouds.aws.logs import store as store_module
@@ -142,3 +144,36 @@ def test_lines_after_the_end_are_dropped(tmp_path):
     stream = again.stream("r", "g", "s")
     assert [event.message for event in again.events([stream.id], Span(), 10)] == ["kept"]
     again.close()
+
+
+@pytest.fixture
+def failing(tmp_path):
+    """Give a store with a group of a stream and an event, whose disk is full for some rows."""
+    store = LogStore(tmp_path / "logs", lambda: 0.0)
+    store.create_group("r", "g")
+    store.create_stream("r", "g", "s")
+    store.add("r", "g", "s", [(1, "first")])
+    with closing(sqlite3.connect(tmp_path / "logs")) as other:
+        for event in ("INSERT ON events WHEN new.message = 'bad'", "DELETE ON streams"):
+            other.execute(
+                f"CREATE TRIGGER fails_{event[0]} BEFORE {event}"
+                " BEGIN SELECT raise(ABORT, 'the disk is full'); END"
+            )
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.add("r", "g", "s", [(2, "good"), (3, "bad")]),
+        lambda store: store.delete_group("r", "g"),
+        lambda store: store.delete_stream("r", "g", "s"),
+    ],
+)
+def test_a_change_that_fails_changes_nothing(failing, call):
+    with pytest.raises(sqlite3.Error, match="the disk is full"):
+        call(failing)
+    (stream,) = failing.streams("r", "g")
+    assert failing.has_group("r", "g")
+    assert [one.message for one in failing.events([stream.id], Span(), 10)] == ["first"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from cloudserve.local_server.clouds.google.logging import store as store_module
@@ -162,3 +164,17 @@ def test_wrong_times_and_tokens_are_invalid_arguments(logging, fresh):
     assert said == ("INVALID_ARGUMENT", '"yesterday" is not a timestamp.')
     token = encode_token(f"2026-11-30T09:00:00Z {10**20}")
     assert read(logging, fresh, pageToken=token) == []
+
+
+def test_entries_of_several_projects_are_written_all_or_none(tmp_path):
+    store = EntryStore(tmp_path / "logging.db")
+    with closing(sqlite3.connect(tmp_path / "logging.db")) as other:
+        other.execute(
+            "CREATE TRIGGER fails BEFORE INSERT ON entries WHEN new.project = 'bad'"
+            " BEGIN SELECT raise(ABORT, 'the disk is full'); END"
+        )
+    entry = {"timestamp": "2026-11-30T09:00:00.000000000Z"}
+    with closing(store):
+        with pytest.raises(sqlite3.Error, match="the disk is full"):
+            store.add_all({"p": [entry], "bad": [entry]})
+        assert list(store.entries("p", "", None, descending=False)) == []
