@@ -77,10 +77,15 @@ def _answer(
         return model.run(name, feeds)
     except StatusError as error:
         raise ModelError(
-            f"the exported version refuses inputs that the model takes: {error}",
+            f"the exported version refuses inputs that the model takes: {_reason(error)}",
             where=str(path),
             hint="export it with an input_signature of the shapes that it takes",
         ) from error
+
+
+def _reason(error: StatusError) -> str:
+    """Return TensorFlow's words without the op's name, which is in a line of its own."""
+    return str(error).partition("\n")[0]
 
 
 def _difference(expected: Mapping[str, Any], outputs: Mapping[str, Tensor], path: Path) -> int:

@@ -15,6 +15,7 @@ from cloudserve.local.model_export import ExportReport, ExportRequest
 from cloudserve.outputs import check_outside_models
 from cloudserve.savedmodel import list_versions
 
+from ..rewriting.copies import place_of
 from ..runtime.tensorflow import import_tensorflow
 from .comparison import compare
 from .plan import plan_export
@@ -52,7 +53,8 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
             with running_code("TensorFlow does not export the model", str(base), OSError):
                 plan = plan_export(tf, model, request, workspace / "graph", opened)
                 plan.write(draft)
-            compared, ulp = compare(tf, plan.served, draft)
+            with place_of(draft, base / str(number)):
+                compared, ulp = compare(tf, plan.served, draft)
             draft.rename(base / str(number))
     except OSError as error:
         raise UserError(

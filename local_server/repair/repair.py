@@ -17,7 +17,7 @@ from cloudserve.plural import counted
 from cloudserve.savedmodel import SavedModel, read_saved_model
 
 from ..messages import Message
-from ..rewriting.copies import copy_model, read_model, select, write_model
+from ..rewriting.copies import copy_model, place_of, read_model, select, write_model
 from ..rewriting.freezing import freeze
 from ..rewriting.names import rename
 from ..rewriting.pruning import prune_training
@@ -51,7 +51,8 @@ def repair_model(source: Path, target: Path, request: RepairRequest) -> RepairRe
             changes += _write(message, model, request, draft)
             if not changes:
                 raise _nothing(source)
-            compared = compare(source, draft, request)
+            with place_of(draft, target):
+                compared = compare(source, draft, request)
             draft.rename(target)
     except OSError as error:
         raise UserError(

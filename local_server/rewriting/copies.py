@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from google.protobuf.message import DecodeError, EncodeError
@@ -19,6 +20,18 @@ _FINGERPRINT = "fingerprint.pb"
 """A hash of the graph; TensorFlow only logs it, and loads a model without it."""
 
 _REASON = re.compile(r"\[Errno [0-9]+\] ([^:]+)")
+
+
+@contextmanager
+def place_of(draft: Path, place: Path) -> Iterator[None]:
+    """Let errors of a model's draft name its place: the draft is removed with them."""
+    try:
+        yield
+    except ModelError as error:
+        if not error.where or not error.where.startswith(str(draft)):
+            raise
+        message = error.message.replace(str(draft), str(place))
+        raise ModelError(message, where=str(place), hint=error.hint) from error
 
 
 def read_model(source: Path) -> Message:

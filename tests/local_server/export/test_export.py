@@ -174,6 +174,12 @@ def test_a_module_that_cannot_be_served_is_one_error(tmp_path, spec, function, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_difference_names_the_place_of_the_version(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        cloudserve.export(module([NUMBERS], random_text), tmp_path)
+    assert caught.value.where == str(tmp_path / "1")
+
+
 def test_no_output_of_a_keras_model_is_lost(tmp_path):
     a, b, dense = layers.Input((2,), name="a"), layers.Input((2,), name="b"), layers.Dense(1)
     twice = cloudserve.export(tf.keras.Model([a, b], [dense(a), dense(b)]), tmp_path / "list")

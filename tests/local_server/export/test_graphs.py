@@ -180,6 +180,14 @@ def test_a_feature_that_no_example_has_is_one_error(trained, tmp_path, capsys, f
     assert FEATURES[feature] in " ".join(text.split())
 
 
+def test_a_version_that_needs_another_input_is_one_error(trained, tmp_path, capsys):
+    flags = ["--inputs", "x=model/y:0", "--outputs", "y=model/y:0"]
+    error = refusal(capsys, 3, trained / "frozen.pb", tmp_path / "m", *flags)
+    assert "You must feed a value for placeholder tensor 'x' with dtype float" in error
+    assert "{{node" not in error
+    assert f"  where: {tmp_path / 'm' / '1'}\n" in error
+
+
 @pytest.fixture(scope="module")
 def wrong_files(trained, tmp_path_factory):
     """Give a folder with the trained files and damaged ones."""
