@@ -38,7 +38,9 @@ def diagnose(
     results += check_project(project, environ)
     if not target:
         return Diagnosis("this machine and project", tuple(results))
-    results += _of_target(project, target, environ)
+    # A target whose fields are wrong is in the results already.
+    known = {one.id for one in results if one.status is Status.FAILED}
+    results += (one for one in _of_target(project, target, environ) if one.id not in known)
     return Diagnosis(f"this machine, project and target {target}", tuple(results))
 
 

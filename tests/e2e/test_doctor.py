@@ -35,7 +35,7 @@ def test_failures_have_a_remedy_and_exit_with_6(terminal):
     failed, remedy = out.splitlines()[number : number + 2]
     assert "there is no adapter `sagemakr`" in failed
     assert "To do: did you mean `sagemaker`?" in remedy
-    code, out, _ = terminal.run("doctor", "-o", "junit")
+    code, out, _ = terminal.run("doctor", "-t", "aws", "-o", "junit")
     suite = ET.fromstring(out).find("testsuite")
     failures = [case.get("name") for case in suite if case.find("failure") is not None]
     assert (code, failures) == (6, ["target aws"])
