@@ -24,6 +24,13 @@ def printable(name: str | os.PathLike[str]) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def without_controls(text: str) -> str:
+    """Return text of others without control characters: it must not steer a terminal."""
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+
+
 def in_markdown(text: str) -> str:
     """Return text that stays in one cell of a table and is no markup of its own."""
     for character in "\\`*_[]<>|":

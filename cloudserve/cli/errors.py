@@ -13,6 +13,7 @@ import click
 from cloudserve import errors
 from cloudserve.cli.command_tree import cli
 from cloudserve.cli.exits import ANY_ERROR, Exit
+from cloudserve.hints import without_controls
 
 # The first matching class decides.
 CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
@@ -41,7 +42,8 @@ class Failure:
         fields = {"where": self.where, "request": self.request_id, "to do": self.hint}
         details = [f"  {name}: {text}" for name, text in fields.items() if text]
         begin = "" if self.code is Exit.INTERRUPTED else "error: "
-        return [f"{begin}{self.message}", *details, *(f"  {note}" for note in self.notes)]
+        lines = [f"{begin}{self.message}", *details, *(f"  {note}" for note in self.notes)]
+        return list(map(without_controls, lines))  # they may quote a server, a container, a file
 
     def printed(self, output: str, arguments: Sequence[str]) -> list[str | bytes]:
         """Return the lines for a format of the result."""

@@ -30,6 +30,12 @@ def test_an_expected_failure_prints_error_location_and_hint(project, capsys):
     )
 
 
+def test_a_quoted_text_does_not_steer_the_terminal(project, capsys):
+    assert run(["deploy", "half", "--target", "\x1b[2Jhere\x9b"]) == 2
+    message = capsys.readouterr().err.splitlines()[0]
+    assert message == "error: the project has no target `\ufffd[2Jhere\ufffd`"
+
+
 @pytest.mark.parametrize("option", [["-o", "json"], ["-ojson"], ["--output=json"]])
 def test_an_error_is_json_where_the_result_would_be(project, capsys, option):
     assert run(["deploy", "half", "--target", "hare", *option]) == 2

@@ -13,6 +13,7 @@ from cloudserve.cli.consent import announce
 from cloudserve.cli.durations import PastTime
 from cloudserve.cli.options import Number, Subject, print_progress, project_options, target_options
 from cloudserve.cli.render.report import print_result
+from cloudserve.hints import without_controls
 from cloudserve.plural import counted
 
 if TYPE_CHECKING:
@@ -102,17 +103,10 @@ def _print_all(lines: Iterable[LogLine], render: Callable[[LogLine], str]) -> No
 def _text(line: LogLine) -> str:
     time = line.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     severity = f" {line.severity}" if line.severity else ""
-    return printable_text(f"{time}  {line.source}{severity}  {line.text}")
+    return without_controls(f"{time}  {line.source}{severity}  {line.text}")
 
 
 def _json(line: LogLine) -> str:
     import msgspec
 
     return msgspec.json.encode(line).decode()
-
-
-def printable_text(text: str) -> str:
-    """Return a container's text without control characters: it must not steer a terminal."""
-    return "".join(
-        one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text
-    )
