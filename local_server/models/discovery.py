@@ -80,7 +80,7 @@ def has_model(path: Path) -> bool:
 def _has_files(path: Path) -> bool:
     try:
         return bool(model_files(path))
-    except ModelError:  # the folder cannot be listed, or disappears now: the watch goes on
+    except ModelError:  # the folder cannot be listed, or disappears now: keep watching
         return False
 
 
