@@ -19,6 +19,7 @@ from ..types import Tensor
 
 _MOST_IDLE_BYTES = 64 * 2**20
 _MUCH_SMALLER = 4
+_MOST_SAID = 16 * 2**10
 
 
 class Runner:
@@ -29,6 +30,8 @@ class Runner:
         self._shapes: dict[int, tuple[int, ...]] = {}
         """The shapes of the inputs of the first subgraph, if its tensors are allocated."""
         self._most_bytes = 0
+        self._said = ""
+        """The texts of all errors so far, which the library keeps and shows again."""
 
     def run(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
         """Run a call on arrays in the order of its inputs. Raises StatusError (INTERNAL)."""
@@ -44,15 +47,16 @@ class Runner:
             # An op may leave a tensor of no possible size for a batch without rows.
             return [_as_array(interpreter.get_tensor(index)) for index in call.outputs]
         except (RuntimeError, ValueError) as error:
-            raise _failed("invoke TfLite interpreter", error) from error
+            raise self._failed("invoke TfLite interpreter", error) from error
 
     def is_oversized(self, arrays: Sequence[Tensor]) -> bool:
-        """Return whether the interpreter holds memory for much larger inputs than these.
+        """Return whether the interpreter holds memory for much larger inputs, or for old errors.
 
-        An interpreter never returns the memory of its tensors.
+        An interpreter never returns the memory of its tensors, nor that of its errors' texts.
         """
         most = self._most_bytes
-        return most > _MOST_IDLE_BYTES and most > _MUCH_SMALLER * _size(arrays)
+        is_large = most > _MOST_IDLE_BYTES and most > _MUCH_SMALLER * _size(arrays)
+        return is_large or len(self._said) > _MOST_SAID
 
     def _fit(self, inputs: Sequence[int], arrays: Sequence[Tensor]) -> None:
         """Resize the tensors whose shapes differ from those of the last run."""
@@ -70,7 +74,7 @@ class Runner:
                 self._interpreter.resize_tensor_input(index, shape)
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise _failed("allocate tensors", error) from error
+            raise self._failed("allocate tensors", error) from error
         self._shapes = {**shapes, **dict(changed)}
 
     def _run_signature(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
@@ -82,7 +86,19 @@ class Runner:
             return [_as_array(outputs[spec.alias]) for spec in signature.outputs]
         # KeyError: two inputs or outputs of a damaged file have one name.
         except (KeyError, RuntimeError, ValueError) as error:
-            raise _failed("invoke TfLite interpreter", error) from error
+            raise self._failed("invoke TfLite interpreter", error) from error
+
+    def _failed(self, what: str, error: Exception) -> StatusError:
+        """Return the status of an error, without the texts of those before it.
+
+        The library collects what it reports (python_error_reporter.cc, `message`: the stream is not
+        emptied) and raises all of it as RuntimeError.
+        """
+        text = reason = str(error)
+        if isinstance(error, RuntimeError):
+            reason = text.removeprefix(self._said) or text  # all of it if nothing was collected
+            self._said = text
+        return StatusError(Code.INTERNAL, f"Failed to {what}: {' '.join(reason.split())}")
 
 
 def _as_array(value: Any) -> Tensor:
@@ -96,8 +112,3 @@ def _as_array(value: Any) -> Tensor:
 
 def _size(arrays: Sequence[Tensor]) -> int:
     return sum(array.nbytes for array in arrays)
-
-
-def _failed(what: str, error: Exception) -> StatusError:
-    reason = " ".join(str(error).split())
-    return StatusError(Code.INTERNAL, f"Failed to {what}: {reason}")

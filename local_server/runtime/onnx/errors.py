@@ -12,7 +12,12 @@ from ...status import Code, StatusError
 from ..types import LoadError
 
 _TEXT = re.compile(r"\[ONNXRuntimeError\] : (?P<number>\d+) : [A-Z_]+ : (?P<text>.*)", re.DOTALL)
-_PLACE = re.compile(r"/onnxruntime_src/\S+:\d+ .*\) (?=[A-Z])")
+# Of a function, up to its parameters; lambdas have parentheses in their names.
+_DECLARATION = r"[^()]*\([^()]*\)(?: const)?(?: \[with [^\]]*\])? "
+_PLACE = re.compile(
+    rf"/onnxruntime_src/\S+:\d+ (?:{_DECLARATION}|.*\) (?=[A-Z]))?"
+    r"(?:\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : )?"
+)
 _FILE = re.compile(r"\b\w+\.(?:cc|h):\d+ \S+ |Load model from \S+ failed:")
 _OPSET = re.compile(
     r"Opset (?P<opset>\d+) is under development.*support for domain (?P<domain>\S+) is till opset "
@@ -25,6 +30,7 @@ _IR = re.compile(
 _NO_MEMORY = ("bad allocation", "bad_alloc", "Failed to allocate memory")
 _ADVICE = " Please fix either the inputs/outputs or the model."
 _INVALID_ARGUMENT, _RUNTIME_EXCEPTION, _NOT_IMPLEMENTED = 2, 6, 9
+_OPERATOR = "Non-zero status code returned while running "
 _LONGEST = 300
 
 
@@ -39,7 +45,7 @@ def run_error(error: Exception) -> StatusError:
         return StatusError(Code.RESOURCE_EXHAUSTED, text)
     if number == _NOT_IMPLEMENTED:
         return StatusError(Code.UNIMPLEMENTED, text)
-    is_request = number in {_INVALID_ARGUMENT, _RUNTIME_EXCEPTION}
+    is_request = number in {_INVALID_ARGUMENT, _RUNTIME_EXCEPTION} or _OPERATOR in text
     return StatusError(Code.INVALID_ARGUMENT if is_request else Code.INTERNAL, text)
 
 

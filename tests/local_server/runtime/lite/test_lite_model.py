@@ -143,6 +143,21 @@ def test_a_shape_that_the_model_cannot_take_is_an_error_and_the_next_request_is_
     assert model.run("serving_default", {"x": np.zeros(2, np.float32)})["y"].tolist() == [1, 2]
 
 
+def test_the_library_keeps_no_texts_of_errors_for_long(load, monkeypatch):
+    from cloudserve.local_server.runtime.lite import runner as module
+
+    monkeypatch.setattr(module, "_MOST_SAID", 500)
+    model = load(tflite_bytes(matrix), interpreters=1)
+    said, runners = set(), set()
+    for _ in range(20):
+        said.add(refusal(model, {"x": np.zeros(3, np.float32)}))
+        with model._pool.lent([]) as runner:
+            runners.add(runner)
+            assert len(runner._said) <= 500
+    assert len(said) == 1
+    assert len(runners) > 1
+
+
 def test_a_model_of_known_ops_without_state_may_be_batched(load, data):
     assert load(data).stateless == {"serving_default"}
 

@@ -158,6 +158,19 @@ def test_values_that_an_operator_refuses_are_invalid(load):
     assert "onnxruntime_src" not in message
 
 
+@pytest.mark.parametrize("shape", [(), (1, 1, 1, 1, 1)])
+def test_a_rank_that_an_operator_refuses_is_invalid(load, shape):
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, None)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    weights = [numpy_helper.from_array(np.ones((4, 3), "f"), "w")]
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"])]
+    loaded = load(onnx_model(nodes, inputs=[x], outputs=[y], initializers=weights))
+    code, message = refusal(loaded, {"x": np.ones(shape, "f")})
+    assert code is Code.INVALID_ARGUMENT
+    assert message.startswith("Non-zero status code returned while running Gemm node.")
+    assert "onnxruntime" not in message
+
+
 def test_a_model_of_known_operators_may_be_batched(load):
     assert load(network()).stateless == {"serving_default"}
     noise = helper.make_node("RandomNormalLike", ["x"], ["y"])
