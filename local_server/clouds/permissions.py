@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from cloudserve.errors import UserError
+from cloudserve.errors import MissingExtraError, UserError
 
 from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
@@ -71,9 +71,14 @@ def _check_name(name: str) -> None:
 
 @cache
 def _aws_actions() -> frozenset[str]:
-    """Return the actions whose denial has an effect; reads botocore's models once."""
-    from botocore.loaders import Loader
+    """Return the actions whose denial has an effect; reads botocore's models once.
 
+    Raises MissingExtraError without botocore.
+    """
+    try:
+        from botocore.loaders import Loader
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("--deny of an action of AWS", "aws") from error
     loader = Loader()
     return S3 | {
         *_OF_IDENTITIES,

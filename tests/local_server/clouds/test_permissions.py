@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from cloudserve.local_server.clouds.aws.permissions.policy import EVERYTHING
-from cloudserve.local_server.clouds.permissions import read_permissions
+from cloudserve.local_server.clouds.permissions import _aws_actions, read_permissions
 
-from cloudserve.errors import UserError
+from cloudserve.errors import MissingExtraError, UserError
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,11 @@ def test_without_options_nothing_is_checked():
     permissions = read_permissions((), ())
     assert list(permissions.aws.rules) == [EVERYTHING]
     assert not permissions.google.covers("storage.objects.get")
+
+
+def test_denying_an_action_of_aws_needs_botocore(monkeypatch):
+    _aws_actions.cache_clear()
+    monkeypatch.setitem(sys.modules, "botocore.loaders", None)
+    with pytest.raises(MissingExtraError) as error:
+        read_permissions(["s3:GetObject"], ())
+    assert error.value.hint == "pip install 'cloudserve[aws]'"

@@ -36,8 +36,12 @@ def _regions() -> frozenset[str]:
 
 
 def exists(region: str) -> bool:
-    """Return whether the installed botocore knows a region."""
-    return region in _regions()
+    """Return whether the installed botocore knows a region; without botocore, all exist.
+
+    S3 needs no botocore here, and its clients have their own.
+    """
+    known = _regions()
+    return not known or region in known
 
 
 class RegionCheck:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.aws.protocol import region_check
 
 
 def client(clouds, service, region):
@@ -51,3 +52,16 @@ def test_s3_names_the_region_and_creates_no_bucket(clouds, fresh):
 @pytest.mark.parametrize("region", ["eu-west-1", "mx-central-1", "cn-north-1", "us-gov-west-1"])
 def test_regions_of_every_partition_are_answered(clouds, region):
     assert client(clouds, "sagemaker", region).list_models()["Models"] == []
+
+
+@pytest.fixture
+def no_botocore(monkeypatch):
+    monkeypatch.setattr(region_check, "find_spec", lambda _: None)
+    region_check._regions.cache_clear()
+    yield
+    region_check._regions.cache_clear()
+
+
+@pytest.mark.usefixtures("no_botocore")
+def test_without_botocore_no_region_is_refused():
+    assert region_check.exists("us-east-1")
