@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from cloudserve.errors import ModelError
+from cloudserve.plural import counted
 
 UNREADABLE = "check its permissions, and the disk"
 _LARGEST_PROTOBUF = 2**31 - 1
@@ -46,7 +47,7 @@ def check_protobuf_size(root: Path, name: str) -> None:
     size = file_size(root / name) or 0
     if size > _LARGEST_PROTOBUF:
         raise ModelError(
-            f"{name} has {size:,} bytes, and a protobuf has less than 2 GB",
+            f"{name} has {counted(size, 'byte')}, and a protobuf has less than 2 GB",
             where=str(root),
             hint="keep the weights in variables, not in the graph",
         )

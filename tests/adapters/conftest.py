@@ -18,7 +18,7 @@ from cloudserve.local_server.clouds.emulator import Emulator
 from cloudserve.local.servers import EmulateCommand
 
 NUMBERS = itertools.count(1)
-MADE_UP = ("eu-test-", "us-gc-", "us-owners-", "us-read-")
+MADE_UP = ("eu-test-", "us-contract-", "us-gc-", "us-owners-", "us-read-")
 """The beginnings of regions that tests make for themselves."""
 
 

@@ -134,7 +134,7 @@ def test_no_credential_of_the_shell_is_opened_or_sent(home, shell, project, emul
     opened = watched.read()
     environment, files = json.loads((project / "seen.json").read_text())
     assert CANARY not in environment.values()
-    assert environment["AWS_ACCESS_KEY_ID"] == "cloudserve"
+    assert environment["AWS_ACCESS_KEY_ID"] == "cloudserve-container"
     assert files == []
     assert b"Credential=cloudserve/" in traffic
     assert b"POST /endpoints/half/invocations" in traffic

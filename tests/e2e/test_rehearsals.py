@@ -80,13 +80,16 @@ def test_a_signal_is_passed_to_the_command_whose_exit_code_counts(shell, number)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "problem"),
+    ("arguments", "problem", "printed"),
     [
-        (("--", "no-such-program"), "the command `no-such-program` does not exist"),
-        (("--env", "--", "true"), "`--env` prints variables that a COMMAND is given already"),
+        (("--", "no-such-program"), "the command `no-such-program` does not exist", ""),
+        (("--env", "--", "true"), "`--env` prints variables that a COMMAND is given", "false\n"),
     ],
 )
-def test_a_command_that_cannot_run_is_refused_before_the_start(shell, arguments, problem):
+def test_a_command_that_cannot_run_is_refused_before_the_start(shell, arguments, problem, printed):
+    """With --env, a shell that evaluates what is printed fails, too."""
     code, out, err = shell.run("emulate", *arguments)
-    assert (code, out) == (2, "")
+    assert code == 2
+    assert out.endswith(printed)
+    assert bool(out) == bool(printed)
     assert problem in err

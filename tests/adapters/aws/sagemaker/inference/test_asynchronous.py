@@ -79,7 +79,7 @@ def test_the_deadline_names_the_missing_permission():
     (note,) = caught.value.__notes__
     assert note.endswith(
         "allow arn:aws:sts::123456789012:assumed-role/ask/ada the action s3:ListBucket on "
-        '"arn:aws:s3:::answers"'
+        "arn:aws:s3:::answers"
     )
 
 
