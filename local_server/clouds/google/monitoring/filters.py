@@ -223,6 +223,8 @@ def _arguments(function: str, tokens: list[Token], text: str) -> tuple[str, ...]
             return tuple(words)
         if mark != ",":
             break
+        if function != "one_of":
+            raise invalid_filter(text, f"{function} has one argument.")
     raise invalid_filter(text, f"the call of {function} is not closed.")
 
 

@@ -59,6 +59,7 @@ def test_comparisons_are_joined(text, matches):
         ('metric.type = "a")', Code.INVALID_ARGUMENT),
         ("()", Code.INVALID_ARGUMENT),
         ("(" * 60 + 'metric.type = "a"' + ")" * 60, Code.INVALID_ARGUMENT),
+        ('metric.labels.code = starts_with("4", "5")', Code.INVALID_ARGUMENT),
         ("metric.labels.code > 3", Code.UNIMPLEMENTED),
         ('group.id = "a"', Code.UNIMPLEMENTED),
         ('metric.type = monitoring.regex.full_match("a")', Code.UNIMPLEMENTED),
