@@ -78,6 +78,8 @@ class Destination:
 def is_loopback(url: str) -> bool:
     """Return whether a URL's host is this machine: 127.0.0.0/8, ::1, localhost."""
     host = urlsplit(url).hostname or ""
+    if "\\" in url:  # it ends the host for urllib3, and belongs to it for urlsplit
+        return False
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

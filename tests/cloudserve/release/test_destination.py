@@ -48,6 +48,7 @@ def test_a_destination_is_one_line(destination, line):
         ("http://localhost:1", True),
         ("http://sagemaker.localhost:1", True),
         ("https://localhost.example", False),
+        ("http://cloud.example\\.localhost:1", False),
         ("https://sagemaker.us-east-1.amazonaws.com", False),
         ("http://10.0.0.1", False),
         ("", False),
