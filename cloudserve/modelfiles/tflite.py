@@ -9,7 +9,7 @@ like its tensor without what follows a colon.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -78,7 +78,8 @@ class LiteModel:
                 raise DamagedError(f"{count} signatures")
             calls = [self._own(one) for one in self._model.tables(ModelField.SIGNATURES)]
             named = {call.signature.name: call for call in calls}
-        return tuple(named[name] for name in sorted(named)) or self.served_calls(opened=True)
+        own = _with_distinct_names([named[name] for name in sorted(named)])
+        return own or self.served_calls(opened=True)
 
     def served_calls(self, *, opened: bool = False) -> tuple[LiteCall, ...]:
         """Return the signatures that TensorFlow Serving makes of the file. Raises ModelError.
@@ -184,6 +185,39 @@ class LiteModel:
             sizes = tensor.integers(TensorField.SHAPE_SIGNATURE) or sizes
         shape = tuple(None if size < 0 else size for size in sizes)
         return TensorSpec(alias, name, DTYPES[kind], shape)
+
+
+def _with_distinct_names(calls: Sequence[LiteCall]) -> tuple[LiteCall, ...]:
+    """Give tensors of one name, in one subgraph or in several, names with their numbers.
+
+    The server tells tensors by their names, and a converter or a stripped file may have several of
+    one.
+    """
+    owners: dict[str, set[tuple[int, int]]] = {}
+    for call in calls:
+        for spec, number in _tensors(call):
+            owners.setdefault(spec.tensor_name, set()).add((call.subgraph, number))
+    shared = {name for name, found in owners.items() if len(found) > 1}
+    return tuple(_renamed(call, shared) if shared else call for call in calls)
+
+
+def _tensors(call: LiteCall) -> Iterator[tuple[TensorSpec, int]]:
+    yield from zip(call.signature.inputs, call.inputs, strict=True)
+    yield from zip(call.signature.outputs, call.outputs, strict=True)
+
+
+def _renamed(call: LiteCall, shared: Container[str]) -> LiteCall:
+    def renamed(specs: Sequence[TensorSpec], numbers: Sequence[int]) -> tuple[TensorSpec, ...]:
+        return tuple(
+            replace(spec, tensor_name=f"{spec.tensor_name}#{call.subgraph}.{number}")
+            if spec.tensor_name in shared
+            else spec
+            for spec, number in zip(specs, numbers, strict=True)
+        )
+
+    one = call.signature
+    inputs, outputs = renamed(one.inputs, call.inputs), renamed(one.outputs, call.outputs)
+    return replace(call, signature=replace(one, inputs=inputs, outputs=outputs))
 
 
 def _lite_call(signature: Signature, inputs: _Ids, outputs: _Ids) -> LiteCall:

@@ -83,6 +83,27 @@ def folder(tmp_path):
     return tmp_path
 
 
+def two_outputs(model):
+    """Answer with x / 2, too; the tensors of both outputs have one name."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    half = schema.TensorMapT()
+    half.name, half.tensorIndex = "half", 3
+    model.signatureDefs[0].outputs.append(half)
+    model.subgraphs[0].outputs = [4, 3]
+    for number in (3, 4):
+        model.subgraphs[0].tensors[number].name = "out"
+
+
+def test_outputs_whose_tensors_have_one_name_are_told_apart(tmp_path):
+    file = write(tmp_path / "m.tflite", tflite_bytes(two_outputs))
+    answer = serve(
+        serve_options(file, ServeCommand(grpc_port=0)),
+        lambda server: predict(server, "m", inputs=[1.0, 2.0]),
+    )
+    assert answer == {"outputs": {"half": [0.5, 1.0], "y": [2.5, 3.0]}}
+
+
 def test_serve_answers_for_files_as_for_saved_models(folder):
     def ask(server):
         return {
