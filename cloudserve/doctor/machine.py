@@ -90,6 +90,8 @@ def _numbers(text: str) -> tuple[int, ...]:
         if not digits:
             break
         numbers.append(int(digits))
+    while numbers and not numbers[-1]:  # 1.5 is 1.5.0
+        numbers.pop()
     return tuple(numbers)
 
 
@@ -119,13 +121,19 @@ def _processor(info: Path) -> Iterator[Result]:
 
 
 def _memory() -> Result:
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     text = f"{total / _GIB:.1f} GiB"
     if total < _LEAST_MEMORY:
         why = "a server needs 0.4 GiB and the model's size for each version"
-        return Result("memory", Status.WARNING, f"{text}, {free / _GIB:.1f} free", why)
+        return Result("memory", Status.WARNING, f"{text}{_free_memory()}", why)
     return Result("memory", Status.OK, text)
+
+
+def _free_memory() -> str:
+    name = "SC_AVPHYS_PAGES"
+    if name not in os.sysconf_names:  # macOS
+        return ""
+    return f", {os.sysconf(name) * os.sysconf('SC_PAGE_SIZE') / _GIB:.1f} free"
 
 
 def _disks() -> Iterator[Result]:

@@ -1,5 +1,6 @@
 """Checks of the machine: packages, the processor, ports."""
 
+import os
 import socket
 from importlib.metadata import requires
 
@@ -7,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudserve.doctor.machine import EXTRAS, Requirement, _extra, _port, _processor, check_machine
+from cloudserve.doctor.machine import (
+    EXTRAS,
+    Requirement,
+    _extra,
+    _memory,
+    _port,
+    _processor,
+    check_machine,
+)
 from cloudserve.doctor.result import Status
 
 VERSIONS = st.lists(st.integers(0, 99), min_size=1, max_size=4).map(
@@ -20,6 +29,17 @@ def test_this_machine_has_all_that_the_tests_need():
     assert {f"extra {name}" for name in EXTRAS} < results.keys()
     assert all(results[f"extra {name}"].status is Status.OK for name in EXTRAS)
     assert results["python"].status is Status.OK
+
+
+def test_a_system_need_not_tell_its_free_memory(monkeypatch):
+    """macOS has no SC_AVPHYS_PAGES."""
+    known, sysconf = dict(os.sysconf_names), os.sysconf
+    known.pop("SC_AVPHYS_PAGES")
+    monkeypatch.setattr(os, "sysconf_names", known)
+    monkeypatch.setattr(os, "sysconf", lambda name: sysconf(known[name]))
+    assert _memory().text.endswith(" GiB")
+    monkeypatch.setattr("cloudserve.doctor.machine._LEAST_MEMORY", 2**60)
+    assert _memory().text.endswith(" GiB")
 
 
 def test_every_requirement_of_the_package_is_read():
@@ -37,6 +57,8 @@ def test_every_requirement_of_the_package_is_read():
         (">=2.18.1,<2.22", "2.18.0", False),
         ("<2.22,>=2.18.1", "2.18.1", True),
         (">=2,<3", "2.0.0rc1", True),
+        (">=1.5.0,<2", "1.5", True),
+        ("<2.0", "2", False),
         ("", "1", True),
     ],
 )
