@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 
 import pytest
@@ -107,6 +108,28 @@ def test_a_file_that_is_not_an_archive_is_rejected(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ModelError, match="the model archive cannot be extracted"):
         unpack(path, tmp_path / "into")
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_an_archive_with_a_wrong_byte_is_rejected(tmp_path, place):
+    """`tar` does not read up to gzip's checksum; the wrong byte may be in a file's content."""
+    info, content = member("m/1/saved_model.pb"), random.Random(1).randbytes(50_000)
+    info.size = len(content)
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(info, io.BytesIO(content))
+    stored = bytearray(path.read_bytes())
+    stored[int(len(stored) * place)] ^= 1
+    path.write_bytes(stored)
+    with pytest.raises(ModelError, match="the model archive cannot be extracted"):
+        unpack(path, tmp_path / "into")
+
+
+def test_a_name_with_a_null_byte_is_rejected(tmp_path):
+    info = member("m/1/x")
+    info.pax_headers = {"path": "m/1/a\0b"}
+    with pytest.raises(ModelError, match="the model archive cannot be extracted"):
+        unpack(packed(tmp_path, info), tmp_path / "into")
 
 
 def test_a_multi_model_container_takes_the_versions_at_the_top_alone(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import tarfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ from ....model_hosting import Source
 from ....objects.store.store import ObjectStore
 from ..models import is_folder, source_of
 
+_BLOCK = 1 << 16
 _BUCKET = "SAGEMAKER_MULTI_MODEL_UNIVERSAL_BUCKET"
 _PREFIX = "SAGEMAKER_MULTI_MODEL_UNIVERSAL_PREFIX"
 
@@ -69,7 +71,9 @@ def unpack(archive: Path, into: Path) -> None:
             for member in tar:
                 _check(member)
                 _extract(tar, member, into / member.name)
-    except (tarfile.TarError, EOFError, OSError) as error:
+            while tar.fileobj and tar.fileobj.read(_BLOCK):  # the checksum is at the end
+                pass
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise ModelError(f"the model archive cannot be extracted: {error}") from error
 
 
