@@ -76,17 +76,22 @@ def _removed(draft: Path) -> Iterator[None]:
 
 
 def _write(message: Message, model: SavedModel, request: RepairRequest, draft: Path) -> list[str]:
-    """Write the copy; return the changes that need one, of variables into constants."""
+    """Write the copy; return the changes that are made in it, of variables into constants."""
     copy_model(model.path, draft, message)
     if not request.freeze:
         return []
-    count = freeze(select(message, model.tags), draft, model.path)
-    if not count:
-        return []
-    write_model(draft, message)
-    if len(message.meta_graphs) == 1:
-        shutil.rmtree(draft / "variables")
-    return [f"{counted(count, 'variable')} became constants"]
+    # TensorFlow freezes by nodes of the draft that read the variables, and nothing else needs.
+    changes = list(_prune(select(message, model.tags), request))
+    frozen = type(message)()
+    frozen.CopyFrom(message)
+    count = freeze(select(frozen, model.tags), draft, model.path)
+    if count:
+        changes.append(f"{counted(count, 'variable')} became constants")
+        if len(message.meta_graphs) == 1:
+            shutil.rmtree(draft / "variables")
+    if changes:
+        write_model(draft, frozen if count else message)
+    return changes
 
 
 def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> Iterator[str]:
@@ -98,14 +103,19 @@ def _change(meta_graph: Message, model: SavedModel, request: RepairRequest) -> I
         yield f"the signature {name} is a copy of {existing}"
     yield from rename(meta_graph, "inputs", request.inputs)
     yield from rename(meta_graph, "outputs", request.outputs)
-    if request.prune and (count := prune_training(meta_graph)):
-        yield f"{counted(count, 'node')} removed that neither requests nor a load need"
+    if not request.freeze:
+        yield from _prune(meta_graph, request)
     if request.clear_devices:
         placed = [node for node in nodes(meta_graph.graph_def) if node.device]
         for node in placed:
             node.device = ""
         if placed:
             yield f"{counted(len(placed), 'node')} may run on any device"
+
+
+def _prune(meta_graph: Message, request: RepairRequest) -> Iterator[str]:
+    if request.prune and (count := prune_training(meta_graph)):
+        yield f"{counted(count, 'node')} removed that neither requests nor a load need"
 
 
 def _additions(model: SavedModel, request: RepairRequest) -> dict[str, str]:

@@ -15,6 +15,7 @@ from .pruning import VARIABLES, loaded_tensors, prune_training
 
 _WRITES = re.compile(
     r"Assign\w*|Scatter(Add|Div|Max|Min|Mul|Nd\w+|Sub|Update)|Resource(Apply|Sca)\w*"
+    r"|Rng\w+|Stateful(Random|Standard|Truncated|Uniform)\w*"  # the state of a generator
 )
 _VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
 

@@ -280,3 +280,46 @@ def test_python_loads_a_model_without_its_training(two_answers, tmp_path, capsys
     repaired(capsys, two_answers, tmp_path / "2", "--prune", "--rename-input", "number=x")
     loaded = tf.saved_model.load(str(tmp_path / "2"))
     assert loaded.constant(tf.constant(1)).numpy() == 2.0
+
+
+def test_variables_become_constants_of_a_graph_without_its_training(keras_save, tmp_path, capsys):
+    report = repaired(capsys, keras_save[0], tmp_path / "2", "--freeze", "--prune")
+    assert [text.partition(" ")[2] for text in report["changes"]] == [
+        "restore op sets 4 variables that it left without a value",
+        "nodes removed that neither requests nor a load need",
+        "variables became constants",
+    ]
+    assert report["compared"] == 8
+
+
+def test_a_model_without_variables_is_pruned_alone(tmp_path, capsys):
+    class Half(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def __call__(self, x):
+            return {"y": x / 2}
+
+    half = Half()
+    tf.saved_model.save(half, str(tmp_path / "1"), signatures=half.__call__)
+    message = message_class("tensorflow.SavedModel")
+    model = message.FromString((tmp_path / "1" / "saved_model.pb").read_bytes())
+    model.meta_graphs[0].graph_def.node.add(name="gradients", op="NoOp")
+    (tmp_path / "1" / "saved_model.pb").write_bytes(model.SerializeToString())
+    report = repaired(capsys, tmp_path / "1", tmp_path / "2", "--freeze", "--prune")
+    assert report["changes"] == ["1 node removed that neither requests nor a load need"]
+    assert tf.saved_model.load(str(tmp_path / "2"))(tf.constant([1.0]))["y"].numpy() == [0.5]
+
+
+def test_a_model_with_a_generator_is_not_frozen(tmp_path, capsys):
+    class Noise(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.generator = tf.random.Generator.from_seed(1)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def __call__(self, x):
+            return {"y": x + self.generator.normal(tf.shape(x))}
+
+    noise = Noise()
+    tf.saved_model.save(noise, str(tmp_path / "1"), signatures=noise.__call__)
+    text = refusal(capsys, 3, tmp_path / "1", tmp_path / "new" / "2", "--freeze")
+    assert "the model changes variables when it loads or answers (RngReadAndSkip)" in text
