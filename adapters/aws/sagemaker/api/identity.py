@@ -63,7 +63,7 @@ class Identity:
                 for page in pages.paginate(**arguments)
                 for result in page["EvaluationResults"]
             ]
-        denied = [one["EvalActionName"] for one in results if one["EvalDecision"] != "allowed"]
+        denied = [one["EvalActionName"] for one in results if set(_decisions(one)) != {"allowed"}]
         return [action for action in need.actions if action in denied]
 
     def trusts(self, role_arn: str) -> bool:
@@ -85,6 +85,15 @@ class Identity:
                     if quota["QuotaName"] == wanted:
                         return float(quota["Value"])
         return None
+
+
+def _decisions(result: Mapping[str, Any]) -> list[str]:
+    """Return the decision on each resource, where the answer has them one by one.
+
+    Source: IAM API reference, EvaluationResult: `ResourceSpecificResults`.
+    """
+    specific = result.get("ResourceSpecificResults", ())
+    return [one["EvalResourceDecision"] for one in specific] or [result["EvalDecision"]]
 
 
 def _services(document: Mapping[str, Any]) -> Iterator[Sequence[str]]:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from cloudserve.adapters.aws.sagemaker.api.identity import _decisions
 from cloudserve.adapters.aws.sagemaker.diagnosis import needs_of
 from cloudserve.adapters.aws.sagemaker.provider import create
 
@@ -55,3 +56,23 @@ def test_the_role_is_passed_to_sagemaker(needs):
     (passed,) = (need for need in needs if need.actions == ("iam:PassRole",))
     assert passed.resources == (ROLE,)
     assert passed.context == {"iam:PassedToService": "sagemaker.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("result", "decisions"),
+    [
+        ({"EvalDecision": "explicitDeny"}, ["explicitDeny"]),
+        (
+            {
+                "EvalDecision": "allowed",
+                "ResourceSpecificResults": [
+                    {"EvalResourceName": "a", "EvalResourceDecision": "allowed"},
+                    {"EvalResourceName": "b", "EvalResourceDecision": "implicitDeny"},
+                ],
+            },
+            ["allowed", "implicitDeny"],
+        ),
+    ],
+)
+def test_the_decision_on_each_resource_counts(result, decisions):
+    assert _decisions(result) == decisions
