@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from cloudserve.savedmodel.graph import Graph, node_name, read_graph
 from cloudserve.savedmodel.proto import Message
@@ -89,7 +90,8 @@ def _unread(graph: Graph, kept: Iterable[str]) -> list[str]:
 def _by_alias(names: Iterable[str]) -> dict[str, str]:
     aliases: dict[str, str] = {}
     for name in names:
-        word = _WORD.sub("_", name.rpartition("/")[2])
-        alias = word if word not in aliases else _WORD.sub("_", name)
-        aliases[alias] = f"{name}:0"
+        whole = _WORD.sub("_", name)
+        numbered = (f"{whole}_{n}" for n in count(1))
+        candidates = chain((_WORD.sub("_", name.rpartition("/")[2]), whole), numbered)
+        aliases[next(one for one in candidates if one not in aliases)] = f"{name}:0"
     return aliases

@@ -78,7 +78,11 @@ def without_chatter() -> Iterator[None]:
 
 def _hold() -> tuple[int, IO[bytes]]:
     real = os.dup(_STDERR)
-    held = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_release`
+    try:
+        held = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_release`
+    except OSError:  # no folder for temporary files can be written
+        os.close(real)
+        raise
     os.dup2(held.fileno(), _STDERR)
     return real, held
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from cloudserve.local_server.runtime import tensorflow
@@ -65,6 +66,15 @@ def test_held_back_lines_are_written_when_the_block_fails(capfd):
     with pytest.raises(ValueError, match="it failed"), tensorflow.without_chatter():
         fail()
     assert capfd.readouterr().err == "why\n"
+
+
+def test_no_descriptor_stays_open_without_a_folder_for_temporary_files(monkeypatch, tmp_path):
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+        before = os.listdir("/proc/self/fd")  # noqa: PTH208
+        with tensorflow.without_chatter():
+            pass
+        assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
 
 
 def test_without_tensorflow_the_extra_to_install_is_named(monkeypatch):
