@@ -12,7 +12,7 @@ from cloudserve.release.destination import is_loopback
 def api_of(address: str, parts: Mapping[str, str], override: str, own: str, suffix: str) -> str:
     """Return the URL of the API that an address means.
 
-    A host of this machine is the one that is meant; Google's own stands for the API, which the
+    A host of this machine is used as it is; Google's own stands for the API, which the
     variable in `override` may replace, as for all of Google's clients. Raises UserError for any
     other host: it would be sent a token of the account.
     """

@@ -109,7 +109,7 @@ def _remedy(code: str, cause: ClientError, headers: Mapping[str, Any], url: str)
 
 
 def _for_denied(cause: ClientError, url: str) -> str:
-    """Return which permission is missing: the one that S3 names, or the operation's.
+    """Return the missing permission: S3's own name for it, or the operation's.
 
     Of a missing object, S3 refuses a caller without s3:ListBucket, and a HEAD has no reason.
     """

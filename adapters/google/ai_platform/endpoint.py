@@ -48,6 +48,6 @@ class AiPlatformModel:
         return self._ml.reached()
 
     def ask(self, body: bytes, version: str, seconds: float) -> PlatformAnswer:
-        """Send a prediction once, to the default version or the one that is named."""
+        """Send a prediction once, to the default version or to a named one."""
         answer = self._ml.predict(self._model, version or None, body, seconds)
         return PlatformAnswer(answer, version)

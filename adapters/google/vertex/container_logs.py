@@ -13,31 +13,23 @@ from typing import Any
 
 from cloudserve.errors import UserError
 from cloudserve.logs.contract import LogLine, LogQuery
-from cloudserve.release.destination import one_endpoint
 
 from ..credentials import Access
-from ..destination import OWN
-from ..googleapi import RETRIES, GoogleApi, Record
+from ..googleapi import Record
+from .beside import BesideVertex
 
-GOOGLE = "https://logging.googleapis.com"
 _PAGE = 1000
 _DIGITS = 6
 """Of a second, in a datetime; Cloud Logging has nine."""
 
 
-class ContainerLogs(GoogleApi):
-    """Reads the entries of an endpoint's containers.
-
-    `beside` is the URL of Vertex AI: both are offline, or none is.
-    """
+class ContainerLogs(BesideVertex):
+    """Reads the entries of an endpoint's containers."""
 
     def __init__(
         self, endpoint: str, beside: str, project: str, region: str, access: Access
     ) -> None:
-        super().__init__("logging", "v2", endpoint or GOOGLE, access, retries=RETRIES)
-        self._beside = beside
-        self._project = project
-        self._region = region
+        super().__init__(("logging", "v2"), endpoint, beside, project, region, access)
 
     def read(
         self, endpoint: str, query: LogQuery, revisions: Mapping[str, str]
@@ -51,7 +43,7 @@ class ContainerLogs(GoogleApi):
         return tuple(line for line in lines if query.contains in line.text)
 
     def _entries(self, words: str) -> Iterator[Record]:
-        one_endpoint({"aiplatform": self._beside, "logging": self._endpoint}, OWN)
+        self._check_place()
         body = {
             "resourceNames": [f"projects/{self._project}"],
             "filter": f'{words} AND resource.labels.location="{self._region}"',

@@ -15,14 +15,12 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
-from cloudserve.release.destination import one_endpoint
 from cloudserve.release.provider import TrafficCounts
 
 from ..credentials import Access
-from ..destination import OWN
-from ..googleapi import RETRIES, GoogleApi, Record
+from ..googleapi import Record
+from .beside import BesideVertex
 
-GOOGLE = "https://monitoring.googleapis.com"
 _TYPE = "aiplatform.googleapis.com/prediction/online"
 _RESPONSES, _LATENCIES = f"{_TYPE}/response_count", f"{_TYPE}/prediction_latencies"
 _MILLISECONDS = 1000.0
@@ -30,19 +28,13 @@ _PERCENT = 100.0
 _POINTS = 10_000
 
 
-class DeployedModelMetrics(GoogleApi):
-    """Reads the metrics of an endpoint's deployed models.
-
-    `beside` is the URL of Vertex AI: both are offline, or none is.
-    """
+class DeployedModelMetrics(BesideVertex):
+    """Reads the metrics of an endpoint's deployed models."""
 
     def __init__(
         self, endpoint: str, beside: str, project: str, region: str, access: Access
     ) -> None:
-        super().__init__("monitoring", "v3", endpoint or GOOGLE, access, retries=RETRIES)
-        self._beside = beside
-        self._project = project
-        self._region = region
+        super().__init__(("monitoring", "v3"), endpoint, beside, project, region, access)
 
     def counts(
         self,
@@ -102,7 +94,7 @@ class DeployedModelMetrics(GoogleApi):
         until: datetime,
     ) -> Iterator[tuple[Record, Record]]:
         """Yield the labels and the value of each point of the deployed models' series."""
-        one_endpoint({"aiplatform": self._beside, "monitoring": self._endpoint}, OWN)
+        self._check_place()
         words = (
             f'metric.type = "{metric}" AND resource.labels.endpoint_id = "{endpoint}"'
             f' AND resource.labels.location = "{self._region}"{only}'

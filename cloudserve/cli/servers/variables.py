@@ -90,7 +90,7 @@ class ExportsCommand(click.Command):
 def print_exports(environment: Mapping[str, str]) -> None:
     """Print the lines that unset the variables of real accounts and export an environment.
 
-    Where the shell has a proxy, also those that keep requests to this machine away from it.
+    With a proxy in the shell, also the variables that exclude this machine from it.
     """
     click.echo("\n".join(_shell_lines({**bypass_proxies(os.environ), **environment})))
     click.get_current_context().find_root().meta[_PRINTED] = True

@@ -71,7 +71,7 @@ def objects(values: Sequence[Any]) -> NDArray[Any]:
 
 
 def storable(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array of a dtype that .npy files have; raises UserError if there is none.
+    """Return an array of a dtype that .npy files have; raises UserError for any other dtype.
 
     Strings become numpy's own, of a fixed length; bfloat16 and the float8 types become float32.
     """

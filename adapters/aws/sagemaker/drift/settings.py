@@ -142,7 +142,7 @@ def container_settings(
 
 
 def _of_container(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a SageMaker Model, without those that have their own rows."""
+    """Return the fields of a SageMaker Model, without the fields that have rows of their own."""
     vpc = {key: sorted(names) for key, names in (record.get(VPC) or {}).items()}
     fields = fields_of_model({**record, VPC: vpc}, {})
     fields.pop("env", None)

@@ -155,7 +155,7 @@ Named = tuple[str, Source]
 
 
 def _merged(*options: Iterable[Named]) -> dict[str, Source]:
-    """Return the inputs of all options by name; raises UserError for one that is given twice."""
+    """Return the inputs of all options by name; raises UserError for a repeated one."""
     sources: dict[str, Source] = {}
     for name, source in chain.from_iterable(options):
         if name in sources:
