@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 # Python's thresholds are made for few objects. A run has those of pytest, TensorFlow and the SDKs,
 # and looked at them for a sixth of its time. pytest collects at the end, so no warning is lost.
 gc.set_threshold(10_000, 20, 20)
+
+# A shell starts a background command of a script with SIGINT ignored, and so Python installs no
+# handler and the commands that tests interrupt inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
