@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cloudserve.release.destination import Destination, is_loopback, one_endpoint
 
+from ..call_log import log_botocore
+
 OWN = "amazonaws.com"
 """The domain of AWS's own hosts."""
 KEYS = {
@@ -69,6 +71,7 @@ class Access:
         client = self._session.client(service, endpoint_url=endpoint, config=config)
         one_endpoint({**self._urls, service: client.meta.endpoint_url}, OWN)
         self._urls[service] = client.meta.endpoint_url
+        log_botocore(client)
         return client
 
     @cached_property

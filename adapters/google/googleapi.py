@@ -24,6 +24,7 @@ from cloudserve.errors import RemoteError, UserError
 from cloudserve.release.destination import Destination
 from cloudserve.storage.retry import retry_after
 
+from ..call_log import log_requests, logged
 from .credentials import Access
 from .destination import google_destination
 from .errors import container_reason, refused, translated
@@ -78,7 +79,7 @@ class GoogleApi:
             request = collection.list_next(request, answer)
 
     def _execute(self, request: Any, what: str, where: str) -> Record:
-        with translated(what, where):
+        with translated(what, where), logged(request.methodId):
             answer = request.execute(num_retries=self._retries)
         if not isinstance(answer, dict):  # googleapiclient gives a 200 that is no JSON as text
             raise RemoteError(f"{what}: the answer is not JSON", where=where)
@@ -140,9 +141,10 @@ class GoogleApi:
     @cached_property
     def _session(self) -> Any:
         with translated("connect", self._endpoint):
-            return AuthorizedSession(  # type: ignore[no-untyped-call]
-                self._access.credentials_for(self._endpoint)
-            )
+            credentials = self._access.credentials_for(self._endpoint)
+            session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        log_requests(session)
+        return session
 
 
 def _failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | None:

@@ -10,6 +10,7 @@ import click
 
 from cloudserve._version import __version__
 from cloudserve.cli.flag_variables import add_variables
+from cloudserve.cli.verbosity import add_options, options
 
 # Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
 GROUPS = {
@@ -115,6 +116,7 @@ class LazyGroup(click.Group):
         module = import_module(f"cloudserve.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         add_variables(command, cmd_name)
+        add_options(command, cmd_name)
         return command
 
     def resolve_command(
@@ -148,10 +150,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 @click.group(cls=LazyGroup, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="cloudserve", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Show tracebacks.  [env var: CLOUDSERVE_DEBUG]")
-def cli(*, debug: bool) -> None:
+def cli() -> None:
     """Take a TensorFlow SavedModel to a managed endpoint, rehearsed offline first.
 
     Start with `cloudserve init` in a folder with models. `cloudserve COMMAND --help` describes a
     command. A flag takes precedence over the environment, the environment over cloudserve.yaml.
+    --quiet, --verbose and --debug may be before the command or after it.
     """
+
+
+cli.params.extend(options(hidden=False))

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 import click
 
 from cloudserve import errors
+from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.command_tree import cli
 from cloudserve.cli.exits import ANY_ERROR, Exit
+from cloudserve.cli.render.formats import FOR_PROGRAMS
+from cloudserve.cli.verbosity import reset
 from cloudserve.hints import without_controls
 
 # The first matching class decides.
@@ -47,7 +50,7 @@ class Failure:
 
     def printed(self, output: str, arguments: Sequence[str]) -> list[str | bytes]:
         """Return the lines for a format of the result."""
-        if output == "json":
+        if output in FOR_PROGRAMS:  # an object of JSON is YAML, and a line of NDJSON
             return [self.document]
         if output != "github" or self.code is Exit.INTERRUPTED:
             return list(self.lines)
@@ -69,6 +72,7 @@ class Failure:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are printed on stderr."""
+    reset()
     debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
     try:
         # The code of `click.exceptions.Exit`, or the command's return value.
@@ -86,7 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
             traceback.print_exception(error)
         for line in failure.printed(_output(arguments), arguments):
-            click.echo(line, err=True)
+            text = line if isinstance(line, bytes) else toned(line)
+            click.echo(text, err=True, color=use_colours())
         return failure.code
     return code if isinstance(code, int) else Exit.OK
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
+from cloudserve.cli.verbosity import is_progress_shown
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.project import Project
 from cloudserve.project.environments import VARIABLE
@@ -263,8 +265,9 @@ def _take_hangup_as_ctrl_c() -> None:
 
 def print_progress(line: str) -> None:
     """Print a line of progress on stderr; a closed or full stderr does not stop a release."""
-    with suppress(OSError):
-        click.echo(line, err=True)
+    if is_progress_shown(line):
+        with suppress(OSError):
+            click.echo(toned(line), err=True, color=use_colours())
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 
+from ...call_log import log_requests
 from ..credentials import Access
 from ..errors import RETRYABLE
 from .errors import gcs_translated
@@ -66,7 +67,9 @@ class GcsBucket:
 
     def _clients(self) -> tuple[Any, XmlApi]:
         with self._lock:  # several threads may be the first
-            self._made = self._made or self._make()
+            if self._made is None:
+                self._made = self._make()
+                log_requests(self._made[0]._http)  # noqa: SLF001 - the client has no hook
             return self._made
 
     def _make(self) -> tuple[Any, XmlApi]:

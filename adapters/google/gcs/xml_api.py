@@ -20,6 +20,7 @@ from cloudserve._version import __version__
 from cloudserve.storage.contract import Part
 from cloudserve.storage.pool import WORKERS
 
+from ...call_log import log_requests
 from .errors import XmlRefusedError
 
 Query = Mapping[str, str | int]
@@ -64,6 +65,7 @@ class XmlApi:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = AuthorizedSession(self._credentials)  # type: ignore[no-untyped-call]
+            log_requests(session)
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))
         return session

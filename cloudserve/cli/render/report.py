@@ -1,8 +1,7 @@
-"""Reports: the result of a command, as tables for people or JSON for programs, on stdout."""
+"""Reports: the result of a command, as tables for people or a document for programs, on stdout."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
+from cloudserve.cli.colours import coloured, toned, use_colours
 from cloudserve.cli.render.columns import row_lines, terminal_width
+from cloudserve.cli.render.formats import FOR_PROGRAMS, encoded
 from cloudserve.errors import UserError
 
 GITHUB, JUNIT = "github", "junit"
@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A result in two forms: `document` for `--output json`, `tables` for people."""
+    """A result in two forms: `document` for programs, `tables` for people."""
 
     document: Any
     tables: tuple[Table, ...]
@@ -43,7 +43,7 @@ class Report:
 
 def output_like(default: str, *more: str) -> Callable[[Function], Function]:
     """Return the `--output` option with a default format, and with more formats."""
-    formats = ["table", "json", GITHUB, *more]
+    formats = ["table", *FOR_PROGRAMS, GITHUB, *more]
     return click.option(
         "--output",
         "-o",
@@ -65,8 +65,8 @@ def print_report(report: Report, output: str) -> None:
     """Print a report on stdout."""
     if output == JUNIT:
         raise click.UsageError("`--output junit` is for a release: its gates are the test cases")
-    if output == "json":
-        print_result(msgspec.json.format(msgspec.json.encode(report.document), indent=2))
+    if output in FOR_PROGRAMS:
+        print_result(encoded(report.document, output))
     else:
         print_result("\n\n".join("\n".join(_lines(table)) for table in report.tables))
     if output == GITHUB:
@@ -84,7 +84,7 @@ def print_outcome(report: Report, output: str) -> None:
 def print_result(result: str | bytes) -> None:
     """Print a result on stdout; raises UserError if it cannot be written."""
     try:
-        click.echo(result)
+        click.echo(result, color=use_colours())
     except BrokenPipeError:  # the reader of a pipe closed it (`| head`)
         raise
     except OSError as error:
@@ -97,21 +97,16 @@ def print_result(result: str | bytes) -> None:
 
 def _lines(table: Table) -> list[str]:
     if not table.rows and table.title:
-        return [table.title]
+        return list(map(toned, table.title.splitlines()))
     # A name may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     head, *rows = row_lines(cells, terminal_width())
-    lines = [*([table.title] if table.title else []), *head]
+    lines = [*map(toned, table.title.splitlines()), *head]
     for number, row in enumerate(rows):
         colour = table.colours[number] if number < len(table.colours) else ""
-        lines += [_coloured(line, colour) for line in row]
+        lines += [coloured(line, colour) for line in row]
         lines += _wrapped(table.notes.get(number, ""))
     return [line.rstrip() for line in lines]
-
-
-def _coloured(line: str, colour: str) -> str:
-    """Return a line in a colour; `click.echo` removes it unless stdout is a terminal."""
-    return click.style(line, fg=colour) if colour and not os.environ.get("NO_COLOR") else line
 
 
 def _wrapped(note: str) -> list[str]:

@@ -12,6 +12,7 @@ from cloudserve.cli.flag_variables import variable_of
 SHARED = {
     *("CLOUDSERVE_PROJECT", "CLOUDSERVE_ENV", "CLOUDSERVE_TARGET", "CLOUDSERVE_OUTPUT"),
     *("CLOUDSERVE_YES", "CLOUDSERVE_EMULATE_DATA"),
+    *("CLOUDSERVE_QUIET", "CLOUDSERVE_VERBOSE", "CLOUDSERVE_DEBUG"),
 }
 """Variables that several commands read."""
 

@@ -18,6 +18,7 @@ from cloudserve.cli.options import (
     subjects_of,
     target_option,
 )
+from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.render.models.predictions import print_answer, print_response
 from cloudserve.errors import UserError
 
@@ -107,12 +108,12 @@ def _payload_options(command: Function) -> Function:
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["table", "json", "npy"]),
+    type=click.Choice(["table", *FOR_PROGRAMS, "npy"]),
     default="json",
     envvar="CLOUDSERVE_OUTPUT",
     show_envvar=True,
     show_default=True,
-    help="The format of the result.",
+    help=f"The format of the result: table, {', '.join(FOR_PROGRAMS)}, npy.",
 )
 def command(  # noqa: PLR0913 - keywords, one per option
     *,

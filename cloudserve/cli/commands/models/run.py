@@ -12,6 +12,7 @@ import click
 
 from cloudserve.cli.model_argument import locate, resolve_version, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, print_progress, project_option
+from cloudserve.cli.render.formats import FOR_PROGRAMS, converted
 from cloudserve.cli.render.report import output_option, print_report, print_result
 from cloudserve.errors import UserError
 from cloudserve.local.model_run import (
@@ -132,8 +133,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     result = local_server().run_once(directory, request)
     for path in result.files:
         print_progress(f"wrote {path}")
-    if output == "json":
-        print_result(result.answer)
+    if output in FOR_PROGRAMS:
+        print_result(converted(result.answer, output))
     else:
         print_report(run_report(result), output)
 

@@ -47,12 +47,12 @@ SECONDS = 2.0
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "ndjson"]),
     default="text",
     metavar="FORMAT",
     envvar="CLOUDSERVE_OUTPUT",
     show_envvar=True,
-    help="The format of the lines: text, json (an object per line).",
+    help="The format of the lines: text, json or ndjson (an object per line).",
 )
 def command(  # noqa: PLR0913 - one parameter per option
     *,
@@ -74,7 +74,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve.logs.reading import open_logs
 
     read = open_logs(subject.project(), subject.model, subject.target, announce=announce)
-    render = _json if output == "json" else _text
+    render = _text if output == "text" else _json
     query = LogQuery(since, grep, job)
     if follow:
         stopped = threading.Event()

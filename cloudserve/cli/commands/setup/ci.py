@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloudserve.cli.options import Subject, project_options, target_options
+from cloudserve.cli.options import Subject, print_progress, project_options, target_options
 from cloudserve.scaffold import SYSTEMS
 
 
@@ -29,4 +29,4 @@ def init_command(*, subject: Subject, system: str, force: bool) -> None:
 
     project = subject.project()
     path = write_pipeline(system, project, subject.model, subject.target, force=force)
-    click.echo(f"wrote {path}; its first lines say what to set up", err=True)
+    print_progress(f"wrote {path}; its first lines say what to set up")

@@ -53,12 +53,12 @@ def write(*, folder: Path, tensorflow: str) -> None:
     from cloudserve.images.dockerfile import write_image
 
     for path in write_image(folder, tensorflow):
-        click.echo(f"wrote {path}", err=True)
-    click.echo("build and push it, with Docker or with Cloud Build:", err=True)
-    click.echo(f"  docker build --platform linux/amd64 --tag {_TAG} {folder}", err=True)
-    click.echo(f"  docker push {_TAG}", err=True)
-    click.echo(f"  gcloud builds submit --tag {_TAG} {folder}", err=True)
-    click.echo('then set in the target: `image:` to that tag, and `args: ""`', err=True)
+        print_progress(f"wrote {path}")
+    print_progress("build and push it, with Docker or with Cloud Build:")
+    print_progress(f"  docker build --platform linux/amd64 --tag {_TAG} {folder}")
+    print_progress(f"  docker push {_TAG}")
+    print_progress(f"  gcloud builds submit --tag {_TAG} {folder}")
+    print_progress('then set in the target: `image:` to that tag, and `args: ""`')
 
 
 @command.command("build")

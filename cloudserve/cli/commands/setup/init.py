@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cloudserve.cli.options import print_progress
 from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
 
 
@@ -30,7 +31,7 @@ def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
 
     path, models = write_project(folder, targets=targets, force=force)
     for model in models:
-        click.echo(f"found {model.name}: {model.path}", err=True)
+        print_progress(f"found {model.name}: {model.path}")
     name = models[0].name
     steps = {
         f"cloudserve inspect {name}": "show its inputs and outputs",
@@ -38,6 +39,6 @@ def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
         f"cloudserve deploy {name} --target {targets[0]}": "once the file has your names",
     }
     width = max(map(len, steps))
-    click.echo(f"wrote {path}; next:", err=True)
+    print_progress(f"wrote {path}; next:")
     for step, what in steps.items():
-        click.echo(f"  {step:{width}}  # {what}", err=True)
+        print_progress(f"  {step:{width}}  # {what}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudserve.cli.options import project_option
+from cloudserve.cli.options import print_progress, project_option
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def command(
 
     written = migrate(project_file, target, name, write=not dry_run)
     if written.changed:
-        click.echo(f"wrote the target {written.name} to {written.path}; next:", err=True)
-        click.echo(f"  cloudserve deploy MODEL --target {written.name}", err=True)
+        print_progress(f"wrote the target {written.name} to {written.path}; next:")
+        print_progress(f"  cloudserve deploy MODEL --target {written.name}")
     else:
         click.echo(f"this would be added to {written.path}:\n\n{written.text}", err=True)
     print_report(_report(target, written), output)

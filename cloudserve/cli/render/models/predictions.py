@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.render.formats import converted
 from cloudserve.cli.render.report import Report, Table, print_report, print_result
 from cloudserve.errors import UserError
 
@@ -22,12 +23,12 @@ def print_response(response: bytes, where: str, output: str, times: Sequence[flo
     from cloudserve.client.payloads.raw import predictions_of
 
     match output:
-        case "json":
-            print_result(response)
+        case "table":
+            _print_table(predictions_of(response, where))
         case "npy":
             _write_arrays(decode_json(response, None, where))
         case _:
-            _print_table(predictions_of(response, where))
+            print_result(converted(response, output))
     _print_times(times)
 
 
@@ -36,12 +37,13 @@ def print_answer(answer: Answer, output: str, times: Sequence[float]) -> None:
     from cloudserve.client.payloads.raw import answer_document
 
     match output:
-        case "json":
-            print_result(json.dumps(answer_document(answer), ensure_ascii=False))
+        case "table":
+            _print_table(answer_document(answer)["predictions"])
         case "npy":
             _write_arrays(answer.outputs)
         case _:
-            _print_table(answer_document(answer)["predictions"])
+            text = json.dumps(answer_document(answer), ensure_ascii=False)
+            print_result(converted(text.encode(), output))
     if answer.version:
         print_progress(f"answered by version {answer.version}")
     _print_times(times)

@@ -1,0 +1,36 @@
+"""Formats of results for programs: JSON, YAML, and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+JSON, YAML, NDJSON = "json", "yaml", "ndjson"
+FOR_PROGRAMS = (JSON, YAML, NDJSON)
+
+
+def encoded(document: Any, output: str) -> bytes:
+    """Return a document in a format for programs.
+
+    NDJSON has a line for each item of a list, and one line for any other document.
+    """
+    import msgspec
+
+    text = msgspec.json.encode(document)
+    return msgspec.json.format(text, indent=2) if output == JSON else _converted(text, output)
+
+
+def converted(text: bytes, output: str) -> bytes:
+    """Return a JSON text in a format for programs; for JSON it is unchanged."""
+    return text if output == JSON else _converted(text, output)
+
+
+def _converted(text: bytes, output: str) -> bytes:
+    document = json.loads(text)  # unlike msgspec, reads a model's NaN and Infinity
+    if output == YAML:
+        import yaml
+
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, encoding="utf-8")
+        return text.rstrip(b"\n")
+    items = document if isinstance(document, list) else [document]
+    return "\n".join(json.dumps(item, ensure_ascii=False) for item in items).encode()

@@ -1,0 +1,105 @@
+"""How much a command prints beside its result: `--quiet`, `--verbose`, `--debug`.
+
+Progress is the logger `cloudserve.progress` at level INFO, as it is reported by threads too; the
+calls to a cloud are the loggers below `cloudserve` at level DEBUG.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from cloudserve.cli.colours import toned, use_colours
+from cloudserve.hints import without_controls
+
+PROGRESS = logging.getLogger("cloudserve.progress")
+PROGRESS.setLevel(logging.INFO)
+PROGRESS.propagate = False
+_LIBRARY = logging.getLogger("cloudserve")
+_SERVERS = frozenset({"serve", "model-server", "emulate"})
+"""Commands with a log of their own."""
+
+
+class _Lines(logging.Handler):
+    """Prints records on stderr, below a command's progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record; a closed or full stderr does not stop a command."""
+        try:
+            line = without_controls(f"  {self.format(record)}")
+            click.echo(toned(line), err=True, color=use_colours())
+        except OSError:
+            self.handleError(record)
+
+
+def is_progress_shown(line: str) -> bool:
+    """Return whether to print a line of progress; `--quiet` leaves warnings."""
+    return PROGRESS.isEnabledFor(logging.INFO) or line.startswith("warning:")
+
+
+def reset() -> None:
+    """Return to the usual verbosity, before a command of the same process."""
+    PROGRESS.setLevel(logging.INFO)
+    for handler in [each for each in _LIBRARY.handlers if isinstance(each, _Lines)]:
+        _LIBRARY.removeHandler(handler)
+        _LIBRARY.setLevel(logging.NOTSET)
+
+
+def _quiet(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        PROGRESS.setLevel(logging.WARNING)
+
+
+def _verbose(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not any(isinstance(each, _Lines) for each in _LIBRARY.handlers):
+        _LIBRARY.addHandler(_Lines())
+        _LIBRARY.setLevel(logging.DEBUG)
+
+
+def options(*, hidden: bool) -> list[click.Option]:
+    """Return the options; those of the commands are hidden, as the group's help has them."""
+    shared: dict[str, Any] = {"is_flag": True, "expose_value": False, "show_envvar": True}
+    return [
+        click.Option(
+            ["--quiet", "-q"],
+            callback=_quiet,
+            envvar="CLOUDSERVE_QUIET",
+            help="Print the result, warnings and errors only.",
+            hidden=hidden,
+            **shared,
+        ),
+        click.Option(
+            ["--verbose", "-v"],
+            callback=_verbose,
+            envvar="CLOUDSERVE_VERBOSE",
+            help="Also print each call to a cloud.",
+            hidden=hidden,
+            **shared,
+        ),
+        click.Option(
+            ["--debug"],
+            envvar="CLOUDSERVE_DEBUG",
+            help="Show tracebacks.",
+            hidden=hidden,
+            **shared,
+        ),
+    ]
+
+
+def add_options(command: click.Command, name: str) -> None:
+    """Let a command and its subcommands take the options of the group after their name too."""
+    if name in _SERVERS:
+        return
+    inner: Mapping[str, Any] = getattr(command, "commands", {})
+    taken = {text for parameter in command.params for text in parameter.opts}
+    new = [each for each in options(hidden=True) if not taken.intersection(each.opts)]
+    command.params.extend(each for each in new if each.name not in _names(command))
+    for subcommand in inner.values():
+        add_options(subcommand, "")
+
+
+def _names(command: click.Command) -> set[str | None]:
+    return {parameter.name for parameter in command.params}
