@@ -30,6 +30,7 @@ def on_target(command, *arguments):
 
 
 def answer(monkeypatch, text):
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "stdin", Terminal(text))
     monkeypatch.setattr(sys, "stderr", Terminal())
     return sys.stderr
