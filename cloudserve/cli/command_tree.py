@@ -79,6 +79,10 @@ GROUPS = {
             "servers.model_server",
             "Run a drop-in replacement for tensorflow_model_server.",
         ),
+        "metrics": (
+            "servers.metrics",
+            "Write a Grafana dashboard or Prometheus alerts for the servers' metrics.",
+        ),
         "bench": ("servers.bench", "Measure a server's throughput and latency under load."),
         "tune": (
             "servers.tune",

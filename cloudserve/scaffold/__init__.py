@@ -1,8 +1,9 @@
-"""Files that are written for a user to edit: the project file, and pipelines of CI systems.
+"""Files that are written for a user to edit: the project file, pipelines of CI systems, monitoring.
 
 Imported by the command line.
 """
 
+from .monitoring import alerts, dashboard
 from .pipeline import SYSTEMS, render_pipeline, write_pipeline
 from .project import (
     SKIPPED_FOLDERS,
@@ -18,6 +19,8 @@ __all__ = [
     "SYSTEMS",
     "TARGETS",
     "TARGETS_BY_DEFAULT",
+    "alerts",
+    "dashboard",
     "find_models",
     "project_name",
     "render_pipeline",

@@ -1,0 +1,59 @@
+"""`cloudserve metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cloudserve.cli.options import print_progress
+from cloudserve.cli.render.report import print_result
+
+
+@click.group("metrics")
+def command() -> None:
+    """Write a Grafana dashboard or Prometheus alerts for the servers' metrics.
+
+    The metrics are those of `serve` and `model-server`, at /monitoring/prometheus/metrics.
+    """
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    out = click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write a file, instead of printing it.",
+    )
+    force = click.option("--force", is_flag=True, help="Replace an existing file.")
+    return out(force(function))
+
+
+@command.command("dashboard")
+@_options
+def dashboard_command(*, out: Path | None, force: bool) -> None:
+    """Write the JSON of a dashboard, to import into Grafana."""
+    from cloudserve.scaffold import dashboard
+
+    _write(dashboard(), out, force=force)
+
+
+@command.command("alerts")
+@_options
+def alerts_command(*, out: Path | None, force: bool) -> None:
+    """Write alerting rules, for `rule_files` of Prometheus."""
+    from cloudserve.scaffold import alerts
+
+    _write(alerts(), out, force=force)
+
+
+def _write(text: str, out: Path | None, *, force: bool) -> None:
+    from cloudserve.scaffold.new_file import write_new
+
+    if out is None:
+        print_result(text.rstrip("\n"))
+        return
+    write_new(out, text, force=force)
+    print_progress(f"wrote {out}")

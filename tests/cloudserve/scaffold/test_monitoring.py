@@ -1,0 +1,108 @@
+"""The dashboard and the alerts name only metrics and labels that a server exposes.
+
+`make oracle-monitoring` asks a real Prometheus for each expression.
+"""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
+
+from cloudserve.cli.errors import run
+from cloudserve.scaffold import alerts, dashboard
+
+TOOL = Path(__file__).parents[3] / "tools" / "write_dashboard.py"
+METRIC = re.compile(r"(:tensorflow:[a-z:_]+|cloudserve_[a-z_]+)(?:{([^}]*)})?")
+FROM_PROMETHEUS = {"job", "instance"}
+SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+@pytest.fixture(scope="module")
+def exposed():
+    metrics = ServingMetrics()
+    metrics.watch(lambda: ())
+    metrics.watch_queues(lambda: ())
+    return {
+        metric.name: (
+            metric.kind,
+            set(metric.labels if hasattr(metric, "labels") else metric._labels),
+        )
+        for metric in metrics._metrics
+    }
+
+
+def panels():
+    return [
+        target["expr"] for panel in json.loads(dashboard())["panels"] for target in panel["targets"]
+    ]
+
+
+def rules():
+    (group,) = yaml.safe_load(alerts())["groups"]
+    return group["rules"]
+
+
+def base_name(name, exposed):
+    """Return a metric's name without the suffix of a histogram's series."""
+    if name in exposed:
+        return name
+    base = next(name.removesuffix(each) for each in SUFFIXES if name.endswith(each))
+    assert exposed[base][0] == "histogram", name
+    return base
+
+
+@pytest.mark.parametrize("expression", [*panels(), *(rule["expr"] for rule in rules())])
+def test_an_expression_names_metrics_and_labels_of_the_server(exposed, expression):
+    found = [match for match in METRIC.finditer(expression) if "by (" not in match[0]]
+    assert found or "up{" in expression
+    for name, selector in (match.groups() for match in found):
+        labels = set(re.findall(r"([a-z_A-Z]+)[=!]", selector or ""))
+        assert labels <= exposed[base_name(name, exposed)][1] | FROM_PROMETHEUS, expression
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alerts_text_names_labels_that_its_expression_keeps(exposed, rule):
+    text = " ".join(rule["annotations"].values())
+    kept = re.search(r"by \(([a-z_, ]+)\)", rule["expr"])
+    metric = METRIC.search(rule["expr"])
+    labels = kept[1].split(", ") if kept else exposed[metric[1]][1] if metric else ()
+    assert set(re.findall(r"\$labels\.(\w+)", text)) <= {*labels, *FROM_PROMETHEUS}
+
+
+def test_the_dashboards_file_is_what_the_tool_writes():
+    assert json.loads(dashboard()) == runpy.run_path(str(TOOL))["dashboard"]()
+
+
+def test_no_two_panels_overlap():
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in json.loads(dashboard())["panels"])
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+
+
+@pytest.mark.parametrize(("name", "text"), [("dashboard", dashboard), ("alerts", alerts)])
+def test_the_command_prints_or_writes_the_file(tmp_path, monkeypatch, capsys, name, text):
+    monkeypatch.chdir(tmp_path)
+    assert run(["metrics", name]) == 0
+    assert capsys.readouterr().out == text()
+    assert run(["metrics", name, "--out", "here"]) == 0
+    assert Path("here").read_text("utf-8") == text()
+    assert capsys.readouterr().err == "wrote here\n"
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("alerts.yml").write_text("mine")
+    assert run(["metrics", "alerts", "--out", "alerts.yml"]) == 5
+    assert Path("alerts.yml").read_text() == "mine"
+    assert "  to do: replace it with --force" in capsys.readouterr().err
+    assert run(["metrics", "alerts", "--out", "alerts.yml", "--force"]) == 0
+    assert Path("alerts.yml").read_text() == alerts()
