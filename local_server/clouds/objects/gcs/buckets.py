@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ....transport.types import Response
@@ -76,12 +77,12 @@ def _update(call: GcsCall, change: Callable[[Settings, Settings], Settings]) -> 
     changes = call.json()
     check_bucket(changes)
 
-    def changed(bucket: BucketInfo) -> Settings:
+    def changed(bucket: BucketInfo) -> BucketInfo:
         _check(call, bucket)
         for name, here in (("name", bucket.name), ("location", bucket.region)):
             if str(changes.get(name, here)).upper() != here.upper():
                 raise invalid(f"Invalid argument: {name} cannot be changed")
-        return change(bucket.settings, changes)
+        return replace(bucket, settings=change(bucket.settings, changes))
 
     return answer(bucket_resource(call.store.update_bucket(call.bucket, changed), call.base))
 

@@ -16,9 +16,20 @@ from ...bodies import collect_limit
 from ..http_util import SMALL_BODY, small_body
 from ..store.errors import FULL, NoSuchKeyError, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import buckets, completion, copies, listing, objects, tags, uploads
+from . import (
+    attributes,
+    buckets,
+    completion,
+    copies,
+    listing,
+    objects,
+    settings,
+    tags,
+    uploads,
+    versions,
+)
 from .body import receive, verify_content
-from .errors import S3Error, from_store, not_implemented, render
+from .errors import DeletedError, S3Error, from_store, not_implemented, render
 from .fields import check_fields
 from .permissions import check_missing, check_permissions
 from .request import Refusal, S3Call, never_refused, parse_request
@@ -93,7 +104,33 @@ ROUTES: Mapping[Route, Operation] = {
     _key("object", "PUT", "tagging"): Operation("PutObjectTagging", tags.put_tagging),
     _key("object", "DELETE", "tagging"): Operation("DeleteObjectTagging", tags.delete_tagging),
     _key("object", "GET", "uploadId"): Operation("ListParts", uploads.list_parts),
+    _key("bucket", "GET", "versioning"): Operation("GetBucketVersioning", versions.get_versioning),
+    _key("bucket", "PUT", "versioning"): Operation("PutBucketVersioning", versions.put_versioning),
+    _key("bucket", "GET", "versions"): Operation("ListObjectVersions", versions.list_versions),
+    _key("object", "GET", "attributes"): Operation(
+        "GetObjectAttributes", attributes.get_attributes
+    ),
+    _key("object", "GET", "partNumber"): Operation("GetObject", objects.get_object),
+    _key("object", "HEAD", "partNumber"): Operation("HeadObject", objects.get_object),
+    _key("bucket", "GET", "acl"): Operation("GetBucketAcl", settings.get_bucket_acl),
+    _key("object", "GET", "acl"): Operation("GetObjectAcl", settings.get_object_acl),
+    _key("object", "GET", "retention"): Operation("GetObjectRetention", settings.get_retention),
+    _key("object", "GET", "legal-hold"): Operation("GetObjectLegalHold", settings.get_retention),
+    **{
+        _key("bucket", "GET", name): Operation(operation, settings.unset(name))
+        for name, (operation, _, _) in settings.UNSET.items()
+    },
+    **{
+        _key("bucket", "GET", name): Operation(operation, settings.default(name))
+        for name, (operation, _, _) in settings.DEFAULTS.items()
+    },
 }
+VERSIONED = frozenset({
+    "DeleteObject", "DeleteObjectTagging", "GetObject", "GetObjectAcl", "GetObjectAttributes",
+    "GetObjectLegalHold", "GetObjectRetention", "GetObjectTagging", "HeadObject",
+    "PutObjectTagging",
+})  # fmt: skip
+"""The operations that may name a version."""
 
 
 class S3App:
@@ -139,7 +176,7 @@ class S3App:
         check_permissions(call, operation.name)
         try:
             return await self._run(call, operation, request)
-        except NoSuchKeyError:
+        except (NoSuchKeyError, DeletedError):
             check_missing(call, operation.name)
             raise
 
@@ -173,8 +210,8 @@ def _choose(call: S3Call) -> Operation:
     if "x-amz-copy-source" in call.head.headers:
         level = "copy"
     names = SUBRESOURCES.intersection(call.query)
-    operation = ROUTES.get((level, call.head.method, names))
-    if operation is None:
+    operation = ROUTES.get((level, call.head.method, names - {"versionId"}))
+    if operation is None or ("versionId" in names and operation.name not in VERSIONED):
         what = " ".join([call.head.method, level, *sorted(names)])
         raise not_implemented(what)
     return operation

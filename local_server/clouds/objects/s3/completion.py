@@ -17,6 +17,7 @@ from .buckets import malformed
 from .errors import XML, S3Error
 from .request import S3Call, write_condition
 from .uploads import upload_of
+from .versions import version_header
 
 
 def complete_upload(call: S3Call) -> Response:
@@ -39,7 +40,7 @@ def complete_upload(call: S3Call) -> Response:
         element("ETag", quoted(info.etag)),
         *_checksum_elements(info.properties),
     )
-    return Response(200, body, XML)
+    return Response(200, body, XML, version_header(call, info))
 
 
 def _check_type(call: S3Call, algorithm: str, kind: str) -> None:

@@ -13,6 +13,7 @@ from .errors import XML, S3Error, not_implemented
 from .request import ENCRYPTION, S3Call, check_unchanged, failed, is_unchanged, write_condition
 from .tags import properties_of
 from .uploads import part_number, upload_of
+from .versions import HEADER, version_header, version_of
 
 SOURCE = "x-amz-copy-source"
 CONDITIONS = f"{SOURCE}-"
@@ -24,7 +25,8 @@ def copy_object(call: S3Call) -> Response:
     """CopyObject inside the store: no bytes are copied."""
     source = _source(call)
     replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
-    if not replaced and (source.bucket, source.key) == (call.bucket, call.key):
+    in_place = (source.bucket, source.key) == (call.bucket, call.key)
+    if not replaced and in_place and "?" not in call.head.headers[SOURCE]:
         message = (
             "This copy request is illegal because it is trying to copy an object to itself "
             "without changing the object's metadata."
@@ -34,7 +36,7 @@ def copy_object(call: S3Call) -> Response:
     checksum = "" if of_parts else source.properties.checksum  # a checksum of the parts' checksums
     properties = _properties(call, source.properties, replaced=replaced)
     properties = replace(
-        properties, checksum=checksum, etag="", components=0
+        properties, checksum=checksum, etag="", components=0, parts=()
     )  # the copy is one piece
     condition = write_condition(call.head.headers)
     info = call.store.copies.copy(source, (call.bucket, call.key), properties, condition)
@@ -43,7 +45,14 @@ def copy_object(call: S3Call) -> Response:
         element("LastModified", iso_time(info.updated)),
         element("ETag", quoted(info.etag)),
     )
-    return Response(200, body, XML)
+    headers = {**version_header(call, info), **_source_header(call, source)}
+    return Response(200, body, XML, headers)
+
+
+def _source_header(call: S3Call, source: ObjectInfo) -> dict[str, str]:
+    """Return the header that names the copied version, if its bucket has versions."""
+    named = version_header(call, source, source.bucket)
+    return {"x-amz-copy-source-version-id": named[HEADER]} if named else {}
 
 
 def _properties(call: S3Call, source: ObjectProperties, *, replaced: bool) -> ObjectProperties:
@@ -75,7 +84,7 @@ def upload_part_copy(call: S3Call) -> Response:
         element("LastModified", iso_time(part.created)),
         element("ETag", quoted(part.md5.hex())),
     )
-    return Response(200, body, XML)
+    return Response(200, body, XML, _source_header(call, source))
 
 
 def _span(call: S3Call, size: int) -> tuple[int, int]:
@@ -96,9 +105,10 @@ def _span(call: S3Call, size: int) -> tuple[int, int]:
 
 def _source(call: S3Call) -> ObjectInfo:
     """Return the object that x-amz-copy-source names, after its conditions; raises S3Error."""
-    path, _, version = call.head.headers[SOURCE].partition("?")
-    if version:
-        raise not_implemented("x-amz-copy-source with a version")
+    path, _, query = call.head.headers[SOURCE].partition("?")
+    version = query.removeprefix("versionId=") if query else None
+    if query and version == query:
+        raise S3Error("InvalidArgument", "Invalid copy source: its only parameter is versionId")
     try:
         bucket, _, key = decode(path).removeprefix("/").partition("/")
     except UndecodableError as error:
@@ -106,7 +116,7 @@ def _source(call: S3Call) -> ObjectInfo:
     if not key:
         message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
         raise S3Error("InvalidArgument", message)
-    info = call.store.get(bucket, key)
+    info = version_of(call, (bucket, key), version, copied=True)
     check_unchanged(call, info, CONDITIONS)
     if is_unchanged(call, info, CONDITIONS):
         by_tag = call.header(f"{CONDITIONS}if-none-match") is not None

@@ -29,6 +29,7 @@ STATUS: Mapping[str, int] = {
     "BucketNotEmpty": 409,
     "EntityTooSmall": 400,
     "IllegalLocationConstraintException": 400,
+    "IllegalVersioningConfigurationException": 400,
     "IncompleteBody": 400,
     "InsufficientStorage": 507,
     "InternalError": 500,
@@ -39,6 +40,7 @@ STATUS: Mapping[str, int] = {
     "InvalidDigest": 400,
     "InvalidLocationConstraint": 400,
     "InvalidPart": 400,
+    "InvalidPartNumber": 416,
     "InvalidPartOrder": 400,
     "InvalidRange": 416,
     "InvalidRequest": 400,
@@ -51,11 +53,19 @@ STATUS: Mapping[str, int] = {
     "MetadataTooLarge": 400,
     "MethodNotAllowed": 405,
     "NoSuchBucket": 404,
+    "NoSuchBucketPolicy": 404,
+    "NoSuchCORSConfiguration": 404,
     "NoSuchKey": 404,
+    "NoSuchLifecycleConfiguration": 404,
+    "NoSuchTagSet": 404,
     "NoSuchUpload": 404,
+    "NoSuchVersion": 404,
+    "NoSuchWebsiteConfiguration": 404,
     "NotImplemented": 501,
     "NotModified": 304,
+    "ObjectLockConfigurationNotFoundError": 404,
     "PreconditionFailed": 412,
+    "ReplicationConfigurationNotFoundError": 404,
     "XAmzContentSHA256Mismatch": 400,
 }
 
@@ -84,6 +94,15 @@ class S3Error(ObjectStoreError):
         super().__init__(message)
         self.code = code
         self.detail = detail
+        self.headers: Mapping[str, str] = {}
+
+
+class DeletedError(S3Error):
+    """The requested version is a delete marker."""
+
+    def __init__(self, code: str, message: str, headers: Mapping[str, str], **detail: str) -> None:
+        super().__init__(code, message, **detail)
+        self.headers = headers
 
 
 def not_implemented(what: str) -> S3Error:
@@ -119,7 +138,7 @@ def _detail(error: ObjectStoreError) -> dict[str, str]:
 def render(error: S3Error, resource: str, request_id: str, *, empty: bool) -> Response:
     """Return the response for an error; `empty` for HEAD, whose responses have no body."""
     status = STATUS[error.code]
-    headers = {"x-amz-request-id": request_id}
+    headers = {"x-amz-request-id": request_id, **error.headers}
     if "ETag" in error.detail:
         headers["etag"] = error.detail["ETag"]
     if empty or status == STATUS["NotModified"]:

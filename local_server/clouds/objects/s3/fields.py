@@ -56,8 +56,16 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "CreateBucket": frozenset({ACL}),
     "ListObjects": _OF_LISTINGS,
     "ListObjectsV2": _OF_LISTINGS,
+    "ListObjectVersions": _OF_LISTINGS,
     "GetObject": frozenset({"x-amz-checksum-mode"}),
     "HeadObject": frozenset({"x-amz-checksum-mode"}),
+    "GetObjectAttributes": frozenset(
+        {
+            "x-amz-max-parts",
+            "x-amz-object-attributes",
+            "x-amz-part-number-marker",
+        }
+    ),
     "PutObject": _OF_NEW_OBJECTS,
     "CopyObject": _OF_NEW_OBJECTS
     | _OF_SOURCES

@@ -6,15 +6,17 @@ from xml.etree import ElementTree as ET
 
 from ....transport.types import Response
 from ..http_util import UnsatisfiableRangeError, header_value, http_date, parse_range, serve
-from ..store.errors import NoSuchKeyError, ObjectStoreError
+from ..store.errors import ObjectStoreError
 from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from ..xml import MalformedError, document, element, group, parse, quoted
+from .attributes import part_of
 from .body import announced_algorithm, checksum_headers, verify_content
 from .buckets import malformed
 from .errors import XML, S3Error, from_store, not_implemented
 from .permissions import check_action
 from .request import S3Call, check, check_unchanged, is_unchanged, write_condition
 from .tags import properties_of
+from .versions import chosen, delete, version_header
 
 MAX_DELETED = 1000
 OVERRIDES = (
@@ -41,15 +43,29 @@ def put_object(call: S3Call) -> Response:
     properties = properties_of(call.head.headers, call.received.checksum)
     condition = write_condition(call.head.headers)
     info = call.store.put(call.bucket, call.key, call.blob, properties, condition)
-    return Response(200, b"", headers={"etag": quoted(info.etag), **checksum_headers(info)})
+    headers = {"etag": quoted(info.etag), **checksum_headers(info), **version_header(call, info)}
+    return Response(200, b"", headers=headers)
 
 
 def get_object(call: S3Call) -> Response:
-    """GetObject: whole or one range, with all four conditions (RFC 9110 13.2.2)."""
-    info = call.store.get(call.bucket, call.key)
+    """GetObject: whole, one range or one part, with all four conditions (RFC 9110 13.2.2)."""
+    info = chosen(call)
     _check_read(call, info)
+    headers = {**_describe(info), **_overrides(call), **version_header(call, info)}
+    wants_checksum = (call.header("x-amz-checksum-mode") or "").upper() == "ENABLED"
+    if "partNumber" in call.query:
+        part = part_of(call, info)
+        headers |= part.headers(checksum=wants_checksum)
+        return serve(call.store, info, call.head.method, part.span, headers)
+    span = _span(call, info)
+    if span is None and wants_checksum:
+        headers |= checksum_headers(info)
+    return serve(call.store, info, call.head.method, span, headers)
+
+
+def _span(call: S3Call, info: ObjectInfo) -> tuple[int, int] | None:
     try:
-        span = parse_range(call.header("range"), info.size)
+        return parse_range(call.header("range"), info.size)
     except UnsatisfiableRangeError as error:
         raise S3Error(
             "InvalidRange",
@@ -57,10 +73,6 @@ def get_object(call: S3Call) -> Response:
             RangeRequested=call.head.headers["range"],
             ActualObjectSize=str(info.size),
         ) from error
-    headers = {**_describe(info), **_overrides(call)}
-    if span is None and (call.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
-        headers |= checksum_headers(info)
-    return serve(call.store, info, call.head.method, span, headers)
 
 
 def _check_read(call: S3Call, info: ObjectInfo) -> None:
@@ -101,16 +113,9 @@ def _overrides(call: S3Call) -> dict[str, str]:
 
 def delete_object(call: S3Call) -> Response:
     """DeleteObject: a missing object is not an error, except with an If-Match."""
-    _delete(call, call.key, Precondition(match=call.header("if-match")))
-    return Response(204)
-
-
-def _delete(call: S3Call, key: str, condition: Precondition) -> None:
-    try:
-        call.store.delete(call.bucket, key, condition)
-    except NoSuchKeyError:
-        if condition.match is not None:
-            raise
+    condition = Precondition(match=call.header("if-match"))
+    deleted = delete(call, call.key, call.query.get("versionId"), condition)
+    return Response(204, headers=deleted.headers)
 
 
 def delete_objects(call: S3Call) -> Response:
@@ -131,19 +136,21 @@ def delete_objects(call: S3Call) -> Response:
 
 
 def _delete_one(call: S3Call, entry: ET.Element, *, quiet: bool) -> str:
-    key = entry.findtext("Key", "")
+    key, version = entry.findtext("Key", ""), entry.findtext("VersionId") or None
     try:
         for child in entry:
-            if child.tag not in {"Key", "ETag"}:
+            if child.tag not in {"Key", "ETag", "VersionId"}:
                 raise not_implemented(child.tag)
-        check_action(call, "s3:DeleteObject", f"{call.bucket}/{key}")
-        _delete(call, key, Precondition(match=entry.findtext("ETag")))
+        action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
+        check_action(call, action, f"{call.bucket}/{key}")
+        deleted = delete(call, key, version, Precondition(match=entry.findtext("ETag")))
     except ObjectStoreError as error:
         refusal = from_store(error)
         return group(
             "Error",
             element("Key", key),
+            element("VersionId", version) if version else "",
             element("Code", refusal.code),
             element("Message", refusal.message),
         )
-    return "" if quiet else group("Deleted", element("Key", key))
+    return "" if quiet else group("Deleted", element("Key", key), *deleted.elements)

@@ -22,6 +22,25 @@ _OF_BUCKETS: Mapping[str, str] = MappingProxyType(
         "ListObjects": "s3:ListBucket",
         "ListObjectsV2": "s3:ListBucket",
         "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+        "ListObjectVersions": "s3:ListBucketVersions",
+        "GetBucketVersioning": "s3:GetBucketVersioning",
+        "PutBucketVersioning": "s3:PutBucketVersioning",
+        "GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+        "GetBucketAcl": "s3:GetBucketAcl",
+        "GetBucketCors": "s3:GetBucketCORS",
+        "GetBucketEncryption": "s3:GetEncryptionConfiguration",
+        "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+        "GetBucketLogging": "s3:GetBucketLogging",
+        "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+        "GetBucketOwnershipControls": "s3:GetBucketOwnershipControls",
+        "GetBucketPolicy": "s3:GetBucketPolicy",
+        "GetBucketPolicyStatus": "s3:GetBucketPolicyStatus",
+        "GetBucketReplication": "s3:GetReplicationConfiguration",
+        "GetBucketRequestPayment": "s3:GetBucketRequestPayment",
+        "GetBucketTagging": "s3:GetBucketTagging",
+        "GetBucketWebsite": "s3:GetBucketWebsite",
+        "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+        "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     }
 )
 _OF_OBJECTS: Mapping[str, str] = MappingProxyType(
@@ -33,6 +52,10 @@ _OF_OBJECTS: Mapping[str, str] = MappingProxyType(
         "DeleteObject": "s3:DeleteObject",
         "DeleteObjectTagging": "s3:DeleteObjectTagging",
         "GetObject": "s3:GetObject",
+        "GetObjectAcl": "s3:GetObjectAcl",
+        "GetObjectAttributes": "s3:GetObjectAttributes",
+        "GetObjectLegalHold": "s3:GetObjectLegalHold",
+        "GetObjectRetention": "s3:GetObjectRetention",
         "GetObjectTagging": "s3:GetObjectTagging",
         "HeadObject": "s3:GetObject",
         "ListParts": "s3:ListMultipartUploadParts",
@@ -42,9 +65,21 @@ _OF_OBJECTS: Mapping[str, str] = MappingProxyType(
         "UploadPartCopy": "s3:PutObject",
     }
 )
-ACTIONS = frozenset({*_OF_BUCKETS.values(), *_OF_OBJECTS.values()})
+_OF_VERSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "s3:DeleteObject": "s3:DeleteObjectVersion",
+        "s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+        "s3:GetObject": "s3:GetObjectVersion",
+        "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+        "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+        "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
+        "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+    }
+)
+"""The action on a version that a request names, by the action on the current one."""
+ACTIONS = frozenset({*_OF_BUCKETS.values(), *_OF_OBJECTS.values(), *_OF_VERSIONS.values()})
 """Every action that an operation needs."""
-_READS = ("GetObject", "HeadObject", "GetObjectTagging")
+_READS = ("GetObject", "GetObjectAttributes", "HeadObject", "GetObjectTagging")
 
 
 def check_permissions(call: S3Call, operation: str) -> None:
@@ -85,8 +120,14 @@ def _needs(call: S3Call, operation: str) -> Iterator[tuple[str, str]]:
 def _needs_of_object(call: S3Call, operation: str) -> Iterator[tuple[str, str]]:
     source = call.header("x-amz-copy-source")
     if source:
-        yield "s3:GetObject", unquote(source).removeprefix("/")
+        path, _, version = source.partition("?")
+        action = "s3:GetObjectVersion" if version else "s3:GetObject"
+        yield action, unquote(path).removeprefix("/")
     resource = f"{call.bucket}/{call.key}"
-    yield _OF_OBJECTS[operation], resource
+    actions = [_OF_OBJECTS[operation]]
+    if operation == "GetObjectAttributes":
+        actions.append("s3:GetObject")
+    for action in actions:
+        yield (_OF_VERSIONS.get(action, action) if "versionId" in call.query else action), resource
     if call.header("x-amz-tagging"):
         yield "s3:PutObjectTagging", resource

@@ -16,6 +16,7 @@ from .body import announced_algorithm, verify_content
 from .buckets import malformed
 from .errors import XML, S3Error
 from .request import S3Call, properties_from
+from .versions import chosen, version_header
 
 HEADER = "x-amz-tagging"
 MOST, MOST_KEY, MOST_VALUE = 10, 128, 256
@@ -61,11 +62,13 @@ def _checked(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
 
 def get_tagging(call: S3Call) -> Response:
     """GetObjectTagging."""
-    tags = call.store.get(call.bucket, call.key).properties.tags
+    info = chosen(call)
+    tags = info.properties.tags
     entries = [
         group("Tag", element("Key", key), element("Value", value)) for key, value in tags.items()
     ]
-    return Response(200, document("Tagging", group("TagSet", *entries)), XML)
+    body = document("Tagging", group("TagSet", *entries))
+    return Response(200, body, XML, version_header(call, info))
 
 
 def put_tagging(call: S3Call) -> Response:
@@ -77,18 +80,20 @@ def put_tagging(call: S3Call) -> Response:
     except MalformedError as error:
         raise malformed(error) from error
     tags = _checked([(each.findtext("Key", ""), each.findtext("Value", "")) for each in entries])
-    _change(call, tags)
-    return Response(200, b"")
+    return Response(200, b"", headers=_change(call, tags))
 
 
 def delete_tagging(call: S3Call) -> Response:
     """DeleteObjectTagging."""
-    _change(call, {})
-    return Response(204)
+    return Response(204, headers=_change(call, {}))
 
 
-def _change(call: S3Call, tags: Mapping[str, str]) -> None:
+def _change(call: S3Call, tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Replace the tags of the requested version, and return its header."""
+
     def change(properties: ObjectProperties) -> ObjectProperties:
         return replace(properties, tags=tags)
 
-    call.store.update(call.bucket, call.key, change, dated=False)
+    generation = chosen(call).generation
+    info = call.store.update(call.bucket, call.key, change, generation=generation, dated=False)
+    return version_header(call, info)

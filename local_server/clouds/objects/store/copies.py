@@ -10,8 +10,9 @@ from .blobs import COPY_BYTES, BlobDirectory
 from .composite import Composites
 from .database import Database
 from .errors import NoSuchKeyError
-from .object_table import Objects, find
+from .object_table import Objects
 from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Precondition, as_blob
+from .versions import find_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Copies:
         with _as_missing(source):
             blob = self.composites.with_digests(as_blob(source), checksums)
             with self.database.write() as connection:
-                current = find(connection, source.bucket, source.key)
-                if current is None or current.generation != source.generation:
+                place = (source.bucket, source.key, source.generation)
+                if find_version(connection, *place) is None:
                     raise NoSuchKeyError(source.bucket, source.key)
                 return self.objects.put(connection, name, blob, properties, precondition)
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ...sqlite import open_database
 
-VERSION = 4
+VERSION = 5
 
 SCHEMA = """
 CREATE TABLE buckets (
     name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL,
-    updated REAL NOT NULL, metageneration INTEGER NOT NULL, settings BLOB NOT NULL
+    updated REAL NOT NULL, metageneration INTEGER NOT NULL, settings BLOB NOT NULL,
+    versioning TEXT NOT NULL, soft_delete REAL NOT NULL, retention REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE objects (
     bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
@@ -27,6 +28,15 @@ CREATE TABLE objects (
     updated REAL NOT NULL, PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_content ON objects (address);
+CREATE TABLE versions (
+    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
+    md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, generation INTEGER NOT NULL,
+    metageneration INTEGER NOT NULL, about BLOB NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, state INTEGER NOT NULL, ended REAL NOT NULL, until REAL NOT NULL,
+    PRIMARY KEY (bucket, key, generation DESC)
+) WITHOUT ROWID;
+CREATE INDEX versions_by_content ON versions (address);
+CREATE INDEX versions_by_end ON versions (until) WHERE until > 0;
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
     created REAL NOT NULL

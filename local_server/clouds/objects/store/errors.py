@@ -3,7 +3,8 @@
 CloudserveError
 └── ObjectStoreError
     ├── NoSuchBucketError        BucketExistsError     BucketNotEmptyError
-    ├── NoSuchKeyError           PreconditionFailedError
+    ├── NoSuchKeyError           PreconditionFailedError      NoSuchVersionError
+    ├── HeldError                the object may not be deleted or replaced yet
     ├── NoSuchUploadError        InvalidPartError      (multipart uploads, resumable sessions)
     ├── SessionBusyError
     ├── StoreFullError           the disk is full
@@ -50,6 +51,29 @@ class NoSuchKeyError(ObjectStoreError):
         super().__init__("The specified key does not exist.", where=f"{bucket}/{key}")
         self.bucket = bucket
         self.key = key
+
+
+class NoSuchVersionError(ObjectStoreError):
+    """The object exists perhaps, but not in this version."""
+
+    def __init__(self, bucket: str, key: str, version: str) -> None:
+        super().__init__("The specified version does not exist.", where=f"{bucket}/{key}")
+        self.key = key
+        self.version = version
+
+
+class HeldError(ObjectStoreError):
+    """A hold or a retention forbids to delete or replace the object.
+
+    `hold` is the name of the hold, "" for a retention, which ends at `until`.
+    """
+
+    def __init__(self, bucket: str, key: str, hold: str, until: float = 0.0) -> None:
+        super().__init__("The object may not be deleted or replaced", where=f"{bucket}/{key}")
+        self.bucket = bucket
+        self.key = key
+        self.hold = hold
+        self.until = until
 
 
 class BucketExistsError(ObjectStoreError):

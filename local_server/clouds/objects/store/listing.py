@@ -52,7 +52,7 @@ def list_objects(
         for row in rows:
             if len(objects) + len(prefixes) >= limit:
                 return Listing(tuple(objects), tuple(prefixes), next=row[1])
-            common = _common_prefix(row[1], prefix, delimiter)
+            common = common_prefix(row[1], prefix, delimiter)
             if common:
                 prefixes.append(common)
                 position = beyond(common)
@@ -76,7 +76,8 @@ def usage(connection: sqlite3.Connection, bucket: str, prefix: str) -> tuple[int
     return files, size
 
 
-def _common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
+def common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
+    """Return a key up to the first delimiter after the prefix; None if there is none."""
     cut = key.find(delimiter, len(prefix)) if delimiter else -1
     return key[: cut + len(delimiter)] if cut >= 0 else None
 

@@ -35,10 +35,21 @@ from .object_table import (
     to_bucket,
     write_bucket,
     write_row,
+    write_version,
 )
 from .sessions import Sessions
-from .types import ANYTHING, Blob, BucketInfo, Listing, ObjectInfo, ObjectProperties, Precondition
+from .types import (
+    ANYTHING,
+    Blob,
+    BucketInfo,
+    Listing,
+    ObjectInfo,
+    ObjectProperties,
+    Precondition,
+    State,
+)
 from .uploads import Uploads
+from .versions import Versions, find_version
 
 PAGE = 1000
 DEFAULT_PROPERTIES = ObjectProperties()
@@ -70,6 +81,7 @@ class ObjectStore:
         self._composites = Composites(self._database, self._blobs, self._objects)
         self.copies = Copies(self._database, self._blobs, self._composites, self._objects)
         self.uploads = Uploads(self._database, self._blobs, self._composites, self._objects, clock)
+        self.versions = Versions(self._database, self._objects, clock)
         self.sessions = Sessions(self._database, self._blobs, self._objects, clock)
         if alone:
             self._sweep()
@@ -103,10 +115,11 @@ class ObjectStore:
         project: str = "",
         region: str = "",
         settings: Mapping[str, Any] = NO_SETTINGS,
+        change: Callable[[BucketInfo], BucketInfo] = lambda bucket: bucket,
     ) -> BucketInfo:
-        """Create a bucket; raises BucketExistsError."""
+        """Create a bucket as `change` returns it; raises BucketExistsError."""
         now = self._clock()
-        bucket = BucketInfo(name, project, region, now, now, 1, settings)
+        bucket = change(BucketInfo(name, project, region, now, now, 1, settings))
         with self._database.write() as connection:
             if connection.execute("SELECT 1 FROM buckets WHERE name = ?", (name,)).fetchone():
                 raise BucketExistsError(name)
@@ -118,15 +131,12 @@ class ObjectStore:
         with self._database.read() as connection:
             return find_bucket(connection, name)
 
-    def update_bucket(
-        self, name: str, change: Callable[[BucketInfo], Mapping[str, Any]]
-    ) -> BucketInfo:
-        """Replace a bucket's settings by those `change` returns; raises NoSuchBucketError."""
+    def update_bucket(self, name: str, change: Callable[[BucketInfo], BucketInfo]) -> BucketInfo:
+        """Replace a bucket by what `change` returns; raises NoSuchBucketError."""
         with self._database.write() as connection:
             previous = find_bucket(connection, name)
             changed = replace(
-                previous,
-                settings=change(previous),
+                change(previous),
                 metageneration=previous.metageneration + 1,
                 updated=self._clock(),
             )
@@ -146,8 +156,7 @@ class ObjectStore:
         """
         with self._database.write() as connection:
             require_bucket(connection, name)
-            rows = connection.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (name,))
-            if rows.fetchone():
+            if not self.versions.forget_bucket(connection, name):
                 raise BucketNotEmptyError(name)
             self.uploads.forget_bucket(connection, name)
             self.sessions.forget_bucket(connection, name)
@@ -189,15 +198,17 @@ class ObjectStore:
         change: Callable[[ObjectProperties], ObjectProperties],
         precondition: Precondition = ANYTHING,
         *,
+        generation: int | None = None,
         dated: bool = True,
     ) -> ObjectInfo:
         """Replace an object's properties by those `change` returns, and count its metageneration.
 
-        `dated` sets the time of the last change, as GCS does for metadata and S3 does not for tags.
+        `generation` names a version, which is the live one by default. `dated` sets the time of the
+        last change, as GCS does for metadata and S3 does not for tags.
         Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
         with self._database.write() as connection:
-            previous = _require(find(connection, bucket, key), bucket, key)
+            previous = _require(find_version(connection, bucket, key, generation), bucket, key)
             check(previous, bucket, key, precondition)
             info = replace(
                 previous,
@@ -205,15 +216,18 @@ class ObjectStore:
                 metageneration=previous.metageneration + 1,
                 updated=self._clock() if dated else previous.updated,
             )
-            write_row(connection, info)
+            (write_row if info.state is State.LIVE else write_version)(connection, info)
         return info
 
     def delete(self, bucket: str, key: str, precondition: Precondition = ANYTHING) -> None:
-        """Delete an object; raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError."""
+        """Delete the live object, which the bucket may keep as a version.
+
+        Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError, HeldError.
+        """
         with self._database.write() as connection:
             info = _require(find(connection, bucket, key), bucket, key)
             check(info, bucket, key, precondition)
-            self._objects.remove(connection, info)
+            self._objects.remove(connection, info, find_bucket(connection, bucket))
 
     # Reading
 

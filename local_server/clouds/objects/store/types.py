@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
+class PartSize:
+    """A part of a finished multipart upload; `checksum` is `ALGORITHM:BASE64`, or empty."""
+
+    number: int
+    size: int
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectProperties:
     """What a client sets on an object besides its bytes."""
 
@@ -55,6 +65,19 @@ class ObjectProperties:
     """S3's tags."""
     custom_time: str = ""
     """Cloud Storage's `customTime`, as the client wrote it; empty if unset."""
+    parts: tuple[PartSize, ...] = ()
+    """The parts that the object was uploaded in."""
+    versioned: bool = False
+    """Whether its bucket had versioning when it was written: S3 calls any other version "null"."""
+    holds: tuple[str, ...] = ()
+    """Cloud Storage's holds, by the names of their fields; none may be deleted or replaced."""
+    retain_until: float = 0.0
+    """The end of Cloud Storage's retention of this object, in seconds since the epoch."""
+    customer_key: str = ""
+    """The SHA-256 of the client's own key in base64; the bytes are stored unencrypted here."""
+
+
+ENABLED, SUSPENDED = "Enabled", "Suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,8 @@ class BucketInfo:
     """A bucket. Times are seconds since the epoch.
 
     `metageneration` counts the changes of its `settings`, from 1. Settings are a JSON object in the
-    protocol's own form.
+    protocol's own form. `versioning` is "", ENABLED or SUSPENDED. Deleted objects can be restored
+    for `soft_delete` seconds; an object may not be deleted in the first `retention` seconds.
     """
 
     name: str
@@ -72,6 +96,19 @@ class BucketInfo:
     updated: float
     metageneration: int
     settings: Mapping[str, Any]
+    versioning: str = ""
+    soft_delete: float = 0.0
+    retention: float = 0.0
+
+
+class State(IntEnum):
+    """What a version of an object is."""
+
+    LIVE = 0
+    NONCURRENT = 1
+    MARKER = 2
+    """S3's delete marker, which has no content."""
+    SOFT_DELETED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +118,8 @@ class ObjectInfo:
     `address` is its blob's. `md5` is empty for a composite object (`properties.components`).
 
     `generation` grows with every write in the store, `metageneration` counts the changes of this
-    generation's metadata from 1 (GCS's meaning of both).
+    generation's metadata from 1 (GCS's meaning of both). `ended` is when a version that is not
+    live was replaced or deleted, `until` when a soft-deleted one is lost.
     """
 
     bucket: str
@@ -96,6 +134,9 @@ class ObjectInfo:
     properties: ObjectProperties
     created: float
     updated: float
+    state: State = State.LIVE
+    ended: float = 0.0
+    until: float = 0.0
 
     @property
     def is_folder(self) -> bool:
@@ -171,6 +212,19 @@ class Listing:
     objects: tuple[ObjectInfo, ...]
     prefixes: tuple[str, ...]
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionListing:
+    """A page of versions, by key and from new to old, with the common prefixes.
+
+    `next` is the last entry of the page as (key, generation), 0 for a prefix; None if it is the
+    last page.
+    """
+
+    versions: tuple[ObjectInfo, ...]
+    prefixes: tuple[str, ...]
+    next: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

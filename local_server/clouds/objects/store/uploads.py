@@ -20,7 +20,17 @@ from .composite import Composites
 from .database import Database
 from .errors import InvalidPartError, NoSuchUploadError
 from .object_table import Clock, Objects, require_bucket
-from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Part, Precondition, Upload, as_blob
+from .types import (
+    ANYTHING,
+    Blob,
+    ObjectInfo,
+    ObjectProperties,
+    Part,
+    PartSize,
+    Precondition,
+    Upload,
+    as_blob,
+)
 
 MIN_PART = 5 << 20
 MAX_PARTS = 10_000
@@ -176,10 +186,11 @@ def after_marker(uploads: Sequence[Upload], key: str, upload: str) -> list[Uploa
 
 
 def multipart_properties(properties: ObjectProperties, chosen: Sequence[Part]) -> ObjectProperties:
-    """Add a multipart object's ETag: the MD5 of the parts' MD5s, and their number."""
+    """Add a multipart object's parts and ETag: the MD5 of the parts' MD5s, and their number."""
     joined = hashlib.md5(b"".join(part.md5 for part in chosen), usedforsecurity=False)
     etag = f"{joined.hexdigest()}-{len(chosen)}"
-    return replace(properties, etag=etag, components=len(chosen))
+    parts = tuple(PartSize(part.number, part.size, part.checksum) for part in chosen)
+    return replace(properties, etag=etag, components=len(chosen), parts=parts)
 
 
 def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str) -> Upload:

@@ -50,15 +50,15 @@ def ask(face: Application, head: Head, *pieces: bytes, breaks_off: bool = False)
 
 @pytest.fixture
 def small_files() -> Iterator[None]:
-    """Let no file of this process grow past 64 KiB, as a full disk does."""
+    """Let no file of this process grow past 128 KiB, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (128 << 10, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.usefixtures("small_files")
-@pytest.mark.parametrize("size", [65 << 10, 600 << 10])
+@pytest.mark.parametrize("size", [129 << 10, 600 << 10])
 @pytest.mark.parametrize(
     ("face", "head"),
     [

@@ -14,6 +14,11 @@ from cloudserve.local_server.clouds.objects.s3.app import ROUTES
 
 ACCOUNT, OTHER = "000000000000", "111122223333"
 OPERATIONS = sorted({operation.name for operation in ROUTES.values()})
+SETTINGS = [
+    name
+    for name in OPERATIONS
+    if name.startswith(("GetBucket", "GetPublic")) or name.endswith(("Configuration", "Versions"))
+]
 ALGORITHMS = ("XXHASH3", "XXHASH64", "XXHASH128")
 CUSTOMER_KEY = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
 
@@ -31,7 +36,8 @@ HEEDED = {
     "MpuObjectSize", "MetadataDirective", "TaggingDirective",
     "ResponseCacheControl", "ResponseContentDisposition", "ResponseContentEncoding",
     "ResponseContentLanguage", "ResponseContentType", "ResponseExpires", "ExpectedBucketOwner",
-    "ExpectedSourceBucketOwner", "RequestPayer", "OptionalObjectAttributes", "ObjectOwnership",
+    "ExpectedSourceBucketOwner", "ObjectAttributes", "RequestPayer", "VersionId",
+    "VersionIdMarker", "VersioningConfiguration", "OptionalObjectAttributes", "ObjectOwnership",
 }  # fmt: skip
 KEPT = {
     "CacheControl": "no-store",
@@ -63,7 +69,6 @@ NOT_IMPLEMENTED = {
     "AnnotationDirective": "COPY",
     "BucketNamespace": "account-regional",
     "SSEKMSEncryptionContext": "e30=",
-    "VersionId": "null",
     "WebsiteRedirectLocation": "/elsewhere",
     "WriteOffsetBytes": 5,
     **{f"Checksum{name}": "AAAA" for name in ALGORITHMS},
@@ -109,6 +114,9 @@ def valid(client):
         "CompleteMultipartUpload": part | {"MultipartUpload": {"Parts": []}},
         "AbortMultipartUpload": part,
         "ListParts": part,
+        "PutBucketVersioning": bucket | {"VersioningConfiguration": {"Status": "Suspended"}},
+        "GetObjectAttributes": key | {"ObjectAttributes": ["ETag"]},
+        **dict.fromkeys(("GetObjectAcl", "GetObjectRetention", "GetObjectLegalHold"), key),
         "PutObjectTagging": key | {"Tagging": {"TagSet": []}},
         **dict.fromkeys(("GetObject", "HeadObject", "DeleteObject", "DeleteObjectTagging"), key),
         "GetObjectTagging": key,
@@ -116,6 +124,7 @@ def valid(client):
         "CreateMultipartUpload": {"Bucket": "bkt", "Key": "new"},
         **dict.fromkeys(("HeadBucket", "DeleteBucket", "GetBucketLocation"), bucket),
         **dict.fromkeys(("ListObjects", "ListObjectsV2", "ListMultipartUploads"), bucket),
+        **dict.fromkeys(SETTINGS, bucket),
     }
 
 

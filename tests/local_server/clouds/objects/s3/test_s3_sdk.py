@@ -181,10 +181,12 @@ def test_a_region_must_be_named_where_it_is_not_us_east_1(s3_port):
 
 def test_features_of_s3_that_are_missing_here_are_refused_by_name(s3):
     with pytest.raises(ClientError) as refused:
-        s3.get_object_acl(Bucket="bkt", Key="k")
+        s3.get_object_torrent(Bucket="bkt", Key="k")
     assert code_of(refused) == (501, "NotImplemented")
     with pytest.raises(ClientError) as refused:
-        s3.put_bucket_versioning(Bucket="bkt", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_request_payment(
+            Bucket="bkt", RequestPaymentConfiguration={"Payer": "Requester"}
+        )
     assert code_of(refused) == (501, "NotImplemented")
 
 
