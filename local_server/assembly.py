@@ -9,6 +9,8 @@ from cloudserve.storage import versions
 
 from .batching.loader import batched, self_batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
+from .console.app import ConsoleApi, ServerSites
+from .console.server_view import ServerParts, ServerView
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.core import Configured
 from .models.discovery import find_versions, find_versions_or_model
@@ -19,6 +21,7 @@ from .options.server_options import BatchingOptions, GrpcTransport, ServerOption
 from .runtime.model_files import model_loader
 from .transport.grpc_options import GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
+from .transport.types import Application
 from .warmup import measured, warmed
 
 logger = logging.getLogger(__name__)
@@ -75,7 +78,18 @@ def make_monitor(options: ServerOptions) -> Monitor:
         config = read_monitoring_config(file)
     else:
         config = MonitoringConfig(is_enabled=True, path=path) if path else MonitoringConfig()
-    return Monitor(config, options.request_log, options.recording)
+    counts = bool(options.rest and options.rest.console)
+    return Monitor(config, options.request_log, options.recording, counts=counts)
+
+
+def make_console(options: ServerOptions, parts: ServerParts, app: Application) -> ConsoleApi:
+    """Return the console of a server in front of its REST application."""
+    assert options.rest is not None
+    batching = options.batching
+    rule = "off" if batching is None else "by costs" if batching.by_costs else "by parameters"
+    kind = "model-server" if options.startup is not Startup.SOME else "serve"
+    view = ServerView(parts, kind=kind, batching=rule, has_docs=options.rest.openapi)
+    return ConsoleApi(view, app, ServerSites(options.rest.address.host))
 
 
 def make_loader(

@@ -14,11 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .assembly import GrpcServing, make_core, make_grpc_server, make_loader, make_monitor
+from .assembly import (
+    GrpcServing,
+    make_console,
+    make_core,
+    make_grpc_server,
+    make_loader,
+    make_monitor,
+)
 from .batching import BatchedModel
 from .codecs.limits import DEFAULT_LIMITS
 from .config import ModelServerConfig
 from .config.model_config import ConfigFile
+from .console.app import ConsoleApi
+from .console.pages import ConsolePages
+from .console.server_view import ServerParts
+from .console.view import Address
 from .inference import Inference
 from .models import Loader, Manager
 from .options.server_options import GrpcOptions, RestOptions, ServerOptions, Startup
@@ -77,6 +88,7 @@ class ModelServer:
         self._tokens = Tokens(file) if file else None
         if self._tokens:
             _warn_of_plain_tokens(options)
+        self._console: ConsoleApi | None = None
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,6 +122,11 @@ class ModelServer:
             return ""
         is_tcp = self._options.grpc.address is not None
         return self._grpc.address if is_tcp else f"unix:{self._options.grpc.socket_path}"
+
+    @property
+    def console_url(self) -> str:
+        """Return the URL of the console; "" if it is off."""
+        return f"{self.address}/" if self._console else ""
 
     async def start(self) -> None:
         """Load the models, then listen.
@@ -197,6 +214,8 @@ class ModelServer:
     async def _release(self) -> None:
         for task in self._tasks:
             task.cancel()
+        if self._console:
+            self._console.close()
         servers = [server for server in (self._rest, self._grpc) if server]
         await asyncio.gather(*(server.stop(self._options.drain_seconds) for server in servers))
         try:
@@ -218,6 +237,10 @@ class ModelServer:
         if not task.cancelled() and task.exception():
             logger.error("watching the models has ended", exc_info=task.exception())
 
+    def _addresses(self) -> tuple[Address, ...]:
+        listed = (Address("REST", self.address), Address("gRPC", self.grpc_address))
+        return tuple(each for each in listed if each.url)
+
     def _make_rest(self, options: RestOptions, inference: Inference) -> HttpServer:
         app: Application = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
@@ -227,8 +250,13 @@ class ModelServer:
         app = Health(self._core, self._monitor.http(app))
         if options.openapi:
             app = OpenApi(self._core, self._manager.handle, app)
+        if options.console:
+            parts = ServerParts(self._manager, self._core, self._monitor, self._addresses)
+            app = self._console = make_console(self._options, parts, app)
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app, cors=options.cors)
+        if options.console:
+            app = ConsolePages(app, has_docs=options.openapi)
         host, port = options.address.host, options.address.port
         return HttpServer(app, host, port, tls=_tls(options.ssl_config_file))
 

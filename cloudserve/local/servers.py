@@ -53,6 +53,8 @@ class ServeCommand:
     recording: Recording | None = None
     container_routes: tuple[str, str] | None = None
     """The prediction and health routes of a container on Vertex AI, whose model never changes."""
+    console: bool = True
+    """Whether browsers get the console's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,10 @@ class ContainerServer(Server, Protocol):
 
 class ModelServer(ContainerServer, Protocol):
     """A server that runs models in threads, which cannot be stopped."""
+
+    @property
+    def console_url(self) -> str:
+        """Return the URL of the console; "" if it is off."""
 
     @property
     def grpc_address(self) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import TypeVar, TypeVarTuple
 
@@ -54,6 +55,8 @@ class Version:
     """None while it is not in memory."""
     handles: int
     path: Path | None = None
+    load_seconds: float | None = None
+    """How long its last load took; None until it ends."""
 
 
 def _running() -> Future[None]:
@@ -71,6 +74,7 @@ class _Entry:
     servable: Servable | None = None
     handles: int = 0
     path: Path | None = None
+    load_seconds: float | None = None
     is_announced: bool = False
     """Whether it is listed at START before its load was requested."""
     drained: Future[None] = field(default_factory=_running)
@@ -193,9 +197,9 @@ class Manager:
         """Return every version ever requested, of every model."""
         with self._lock:
             return tuple(
-                Version(name, e.status, e.servable.model if e.servable else None, e.handles, e.path)
+                _listed(name, entry)
                 for name, entries in self._models.items()
-                for e in entries.values()
+                for entry in entries.values()
             )
 
     def label(self, labels: Mapping[str, Mapping[str, int]]) -> None:
@@ -257,10 +261,13 @@ class Manager:
 
     def _attempt(self, entry: _Entry, name: str, path: Path, load: Loader) -> ModelError | None:
         version = entry.status.version
+        began = perf_counter()
         try:
             model = load(path)
         except ModelError as error:
             return error
+        finally:
+            entry.load_seconds = perf_counter() - began
         with self._lock:
             entry.servable = Servable(name, version, model)
             entry.status = VersionState(version, State.AVAILABLE)
@@ -273,8 +280,11 @@ class Manager:
             old = self._find(name, version)
         if old is None:
             raise _not_found(name, version)
+        began = perf_counter()
         model = await self._in_thread(self._load, path)
-        if not self._exchange(old, _Entry(old.status, Servable(name, version, model), path=path)):
+        new = _Entry(old.status, Servable(name, version, model), path=path)
+        new.load_seconds = perf_counter() - began
+        if not self._exchange(old, new):
             await self._in_thread(model.close)
         else:
             await self._close(old)
@@ -346,6 +356,11 @@ class Manager:
             await self._in_thread(servable.model.close)
         finally:
             self._set(entry, State.END)
+
+
+def _listed(name: str, entry: _Entry) -> Version:
+    model = entry.servable.model if entry.servable else None
+    return Version(name, entry.status, model, entry.handles, entry.path, entry.load_seconds)
 
 
 def _is_ready(entry: _Entry) -> bool:

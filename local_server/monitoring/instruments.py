@@ -75,6 +75,11 @@ class Counter:
                 value = self._values.get(labels, 0)
             self._values[labels] = value + amount
 
+    def read(self) -> dict[Labels, float]:
+        """Return the current value of each combination of labels."""
+        with self._lock:
+            return dict(self._values)
+
     def samples(self) -> Iterator[Sample]:
         """Yield a sample for each combination of labels."""
         with self._lock:
@@ -137,6 +142,21 @@ class Histogram:
         with self._lock:
             series = self._series.get(labels)
             return (sum(series.counts), series.total) if series else (0, 0.0)
+
+    def sum(self) -> float:
+        """Return the sum of all values."""
+        with self._lock:
+            return sum(series.total for series in self._series.values())
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Return the upper bounds of the buckets; the last bucket has none."""
+        return self._bounds
+
+    def read(self) -> dict[Labels, tuple[int, ...]]:
+        """Return the counts of the buckets, for each combination of labels."""
+        with self._lock:
+            return {labels: tuple(series.counts) for labels, series in self._series.items()}
 
     def samples(self) -> Iterator[Sample]:
         """Yield the buckets, sum and count of each combination of labels."""

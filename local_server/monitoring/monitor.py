@@ -32,10 +32,15 @@ class Monitor:
         config: MonitoringConfig,
         log_options: RequestLogOptions | None = None,
         recording: Recording | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
-        """Open the file of a recording; raises UserError if that fails."""
-        self._path = config.path
-        self._metrics = ServingMetrics() if config.is_enabled else None
+        """Open the file of a recording; raises UserError if that fails.
+
+        With `counts`, requests are counted even if the metrics are not served.
+        """
+        self._path = config.path if config.is_enabled else ""
+        self._metrics = ServingMetrics() if config.is_enabled or counts else None
         logged = self._metrics.logged if self._metrics else uncounted
         self._log = RequestLog(log_options or RequestLogOptions(), logged)
         recorded = self._metrics.recorded if self._metrics else unrecorded
@@ -47,6 +52,21 @@ class Monitor:
         counting = [self._metrics.observe] if self._metrics else []
         recording = [self._recorder.observe] if self._recorder else []
         return together(*counting, self._log.observe, *recording)
+
+    @property
+    def metrics(self) -> ServingMetrics | None:
+        """Return the metrics; None if nothing is counted."""
+        return self._metrics
+
+    @property
+    def path(self) -> str:
+        """Return the path of the metrics page; "" if there is none."""
+        return self._path
+
+    @property
+    def records(self) -> bool:
+        """Return whether requests are recorded in golden files."""
+        return self._recorder is not None
 
     @property
     def batches(self) -> BatchObserver | None:

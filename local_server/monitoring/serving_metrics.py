@@ -75,6 +75,16 @@ class ServingMetrics:
             Gauge("cloudserve_defects_total", ("place", "error"), DEFECTS.counts, "counter"),
         ]
 
+    @property
+    def requests(self) -> Counter:
+        """Return the requests by model, version, signature, method and status."""
+        return self._answered
+
+    @property
+    def seconds(self) -> Histogram:
+        """Return how long requests held a version, by model, version, signature and method."""
+        return self._seconds
+
     def page(self) -> bytes:
         """Return all metrics in Prometheus' text format.
 
@@ -197,6 +207,26 @@ class BatchMetrics:
         )
         self._input = Histogram(f"{name}input_batch_size", bounds=_BATCH_SIZES)
         self._processed = Histogram(f"{name}processed_batch_size", bounds=_BATCH_SIZES)
+
+    @property
+    def waits(self) -> Histogram:
+        """Return the microseconds that requests waited, by the pool that ran them."""
+        return self._queuing
+
+    @property
+    def sizes(self) -> Histogram:
+        """Return the rows of batches, with their padding."""
+        return self._processed
+
+    @property
+    def request_sizes(self) -> Histogram:
+        """Return the rows of requests."""
+        return self._input
+
+    @property
+    def paddings(self) -> Histogram:
+        """Return the rows of padding of each batch, by the batch's size."""
+        return self._padding
 
     def metrics(self) -> Sequence[Metric]:
         """Return all metrics."""

@@ -127,6 +127,8 @@ def _rest(flags: FlagValues) -> RestOptions | None:
         cors=flags.is_on("rest_api_enable_cors_support"),
         ssl_config_file=_path(flags, "rest_api_ssl_config_file"),
         pretty=flags.is_on("pretty_json"),
+        openapi=flags.is_on("enable_console"),
+        console=flags.is_on("enable_console"),
         limits=JsonLimits(
             inflated_bytes=flags.number("rest_api_max_inflated_bytes"),
             values=flags.number("rest_api_max_json_values"),

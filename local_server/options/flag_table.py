@@ -207,6 +207,12 @@ FLAGS: tuple[Flag, ...] = (
         "Open the ports when every model is available, and exit if one fails. "
         "False: open them immediately.",
     ),
+    Flag(
+        "enable_console",
+        False,
+        "Show browsers a console at / of the HTTP/REST API, and describe the models at "
+        "/openapi.json and /docs.",
+    ),
     Flag("drain_seconds", 10, "Seconds for requests in flight at shutdown."),
     Flag("reload_timeout_seconds", 300, "Timeout of a ReloadConfig. Zero: none."),
     Flag("pretty_json", False, "Format REST responses as tensorflow_model_server does."),

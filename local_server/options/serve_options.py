@@ -50,6 +50,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
             pretty=command.pretty_json,
             container=container,
             openapi=container is None,
+            console=command.console and container is None,
         ),
         grpc=_grpc(command, command.grpc_port) if command.grpc_port is not None else None,
         startup=Startup.SOME,

@@ -81,6 +81,8 @@ class RestOptions:
     """The limits of a JSON body."""
     openapi: bool = False
     """Whether `/openapi.json` describes the models; TensorFlow Serving has no such path."""
+    console: bool = False
+    """Whether browsers get the console's page at `/`, and its data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A transport can be replaced without changing them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -69,6 +69,17 @@ class FileSlice:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class LiveBody:
+    """A response body that is sent as it comes, such as server-sent events.
+
+    It has no Content-Length: its end closes the connection. `chunks` is closed when the client has
+    left, which is noticed when the next chunk is due; so a chunk should come every few seconds.
+    """
+
+    chunks: AsyncGenerator[bytes, None]
+
+
 @dataclass(slots=True)
 class Response:
     """A status, headers and a body. The transport adds Content-Length, Date and Connection.
@@ -79,10 +90,15 @@ class Response:
     """
 
     status: int
-    body: bytes | FileSlice = b""
+    body: bytes | FileSlice | LiveBody = b""
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether the end of the body closes the connection."""
+        return isinstance(self.body, LiveBody)
 
 
 class Application(Protocol):

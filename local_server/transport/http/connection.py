@@ -18,7 +18,7 @@ from ...deferred import Deferred, outcome_of
 from ..types import BodyTooLargeError, ClientGoneError, Head, Request, Response, Together
 from .body import BodyStream, Gathered
 from .connection_state import ConnectionState, idle_timeout
-from .flow_control import IdleTimer, OpenSlice, ReadFlow, WriteFlow
+from .flow_control import IdleTimer, OpenBody, ReadFlow, WriteFlow
 from .framing import Chunked, Counted, Framing
 from .http_errors import HttpError, body_too_large, error_response, internal_error, log_failure
 from .known_heads import ParsedHead
@@ -263,6 +263,7 @@ class Connection(asyncio.Protocol):
     def _respond(self, response: Response) -> None:
         if self._state is ConnectionState.STREAM:
             self._leave_body()
+        self._keep = self._keep and not response.is_live
         line = b"" if self._keep and not self._http10 else connection_line(keep=self._keep)
         file = self._out.answer(self._head, response, line)
         if file is None:
@@ -284,7 +285,7 @@ class Connection(asyncio.Protocol):
         self._state = ConnectionState.DRAIN
         self._in.release()
 
-    async def _send(self, file: OpenSlice) -> None:
+    async def _send(self, file: OpenBody) -> None:
         try:
             await self._out.send(file)
         except (OSError, EOFError) as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from threading import Lock
+from typing import Protocol
 
-from ..types import FileSlice, Head, Response
+from ..types import FileSlice, Head, LiveBody, Response
 from ..writes import write_parts
 from .http_errors import internal_error, log_failure
 from .responses import DateLine, encode_head
@@ -83,6 +86,37 @@ class ReadFlow:
         return data
 
 
+class OpenBody(Protocol):
+    """A response head, and a body that is sent piece by piece."""
+
+    head: bytes
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body."""
+        ...
+
+    def close(self) -> None:
+        """Release what the body holds."""
+        ...
+
+
+class OpenLive:
+    """A response head, and a body that is sent as it comes."""
+
+    __slots__ = ("_body", "head")
+
+    def __init__(self, body: LiveBody, head: bytes) -> None:
+        self._body = body
+        self.head = head
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Return the body."""
+        return self._body.chunks
+
+    def close(self) -> None:
+        """Do nothing: the reader of the chunks closes them."""
+
+
 class OpenSlice:
     """A response head and an open file, read from an offset for a length, in any thread.
 
@@ -109,6 +143,12 @@ class OpenSlice:
         self.left -= len(chunk)
         return chunk
 
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the slice, each chunk read in a thread."""
+        loop = asyncio.get_running_loop()
+        while self.left:
+            yield await loop.run_in_executor(None, self.read)
+
     def close(self) -> None:
         """Close the file; a later read raises OSError."""
         with self._lock:
@@ -128,8 +168,8 @@ class WriteFlow:
         self._last_size = 0
         self.paused = False
 
-    def answer(self, head: Head, response: Response, connection: bytes) -> OpenSlice | None:
-        """Write a response, or return the file that is left to be sent.
+    def answer(self, head: Head, response: Response, connection: bytes) -> OpenBody | None:
+        """Write a response, or return the body that is left to be sent.
 
         A response that cannot be sent becomes a logged 500.
         """
@@ -140,32 +180,38 @@ class WriteFlow:
             log_failure(head, error)
             return self._write(internal_error(), connection, head_only=head_only)
 
-    def _write(self, response: Response, connection: bytes, *, head_only: bool) -> OpenSlice | None:
+    def _write(self, response: Response, connection: bytes, *, head_only: bool) -> OpenBody | None:
         body = response.body
         head = encode_head(response, self._date(), connection, head_only=head_only)
         if head_only:
             self._transport.write(head)
         elif isinstance(body, FileSlice):
             return OpenSlice(body, head)
+        elif isinstance(body, LiveBody):
+            return OpenLive(body, head)
         elif len(body) < JOINED:
             self._transport.write(head + body)
         else:
             write_parts(self._transport, (head, body))
         return None
 
-    async def send(self, file: OpenSlice) -> None:
-        """Write a head and its file, chunk by chunk, waiting for a slow client.
+    async def send(self, body: OpenBody) -> None:
+        """Write a head and its body, chunk by chunk, waiting for a slow client.
 
         Returns early if the connection is closed while it writes.
         """
-        loop = asyncio.get_running_loop()
-        pending = file.head
-        while file.left and not self._transport.is_closing():
-            self._transport.write(pending + await loop.run_in_executor(None, file.read))
-            pending = b""
-            if self.paused:
-                self._resumed = loop.create_future()
-                await self._resumed
+        pending = body.head
+        async with aclosing(body.chunks()) as chunks:
+            async for chunk in chunks:
+                if self._transport.is_closing():
+                    return
+                self._transport.write(pending + chunk)
+                pending = b""
+                if self.paused:
+                    self._resumed = asyncio.get_running_loop().create_future()
+                    await self._resumed
+                if self._transport.is_closing():
+                    return
         if pending:
             self._transport.write(pending)
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from ..types import FileSlice, Response
+from ..types import FileSlice, LiveBody, Response
 
 # Phrases of RFC 9110; Python 3.11 has those of RFC 7231.
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
@@ -52,6 +52,8 @@ def encode_head(response: Response, date: bytes, connection: bytes, *, head_only
     headers = tuple(response.headers.items()) if response.headers else ()
     begin = _begin(response.status, response.content_type, headers)
     body = response.body
+    if isinstance(body, LiveBody):
+        return b"%b%b%b\r\n" % (begin, date, connection)
     if head_only or isinstance(body, FileSlice) or response.status in _BODILESS:
         length = _length_line(response, head_only=head_only)
         return b"%b%b%b%b\r\n" % (begin, length, date, connection)
@@ -69,7 +71,8 @@ def body_size(body: bytes | FileSlice) -> int:
 
 
 def _length_line(response: Response, *, head_only: bool) -> bytes:
-    size = body_size(response.body)
+    body = response.body
+    size = 0 if isinstance(body, LiveBody) else body_size(body)
     if response.status in _BODILESS:
         # RFC 9110 8.6: 204 has no Content-Length; 304 may send that of the corresponding 200.
         if size:

@@ -116,6 +116,11 @@ class _ModelLocation(click.Path):
     default=1.0,
     help="Fraction of requests to log.",
 )
+@click.option(
+    "--console/--no-console",
+    default=True,
+    help="Show browsers a page about the server at /.",
+)
 @record_options
 @click.option("--image", help="With --as sagemaker: the URI or version of the image to imitate.")
 @click.option(
@@ -168,5 +173,7 @@ def command(
     def announce() -> None:
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
         click.echo(f"serving {', '.join(server.models)} on {server.address}{grpc}", err=True)
+        if server.console_url:
+            click.echo(f"console: {server.console_url}", err=True)
 
     run_model_server(server, announce)

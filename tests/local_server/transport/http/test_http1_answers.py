@@ -8,7 +8,7 @@ import select
 
 import pytest
 from cloudserve.local_server.transport.http.responses import DateLine
-from cloudserve.local_server.transport.types import ClientGoneError, FileSlice, Response
+from cloudserve.local_server.transport.types import ClientGoneError, FileSlice, LiveBody, Response
 
 from ..conftest import CLOSE, App, ok, undated
 
@@ -119,6 +119,41 @@ def test_a_slow_reader_of_a_file_does_not_fill_the_memory(serve, tmp_path):
     wire.read_until(b"\r\n\r\n")
     assert running.run(buffered(running)) < MIB
     assert len(wire.read_exactly(64 * MIB)) == 64 * MIB
+
+
+def test_a_live_body_is_sent_as_it_comes_and_ends_with_the_connection(serve):
+    async def chunks():
+        yield b"one "
+        yield b"two"
+
+    wire = serve(lambda _: Response(200, LiveBody(chunks()), "text/plain")).connect()
+    wire.send(GET)
+    head = wire.read_until(b"\r\n\r\n")
+    assert b"Connection: close\r\n" in head
+    assert b"Content-Length" not in head
+    assert wire.read_until(b"two") == b"one two"
+    with pytest.raises(EOFError):
+        wire.read_exactly(1)
+
+
+def test_a_live_body_is_closed_when_its_client_has_left(serve):
+    closed = []
+
+    async def chunks():
+        try:
+            while True:
+                yield b"tick "
+                await asyncio.sleep(0.01)
+        finally:
+            closed.append(True)
+
+    running = serve(lambda _: Response(200, LiveBody(chunks())))
+    wire = running.connect()
+    wire.send(GET)
+    wire.read_until(b"tick ")
+    wire.close()
+    assert running.settle() == 0
+    assert closed == [True]
 
 
 def test_a_client_that_reads_nothing_gets_nothing_more_asked(serve):

@@ -1,0 +1,121 @@
+"""The view of a model server."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from cloudserve._version import __version__
+
+from ..batching import BatchedModel
+from ..models import Manager, State, Version
+from ..models.core import ServerCore
+from ..monitoring.monitor import Monitor
+from .models_view import VersionCard, describe_version, list_models
+from .traffic import TrafficMeter, Waiting, read_batching
+from .view import Address, Parts, ServerFacts, Tick, read_process
+
+_MODELS = "models"
+_DETAIL_WORDS = 3
+_NO_BATCHING = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerParts:
+    """The parts of a model server that are shown."""
+
+    manager: Manager
+    core: ServerCore
+    monitor: Monitor
+    addresses: Callable[[], tuple[Address, ...]]
+
+
+class ServerView:
+    """Snapshots of a model server (a View). It reads what the parts report, in any thread."""
+
+    def __init__(
+        self, parts: ServerParts, *, kind: str, batching: str = _NO_BATCHING, has_docs: bool = False
+    ) -> None:
+        """Take the parts, the command, the rules of batching, and whether `/docs` exists."""
+        self._kind = kind
+        self._manager = parts.manager
+        self._core = parts.core
+        self._monitor = parts.monitor
+        self._addresses = parts.addresses
+        self._batching = batching
+        self._has_docs = has_docs
+        self._started = time.time()
+
+    def follow(self) -> Tick:
+        """Return a function of this moment's parts; see View."""
+        facts = self._facts()
+        metrics = self._monitor.metrics
+        meter = TrafficMeter(metrics, time.time()) if metrics else None
+
+        def tick() -> Parts:
+            parts = {"server": facts, "process": read_process(), "models": self._models()}
+            if metrics is not None and meter is not None:
+                parts["traffic"] = meter.read(time.time())
+                if self._batching != _NO_BATCHING:
+                    parts["batching"] = read_batching(
+                        self._batching, metrics.batches, self._waiting()
+                    )
+            return parts
+
+        return tick
+
+    def detail(self, words: tuple[str, ...]) -> VersionCard | None:
+        """Return the signatures of `models/NAME/VERSION`."""
+        if len(words) != _DETAIL_WORDS or words[0] != _MODELS:
+            return None
+        found = (each for each in self._manager.versions() if _key(each) == words[1:])
+        each = next(found, None)
+        return None if each is None else describe_version(each)
+
+    def _models(self) -> object:
+        config = self._core.config
+        labels = {model.name: self._manager.labels(model.name) for model in config.models}
+        names = [model.name for model in config.models]
+        return list_models(names, self._current(), labels, self._core.unsettled())
+
+    def _current(self) -> list[Version]:
+        """Return the versions without those that were unloaded; failures stay."""
+        return [
+            each
+            for each in self._manager.versions()
+            if each.status.state is not State.END or each.status.message
+        ]
+
+    def _waiting(self) -> Iterator[Waiting]:
+        for each in self._manager.versions():
+            if isinstance(each.model, BatchedModel):
+                yield Waiting(*_key(each), each.model.waiting)
+
+    def _facts(self) -> ServerFacts:
+        return ServerFacts(
+            self._kind,
+            __version__,
+            tensorflow_version(),
+            os.getpid(),
+            self._started,
+            self._addresses(),
+            self._monitor.path,
+            has_docs=self._has_docs,
+            counts_traffic=self._monitor.metrics is not None,
+            records=self._monitor.records,
+        )
+
+
+def tensorflow_version() -> str:
+    """Return the version of the installed TensorFlow; "" without one."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return ""
+
+
+def _key(each: Version) -> tuple[str, str]:
+    return each.name, str(each.status.version)
