@@ -13,7 +13,7 @@ const SCORES = /prob|score|class|logit|softmax|dense|predict|output/i;
 export function answerView(answer, signature) {
   if (answer.status !== 200 || answer.document === null) {
     const words = answer.document?.error ?? answer.text;
-    return h("p", { class: "problem" }, shorten(printable(String(words)), MOST_TEXT));
+    return h("p", { class: "problem" }, printable(shorten(String(words), MOST_TEXT)));
   }
   const raw = h("details", {}, h("summary", {}, "The answer as it came"), h("pre", { tabindex: 0 }, shorten(answer.text, MOST_TEXT)));
   return h("div", {}, outputsOf(answer.document, signature).map(([name, value]) => outputView(name, value)), raw);
@@ -61,7 +61,7 @@ function bars(scores) {
     h("table", { class: "bars" },
       h("thead", { class: "hidden" }, h("tr", {}, ["Class", "Share", "Score"].map((head) => h("th", { scope: "col" }, head)))),
       h("tbody", {}, ordered.map(([label, score]) => h("tr", {},
-        h("th", { scope: "row" }, shorten(printable(label), 60)),
+        h("th", { scope: "row" }, printable(shorten(label, 60))),
         h("td", { class: "bar" }, bar(score / most)),
         h("td", { class: "number" }, number(score)))))),
     scores.length > MOST_BARS && h("p", { class: "quiet" }, `the ${MOST_BARS} highest of ${scores.length}`));
@@ -91,7 +91,7 @@ function pictureOf(value, shape) {
 }
 
 function textOf(value) {
-  return h("pre", { tabindex: 0 }, shorten(printable(show(value, 2000)), MOST_TEXT));
+  return h("pre", { tabindex: 0 }, printable(shorten(show(value, 2000), MOST_TEXT)));
 }
 
 /** Return a value as text; of long lists the beginning. */

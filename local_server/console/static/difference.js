@@ -10,7 +10,7 @@ export function differenceView(one, other, version, otherVersion) {
   if (one.status !== other.status || other.status !== 200) {
     const words = other.document?.error ?? other.text;
     return h("div", { class: "difference" }, title, h("p", { class: "problem" },
-      `Version ${version} answered ${one.status}, version ${otherVersion} ${other.status}: ${shorten(printable(words), 400)}`));
+      `Version ${version} answered ${one.status}, version ${otherVersion} ${other.status}: ${printable(shorten(words, 400))}`));
   }
   const [left, right] = [flat(one.document), flat(other.document)];
   const names = [...new Set([...left.keys(), ...right.keys()])];

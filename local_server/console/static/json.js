@@ -1,7 +1,7 @@
 // JSON as TensorFlow Serving writes it: NaN and Infinity are bare words, integers have 64 bits.
 // What JavaScript cannot hold becomes an Exact, which keeps its text.
 
-const TOKENS = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN|-?\d{16,}(?![\d.eE])/g;
+const TOKENS = /-?Infinity|NaN|-?\d{16,}(?![\d.eE])/g;
 const MARK = "\u0001exact:";
 
 export class Exact {
@@ -11,9 +11,36 @@ export class Exact {
 
 /** Parse JSON; raises SyntaxError. */
 export function parse(text) {
-  const marked = text.replace(TOKENS, (token) => (token[0] === '"' ? token : JSON.stringify(MARK + token)));
+  const marked = markOutsideStrings(text);
+  if (marked === text) return JSON.parse(text);
   return JSON.parse(marked, (_, value) =>
     typeof value === "string" && value.startsWith(MARK) ? new Exact(value.slice(MARK.length)) : value);
+}
+
+/** Mark tokens between strings. A regular expression for strings would fail on long ones. */
+function markOutsideStrings(text) {
+  const parts = [];
+  let at = 0;
+  while (at < text.length) {
+    const open = text.indexOf('"', at);
+    const end = open < 0 ? text.length : open;
+    parts.push(text.slice(at, end).replace(TOKENS, (token) => JSON.stringify(MARK + token)));
+    if (open < 0) break;
+    at = endOfString(text, open);
+    parts.push(text.slice(open, at));
+  }
+  return parts.join("");
+}
+
+function endOfString(text, open) {
+  let close = text.indexOf('"', open + 1);
+  while (close >= 0) {
+    let before = close - 1;
+    while (text[before] === "\\") before -= 1;
+    if ((close - before) % 2 === 1) return close + 1;
+    close = text.indexOf('"', close + 1);
+  }
+  return text.length;
 }
 
 /** Return compact JSON; numbers that are not finite are bare words. */

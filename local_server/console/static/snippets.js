@@ -1,5 +1,7 @@
 // The same request for each server, cloud and language.
 
+import { parse, write } from "./json.js";
+
 const LONGEST_INLINE = 3000;
 
 /** Return a string literal that Python, Go and JavaScript read the same. */
@@ -11,8 +13,8 @@ const inline = (body, literal, fromFile) => (body.length <= LONGEST_INLINE ? lit
 
 function vertexBody({ rows }) {
   try {
-    const { instances, signature_name: name } = JSON.parse(rows);
-    return JSON.stringify(name ? { instances, parameters: { signature_name: name } } : { instances });
+    const { instances, signature_name: name } = parse(rows);
+    return write(name ? { instances, parameters: { signature_name: name } } : { instances });
   } catch {
     return rows;
   }
@@ -39,18 +41,22 @@ with urllib.request.urlopen(request) as response:
 }
 
 function go({ origin, path, rows }) {
-  const body = inline(rows, quoted, "read(\"request.json\")");
+  const body = inline(rows, (text) => `strings.NewReader(${quoted(text)}), error(nil)`, 'os.Open("request.json")');
+  const library = rows.length <= LONGEST_INLINE ? "strings" : "os";
   return `package main
 
 import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"${library}"
 )
 
 func main() {
-	body := strings.NewReader(${body})
+	body, err := ${body}
+	if err != nil {
+		panic(err)
+	}
 	response, err := http.Post(${quoted(origin + path)}, "application/json", body)
 	if err != nil {
 		panic(err)

@@ -113,7 +113,7 @@ export class TryIt {
 
   complain(text) {
     this.problem.hidden = text === "";
-    this.problem.textContent = shorten(printable(text), 600);
+    this.problem.textContent = printable(shorten(text, 600));
   }
 
   async run() {
