@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-monitoring oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-monitoring oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -155,6 +155,10 @@ format: $(VENV)/test.done
 docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
+
+# The picture of the demo in the README, from a run of it.
+docs-demo: $(VENV)/demo.done $(VENV)/test.done
+	$(BIN)/python docs/record_demo.py docs/demo.svg
 
 # Benchmarks print figures and do not fail. `bench` compares the server with its limits; wrk and
 # h2load (Debian: wrk, nghttp2-client) send the load where they are installed. BENCH selects parts:
