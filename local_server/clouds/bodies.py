@@ -35,7 +35,10 @@ async def collect(request: Request, limit: int) -> bytes:
     response, and would otherwise see a broken connection.
     """
     if request.stream is None:
-        return _within(request.content, limit)
+        size = len(request.content) if request.size is None else request.size
+        if size > limit:
+            raise BodyTooLargeError
+        return request.content
     content, size = bytearray(), 0
     async for chunk in request.stream:
         size += len(chunk)
@@ -83,9 +86,3 @@ def _is_deeper(value: Any, limit: int) -> bool:
 
 def _containers(values: Iterable[Any]) -> list[dict[str, Any] | list[Any]]:
     return [each for each in values if isinstance(each, dict | list)]
-
-
-def _within(content: bytes, limit: int) -> bytes:
-    if len(content) > limit:
-        raise BodyTooLargeError
-    return content

@@ -31,14 +31,16 @@ from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
-from ..transport.http.server import HttpServer
 from ..transport.limits import Limits
+from ..transport.shared_port import SharedPort
+from ..transport.tls import Tls
 from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
 from .aws.identity.roles import Roles
 from .aws.identity.sessions import Sessions
 from .aws.protocol.region_check import KnowsRegion, exists
 from .background_tasks import BackgroundTasks
+from .certificates import open_authority
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
 from .faults.app import Faults
@@ -70,6 +72,7 @@ from .resources import Resources
 from .router import Route, Router
 from .vertex.app import VertexAi, VertexParts, is_vertex
 from .vertex.endpoints import DEDICATED_DOMAIN
+from .vertex.grpc.calls import GoogleMethods
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +80,8 @@ _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
+_NAMES = ("127.0.0.1", "localhost", "::1")
+"""The names of this machine in the certificate."""
 
 
 class Emulator:
@@ -105,9 +110,10 @@ class Emulator:
         self._knows_region = knows_region
         self._permissions = permissions or read_permissions(command.deny, command.policies)
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
-        self._sites = Sites((*command.allow_hosts, command.host, DEDICATED_DOMAIN))
+        self._allowed = (*command.allow_hosts, command.host)
+        self._sites = Sites((*self._allowed, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
-        self._server: HttpServer | None = None
+        self._server: SharedPort | None = None
 
     @property
     def port(self) -> int:
@@ -139,19 +145,33 @@ class Emulator:
         restorers, routes = self._build(data, work)
         faulty = Faults(Router(routes), self._latency.clock, self._rules)
         app = SameSite(faulty, self._sites, refusal)
-        server = HttpServer(
-            app, self._command.host, self._command.port, Limits(idle_seconds=_IDLE_SECONDS)
+        tls = await asyncio.to_thread(self._certificate)
+        methods = GoogleMethods(faulty)
+        server = SharedPort(
+            app,
+            methods,
+            self._command.host,
+            self._command.port,
+            limits=Limits(idle_seconds=_IDLE_SECONDS),
+            tls=tls,
         )
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then their dependencies.
         self._closing.push_async_callback(work.close)
+        self._closing.push_async_callback(methods.close)
         self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
         for restore in restorers:
             restore()
         work.start("tensorflow", _warm())
         await asyncio.to_thread(write_credentials, self._credentials, self.url)
         await asyncio.to_thread(write_running, data, self.url, self.environment())
+
+    def _certificate(self) -> Tls:
+        """Return a certificate for the names of this emulator. Blocks."""
+        allowed = [f"*{name}" if name.startswith(".") else name for name in self._allowed]
+        names = dict.fromkeys((*_NAMES, *(name for name in allowed if name.isascii())))
+        return open_authority(self._credentials).issue(names)
 
     def _build(
         self, data: Path, work: BackgroundTasks

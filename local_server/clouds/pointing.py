@@ -12,6 +12,7 @@ from pathlib import Path
 from cloudserve.files import replace_atomically
 
 from .aws.protocol.arns import ACCOUNT, DEFAULT_REGION
+from .certificates import CERTIFICATE
 from .google.service_account import PROJECT, write_service_account
 
 KEY = "cloudserve"
@@ -63,6 +64,8 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{url}/",
+        # What gRPC's clients trust: its endpoints are addresses without `http://`, over TLS.
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(folder / CERTIFICATE),
         **_sdk_settings(folder),
     }
 

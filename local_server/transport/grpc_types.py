@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from ..status import Code, StatusError
+
 Message = Any
 """A protobuf message or message class: created at run time, invisible to mypy."""
 
@@ -25,6 +27,22 @@ class Call:
     deadline_seconds: float | None = None
     """The client's timeout, counted from the arrival of the call; None is unlimited."""
     peer: str = ""
+    authority: str = ""
+    """The host that the client addressed, with its port; "" if the transport does not know it."""
+
+
+class CallError(StatusError):
+    """A failed call with more than a code and a message."""
+
+    def __init__(self, code: Code, message: str, details: bytes) -> None:
+        """Take the details: a serialized google.rpc.Status, for `grpc-status-details-bin`."""
+        super().__init__(code, message)
+        self.details = details
+
+
+def details_of(error: StatusError) -> bytes:
+    """Return the details of a failed call, or b"" if there are none."""
+    return error.details if isinstance(error, CallError) else b""
 
 
 PREFIX_SIZE: Final = 5

@@ -85,7 +85,7 @@ def server_context(tls: Tls, alpn: Sequence[str] = HTTP1) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(list(alpn))
-    if tuple(alpn) == HTTP2:
+    if HTTP2[0] in alpn:
         # RFC 9113, 9.2: no renegotiation, and of TLS 1.2 no suites of its appendix A.
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_ciphers(_HTTP2_CIPHERS)

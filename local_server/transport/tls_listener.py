@@ -63,7 +63,48 @@ class ServerState(Protocol):
         ...
 
 
-class TlsListener:
+class Accepting:
+    """Accepts the connections of a listening socket."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        begin: Callable[[socket.socket, str], object],
+    ) -> None:
+        """Start to accept; `begin` takes each client with the name of its host."""
+        self._loop = loop
+        self._listener = listener
+        self._begin = begin
+        self._resting: asyncio.TimerHandle | None = None
+        listener.setblocking(False)
+        self._listen()
+
+    def close(self) -> None:
+        """Stop accepting."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            client, address = self._listener.accept()
+        except _GONE:
+            return
+        except OSError as error:
+            logger.error("no connection can be accepted: %s", error.strerror)  # noqa: TRY400  not a defect
+            self._loop.remove_reader(self._listener)
+            self._resting = self._loop.call_later(_REST_SECONDS, self._listen)
+            return
+        client.setblocking(False)
+        self._begin(client, address[0] if address else "a unix socket")
+
+
+class TlsListener(Accepting):
     """Accepts connections and performs their TLS handshakes."""
 
     def __init__(
@@ -74,37 +115,11 @@ class TlsListener:
         connect: Connect,
     ) -> None:
         """Start to accept; `context` returns the SSL context for each client."""
-        self._server = state
-        self._connect = connect
-        self._listener = listener
-        self._context = context
-        self._resting: asyncio.TimerHandle | None = None
-        listener.setblocking(False)
-        self._listen()
-
-    def close(self) -> None:
-        """Stop accepting."""
-        if self._resting is not None:
-            self._resting.cancel()
-        self._server.loop.remove_reader(self._listener)
-        self._listener.close()
-
-    def _listen(self) -> None:
-        self._server.loop.add_reader(self._listener, self._accept)
-
-    def _accept(self) -> None:
-        try:
-            client, address = self._listener.accept()
-        except _GONE:
-            return
-        except OSError as error:
-            logger.error("no connection can be accepted: %s", error.strerror)  # noqa: TRY400  not a defect
-            self._server.loop.remove_reader(self._listener)
-            self._resting = self._server.loop.call_later(_REST_SECONDS, self._listen)
-            return
-        client.setblocking(False)
-        host = address[0] if address else "a unix socket"
-        Handshake(self._server, client, host, self._context(), self._connect)
+        super().__init__(
+            state.loop,
+            listener,
+            lambda client, host: Handshake(state, client, host, context(), connect),
+        )
 
 
 class Handshake:

@@ -58,6 +58,8 @@ class Request:
     head: Head
     content: bytes = b""
     stream: Body | None = None
+    size: int | None = None
+    """The size that limits apply to, if the content was converted from another form."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from google.protobuf.message import DecodeError, EncodeError
 
 from ...status import Code, StatusError
-from ..grpc_types import Call, Message, Method
+from ..grpc_types import Call, CallError, Message, Method
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ def begin(method: Method, call: Call, body: bytes | bytearray) -> Awaitable[Mess
 
 def status_of(path: str, error: BaseException) -> StatusError:
     """Return the status of a failed call; log an error that is not the caller's."""
+    if isinstance(error, CallError):
+        return error
     if isinstance(error, StatusError):
         return StatusError(error.code, cut_text(error.message))
     if isinstance(error, asyncio.CancelledError):

@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 
 from ...status import StatusError
-from ..grpc_types import Method, Service
+from ..grpc_types import Method, Service, details_of
 from ..tls import Tls, TlsSource, server_context
 from .addresses import check_socket, refused_address
 from .base import BaseGrpcServer
@@ -22,6 +22,7 @@ from .builtin_services import STATUS_CODES, add_health, add_reflection, read_cal
 from .call import answer
 from .reflection_pool import reflection_pool
 
+_DETAILS = "grpc-status-details-bin"
 _UNLIMITED = -1
 # TensorFlow Serving takes int32's 2 GiB. A message that is compressed in transit expands up to a
 # thousandfold, and grpcio holds it twice. `--grpc_channel_arguments` raises the limit.
@@ -88,6 +89,8 @@ def _serve(method: Method, service: Service, name: str) -> _Serve:
         try:
             return await answer(method, read_call(path, context), body)
         except StatusError as error:
+            if details := details_of(error):
+                context.set_trailing_metadata(((_DETAILS, details),))
             await context.abort(STATUS_CODES[error.code], error.message)
             raise
 

@@ -45,6 +45,7 @@ class Route:
     encoding: bytes
     is_coroutine: bool
     """Whether the method's handler is a coroutine function, which needs a task."""
+    authority: str = ""
     fast: FastCalls | None = None
     """The calls of the method that are answered together, if a call may wait for the others."""
 
@@ -101,4 +102,5 @@ def _read_route(method: AnyMethod, head: RequestHead, known: Mapping[bytes, byte
         None if timeout is None else read_timeout(timeout),
         encoding,
         iscoroutinefunction(method.handle),
+        head.authority.decode("ascii", "replace"),
     )

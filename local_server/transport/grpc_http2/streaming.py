@@ -14,7 +14,7 @@ from contextlib import suppress
 from google.protobuf.message import DecodeError
 
 from ...status import Code, StatusError
-from ..grpc_types import PREFIX_SIZE, Call, Message, prefix
+from ..grpc_types import PREFIX_SIZE, Call, Message, details_of, prefix
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .limits import MessageLimits
@@ -85,7 +85,7 @@ class StreamingCall:
             self._take(content)
         except StatusError as error:
             # The method may never ask for the request.
-            self._end(error.code, error.message)
+            self._end(error)
             self.aborted()
         self._has_more.set()
 
@@ -120,17 +120,17 @@ class StreamingCall:
         try:
             await self._respond_or_wait()
         except StatusError as error:
-            self._end(error.code, error.message)
+            self._end(error)
         except asyncio.CancelledError:
             if self._stream.is_closed or self._is_done:
                 raise
             if self._is_stopping:
-                self._end(Code.UNAVAILABLE, "the server stops")
+                self._end(StatusError(Code.UNAVAILABLE, "the server stops"))
             else:
-                self._end(Code.CANCELLED, "the call was cancelled")
+                self._end(StatusError(Code.CANCELLED, "the call was cancelled"))
         except Exception:
             logger.exception("%s failed", self._route.path)
-            self._end(Code.INTERNAL, "the server failed; its log says why")
+            self._end(StatusError(Code.INTERNAL, "the server failed; its log says why"))
         finally:
             self._discard()
 
@@ -143,7 +143,8 @@ class StreamingCall:
 
     async def _respond(self) -> None:
         route = self._route
-        call = Call(route.path, route.metadata, route.timeout, self._stream.peer)
+        peer = self._stream.peer
+        call = Call(route.path, route.metadata, route.timeout, peer, route.authority)
         try:
             async with asyncio.timeout(route.timeout) as limit:
                 if self._method.admit is not None:
@@ -220,6 +221,7 @@ class StreamingCall:
                     self._has_more.clear()
                     await self._has_more.wait()
 
-    def _end(self, code: Code, message: str) -> None:
-        block = (status_trailers if self._has_head else status_only)(code, message)
+    def _end(self, error: StatusError) -> None:
+        write = status_trailers if self._has_head else status_only
+        block = write(error.code, error.message, details_of(error))
         self._stream.send_head(block, end=True)

@@ -9,7 +9,7 @@ from typing import Any
 from ...deferred import Deferred, Outcome
 from ...status import Code, StatusError
 from ..grpc.call import LARGE, answer, begin, encode, status_of, timed_out
-from ..grpc_types import Call, Message, Method, prefix
+from ..grpc_types import Call, Message, Method, details_of, prefix
 from ..http2.server_state import ServerState
 from ..http2.stream import Stream
 from .fast_calls import MOST_FAST
@@ -148,7 +148,8 @@ class UnaryCall:
         self._message = None
         self._abandon()
         self._memory.release()
-        self._stream.send_head(status_only(error.code, error.message), end=True)
+        block = status_only(error.code, error.message, details_of(error))
+        self._stream.send_head(block, end=True)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = self._server.loop.create_task(work)
@@ -285,4 +286,4 @@ class UnaryCall:
         seconds = route.timeout
         if seconds is not None:
             seconds -= self._server.loop.time() - self._received_at
-        return Call(route.path, route.metadata, seconds, self._stream.peer)
+        return Call(route.path, route.metadata, seconds, self._stream.peer, route.authority)

@@ -81,20 +81,23 @@ def _from_base64(key: str, value: bytes) -> bytes:
         raise StatusError(Code.INVALID_ARGUMENT, text) from error
 
 
-def status_trailers(code: Code, message: str) -> bytes:
+def status_trailers(code: Code, message: str, details: bytes = b"") -> bytes:
     """Return the trailers of a call whose head was sent."""
-    return encode(_status(code, message))
+    return encode(_status(code, message, details))
 
 
-def status_only(code: Code, message: str) -> bytes:
+def status_only(code: Code, message: str, details: bytes = b"") -> bytes:
     """Return the only header block of a call without a message ("Trailers-Only")."""
-    return encode([*_CONTENT, *_status(code, message)])
+    return encode([*_CONTENT, *_status(code, message, details)])
 
 
-def _status(code: Code, message: str) -> list[Field]:
+def _status(code: Code, message: str, details: bytes) -> list[Field]:
     fields = [(b"grpc-status", b"%d" % code)]
     if message:
         fields.append((b"grpc-message", escape(message)))
+    if details:
+        # Binary values are base64 without padding, which is optional.
+        fields.append((b"grpc-status-details-bin", base64.b64encode(details).rstrip(b"=")))
     return fields
 
 

@@ -70,7 +70,7 @@ class HttpServer:
         if self._server is not None:
             raise RuntimeError("the server is started already")
         loop = asyncio.get_running_loop()
-        listener = _listen(self._host, self._requested_port)
+        listener = listen(self._host, self._requested_port)
         state = ServerState(self._app, self._limits, loop)
         if self._tls is None:
             self._server = await loop.create_server(lambda: Connection(state), sock=listener)
@@ -97,10 +97,11 @@ class HttpServer:
 
 def check_address(host: str, port: int) -> None:
     """Raise UserError if the address cannot be bound at present."""
-    _listen(host, port).close()
+    listen(host, port).close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Bind an address and listen; raises UserError if that is impossible."""
     if port not in _PORTS:
         raise UserError(f"{port} is not a port", hint="choose one of 1 to 65535, or 0 for any")
     try:

@@ -33,6 +33,8 @@ class RequestHead:
     content_length: int | None
     size: int
     """The size of the header list as SETTINGS_MAX_HEADER_LIST_SIZE counts it."""
+    authority: bytes = b""
+    """The host and port of the request's URL, which a client may leave out."""
     waits_for_body: bool = False
     """Whether the application wants to begin such requests when their bodies have arrived."""
     app_data: object = None
@@ -54,7 +56,9 @@ def read_head(fields: Iterable[Field]) -> RequestHead:
             regular.append((name, value))
     _check_complete(pseudo)
     length = _content_length(regular)
-    return RequestHead(pseudo[b":method"], pseudo[b":path"], tuple(regular), length, size)
+    authority = pseudo.get(b":authority", b"")
+    fields = tuple(regular)
+    return RequestHead(pseudo[b":method"], pseudo[b":path"], fields, length, size, authority)
 
 
 def check_trailers(fields: Iterable[Field]) -> None:

@@ -1,0 +1,82 @@
+"""The certificate authority of a data folder: kept, private, renewed, and trusted by clients."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+from datetime import timedelta
+
+import pytest
+from cloudserve.local_server.clouds import certificates
+from cloudserve.local_server.clouds.certificates import CERTIFICATE, open_authority
+from cloudserve.local_server.transport.tls import server_context
+from cryptography import x509
+
+KEY = "authority-key.pem"
+
+
+def test_an_authority_is_kept_and_its_key_is_private(tmp_path):
+    folder = tmp_path / "credentials"
+    first = open_authority(folder)
+    assert open_authority(folder).pem == first.pem == (folder / CERTIFICATE).read_bytes()
+    assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", [KEY, CERTIFICATE])
+@pytest.mark.parametrize("damage", ["missing", "no PEM", "of another"])
+def test_a_damaged_authority_is_replaced(tmp_path, name, damage):
+    before = open_authority(tmp_path).pem
+    if damage == "missing":
+        (tmp_path / name).unlink()
+    elif damage == "no PEM":
+        (tmp_path / name).write_bytes(b"no PEM")
+    else:
+        open_authority(tmp_path / "other")
+        (tmp_path / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    after = open_authority(tmp_path)
+    assert after.pem != before
+    assert open_authority(tmp_path).pem == after.pem
+
+
+def test_an_authority_that_expires_soon_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(certificates, "_VALID", timedelta(days=6))
+    before = open_authority(tmp_path).pem
+    monkeypatch.undo()
+    assert open_authority(tmp_path).pem != before
+
+
+def test_a_client_that_trusts_it_accepts_its_certificates_for_their_names(tmp_path):
+    authority = open_authority(tmp_path)
+    server = server_context(authority.issue(["127.0.0.1", "storage.googleapis.com"]))
+    client = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
+    client.verify_flags |= getattr(ssl, "VERIFY_X509_STRICT", 0)
+    assert shake_hands(client, server, "127.0.0.1")
+    assert shake_hands(client, server, "storage.googleapis.com")
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        shake_hands(client, server, "s3.amazonaws.com")
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"self-signed|unable to get"):
+        shake_hands(ssl.create_default_context(), server, "127.0.0.1")
+
+
+def test_a_certificate_signs_no_others(tmp_path):
+    issued = open_authority(tmp_path).issue(["localhost"])
+    leaf, root = x509.load_pem_x509_certificates(issued.certificate)
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    limits = root.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (limits.ca, limits.path_length) == (True, 0)
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> bool:
+    """Connect both in memory; raises SSLError if the client refuses the server."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(down, up, server_hostname=name),
+        server.wrap_bio(up, down, server_side=True),
+    ]
+    for _ in range(4):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    return ends[0].version() is not None
