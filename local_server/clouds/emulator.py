@@ -38,6 +38,7 @@ from ..transport.types import Head
 from .aws.assembly import AwsParts, OfflineAws
 from .aws.identity.roles import Roles
 from .aws.identity.sessions import Sessions
+from .aws.protocol.form_signatures import check_form
 from .aws.protocol.region_check import KnowsRegion, exists
 from .background_tasks import BackgroundTasks
 from .certificates import open_authority
@@ -56,9 +57,12 @@ from .google.oauth import OAuth
 from .google.service_account import EMAIL
 from .latency import Latency
 from .model_hosting import ModelHosting
+from .objects.form_app import FormApp, is_form
 from .objects.gcs.app import GcsApp
 from .objects.routing import is_gcs, is_s3
+from .objects.s3.anonymous import Checks, Unsigned
 from .objects.s3.app import S3App
+from .objects.s3.posted import unchecked
 from .objects.store.store import ObjectStore
 from .permissions import Permissions, read_permissions
 from .pointing import (
@@ -215,11 +219,16 @@ class Emulator:
         )
         roles = Roles(resources, self._now)
         access = replace(self._permissions.aws, callers=Sessions(resources, roles).caller)
+        keys = KEYS if self._command.auth == "strict" else None
+        signed = partial(check_form, keys) if keys else unchecked
+        checks = Checks(anonymous=False, form=signed, now=self._now)
+        s3_app = S3App(s3, refusals=access.of_s3, checks=checks)
+        gcs_app = GcsApp(gcs, account=EMAIL, denies=self._permissions.google.covers)
         aws = OfflineAws(
             AwsParts(
                 resources=resources,
                 store=s3,
-                s3=S3App(s3, refusals=access.of_s3),
+                s3=s3_app,
                 takes_s3=is_s3,
                 folder=data / "containers",
                 logs=data / "cloudwatch-logs.db",
@@ -231,7 +240,7 @@ class Emulator:
                 install_requirements=self._command.install_requirements,
                 session=self._session,
                 rehearsals=self._command.rehearsals,
-                keys=KEYS if self._command.auth == "strict" else None,
+                keys=keys,
                 access=access,
                 knows_region=self._knows_region,
                 recorder=recorder,
@@ -239,16 +248,15 @@ class Emulator:
         )
         self._closing.push_async_callback(aws.close)
         routes = (
+            Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
             *aws.routes(),
             Route(is_vertex, vertex),
             Route(is_monitoring, CloudMonitoring(metrics, self._permissions.google)),
             Route(is_logging, CloudLogging(entries, self._now, self._permissions.google)),
             Route(_is_ml, google),
-            Route(
-                is_gcs,
-                GcsApp(gcs, account=EMAIL, denies=self._permissions.google.covers),
-            ),
+            Route(is_gcs, gcs_app),
             Route(_is_token, OAuth()),
+            Route(Unsigned(s3).takes, s3_app),
         )
         return (google.restore, vertex.restore, aws.restore), routes
 

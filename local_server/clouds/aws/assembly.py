@@ -179,13 +179,14 @@ class OfflineAws:
         iam = Iam(parts.roles, parts.access).app()
         sts = Sts(parts.roles, parts.sessions, parts.access, self._records.now).app()
         return (
+            # A scope names S3, whatever a bucket's name is: `endpoints` is also the runtime's path.
+            self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),
             self._route(control.takes, control, "sagemaker", refuse_through(control)),
             self._route(cloudwatch.takes, cloudwatch, "monitoring", refuse_through(cloudwatch)),
             self._route(log_groups.takes, log_groups, "logs", refuse_through(log_groups)),
             self._route(ecr.takes, ecr, "ecr", refuse_through(ecr)),
             self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
-            self._route(parts.takes_s3, parts.s3, "s3", refuse_s3),
             self._route(sts.takes, sts, "sts", refuse_query(sts_service.NAMESPACE)),
             self._route(iam.takes, iam, "iam", refuse_query(iam_service.NAMESPACE)),
             Route(is_aws, UnsupportedServicesApp()),

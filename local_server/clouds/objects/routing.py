@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote
 
 from ...transport.types import Head
+from .addressing import is_s3_host
 
 S3_SCOPE = re.compile(r"/s3/aws4_request\b")
 S3_PRESIGNED_V2 = re.compile(
@@ -22,6 +23,8 @@ def is_s3(head: Head) -> bool:
     S3 has presigned URLs of the older signature version, boto3's default in us-east-1.
     """
     if S3_SCOPE.search(head.headers.get("authorization", "")):
+        return True
+    if is_s3_host(head.headers.get("host", "")):
         return True
     if "X-Amz-Credential=" in head.query:
         return bool(S3_SCOPE.search(unquote(head.query)))

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect_limit
+from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
@@ -112,6 +113,10 @@ class GcsApp:
         check_method(self._account, self._denies, method)
         content = await small_body(request)
         return await asyncio.to_thread(run, replace(call, names=names, content=content))
+
+    async def handle_form(self, request: Request, _: Form) -> Response:
+        """Refuse a form that uploads an object."""
+        return self._refuse(request, not_implemented("POST policies"))
 
     @staticmethod
     def failed(_: Head) -> Response:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect_limit
+from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, small_body
 from ..store.errors import FULL, NoSuchKeyError, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
@@ -23,15 +24,18 @@ from . import (
     copies,
     listing,
     objects,
+    posted,
     settings,
     tags,
     uploads,
     versions,
 )
+from .anonymous import UNCHECKED, Checks, check_lifetime, check_mechanism, check_signed
 from .body import receive, verify_content
 from .errors import DeletedError, S3Error, from_store, not_implemented, render
 from .fields import check_fields
 from .permissions import check_missing, check_permissions
+from .posted import as_put
 from .request import Refusal, S3Call, never_refused, parse_request
 
 logger = logging.getLogger(__name__)
@@ -67,6 +71,7 @@ class Operation:
 FAILED = "We encountered an internal error. Please try again."
 LONG = "Your request was too large."
 
+Answer = Callable[[Request], Awaitable[Response]]
 Route = tuple[str, str, frozenset[str]]
 
 
@@ -142,11 +147,13 @@ class S3App:
         region: str = "us-east-1",
         account: str = "000000000000",
         refusals: Callable[[Head], Refusal] = lambda _: never_refused,
+        checks: Checks = UNCHECKED,
     ) -> None:
         self._store = store
         self._region = region
         self._account = account
         self._refusals = refusals
+        self._checks = checks
 
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""
@@ -154,9 +161,21 @@ class S3App:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; raises ClientGoneError."""
+        return await self._guarded(request, self._answer)
+
+    async def handle_form(self, request: Request, form: Form) -> Response:
+        """Answer a form that uploads an object; raises ClientGoneError."""
+
+        async def answer(request: Request) -> Response:
+            put = as_put(request.head, form, self._checks.now(), self._checks.form)
+            return posted.answer(await self._answer(put), request.head, put, form)
+
+        return await self._guarded(request, answer)
+
+    async def _guarded(self, request: Request, run: Answer) -> Response:
         request_id = _request_id()
         try:
-            response = await self._answer(request)
+            response = await run(request)
         except ObjectStoreError as error:
             response = self._refuse(request, from_store(error), request_id)
         except OSError as error:
@@ -170,6 +189,10 @@ class S3App:
 
     async def _answer(self, request: Request) -> Response:
         call = parse_request(self._store, self._region, self._account, request.head)
+        check_mechanism(request.head)
+        check_lifetime(request.head, self._checks.now())
+        if not self._checks.anonymous:
+            check_signed(call)
         call = replace(call, refusal=self._refusals(request.head))
         operation = _choose(call)
         await asyncio.to_thread(check_fields, call, operation.name)

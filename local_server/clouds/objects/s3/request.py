@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ....transport.types import Head
 from ...pages import decode_token
+from ..addressing import bucket_in
 from ..http_util import UndecodableError, decode, number, parse_http_date, query_of
 from ..store.errors import NoSuchKeyError
 from ..store.store import ObjectStore
@@ -99,13 +100,15 @@ class S3Call:
 
 
 def parse_request(store: ObjectStore, region: str, account: str, head: Head) -> S3Call:
-    """Parse a path-style request; raises S3Error."""
+    """Parse a request, whose bucket is in its host or its path; raises S3Error."""
     try:
         path = decode(head.path)
         query = query_of(head)
     except UndecodableError as error:
         raise S3Error("InvalidURI", "Couldn't parse the specified URI.") from error
-    bucket, _, key = path.removeprefix("/").partition("/")
+    bucket, key = bucket_in(head.headers.get("host", "")), path.removeprefix("/")
+    if not bucket:
+        bucket, _, key = key.partition("/")
     if len(key.encode()) > MAX_KEY_BYTES:
         raise S3Error("KeyTooLongError", "Your key is too long")
     return S3Call(store, region, account, head, bucket, key, query)
