@@ -155,6 +155,7 @@ format: $(VENV)/test.done
 docs: $(VENV)/test.done
 	$(BIN)/python -m cloudserve.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/write_python_api.py > docs/reference/python-api.md
+	$(BIN)/python docs/write_offline_operations.py > docs/reference/offline-operations.md
 
 # The picture of the demo in the README, from a run of it.
 docs-demo: $(VENV)/demo.done $(VENV)/test.done

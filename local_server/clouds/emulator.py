@@ -64,6 +64,7 @@ from .objects.s3.anonymous import Checks, Unsigned
 from .objects.s3.app import S3App
 from .objects.s3.posted import unchecked
 from .objects.store.store import ObjectStore
+from .offers import Offers
 from .permissions import Permissions, read_permissions
 from .pointing import (
     KEYS,
@@ -73,7 +74,7 @@ from .pointing import (
     write_credentials,
 )
 from .resources import Resources
-from .router import Route, Router
+from .router import Route, Router, Service, route_of
 from .vertex.app import VertexAi, VertexParts, is_vertex
 from .vertex.endpoints import DEDICATED_DOMAIN
 from .vertex.grpc.calls import GoogleMethods
@@ -118,6 +119,7 @@ class Emulator:
         self._sites = Sites((*self._allowed, DEDICATED_DOMAIN))
         self._closing = AsyncExitStack()
         self._server: SharedPort | None = None
+        self._services: tuple[Service, ...] = ()
 
     @property
     def port(self) -> int:
@@ -128,6 +130,10 @@ class Emulator:
     def url(self) -> str:
         """Return the base URL, without a trailing slash."""
         return f"http://{self._command.host}:{self.port}"
+
+    def offers(self) -> tuple[Offers, ...]:
+        """Return the operations of each service, once started; reads the services' models."""
+        return tuple(service.offers for service in self._services)
 
     async def start(self) -> None:
         """Listen on the port; models of an earlier run load in the background.
@@ -147,6 +153,7 @@ class Emulator:
         self._closing.callback(forget_running, data)
         work = BackgroundTasks()
         restorers, routes = self._build(data, work)
+        self._services = tuple(route.service for route in routes if route.service is not None)
         faulty = Faults(Router(routes), self._latency.clock, self._rules)
         app = SameSite(faulty, self._sites, refusal)
         tls = await asyncio.to_thread(self._certificate)
@@ -250,11 +257,11 @@ class Emulator:
         routes = (
             Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
             *aws.routes(),
-            Route(is_vertex, vertex),
-            Route(is_monitoring, CloudMonitoring(metrics, self._permissions.google)),
-            Route(is_logging, CloudLogging(entries, self._now, self._permissions.google)),
-            Route(_is_ml, google),
-            Route(is_gcs, gcs_app),
+            route_of(is_vertex, vertex),
+            route_of(is_monitoring, CloudMonitoring(metrics, self._permissions.google)),
+            route_of(is_logging, CloudLogging(entries, self._now, self._permissions.google)),
+            route_of(_is_ml, google),
+            route_of(is_gcs, gcs_app),
             Route(_is_token, OAuth()),
             Route(Unsigned(s3).takes, s3_app),
         )

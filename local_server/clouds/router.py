@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..transport.types import ClientGoneError, Head, Request, Response
+from .offers import Offers
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,28 @@ class App(Protocol):
         ...
 
 
+class Service(App, Protocol):
+    """The application of a service whose operations are documented."""
+
+    @property
+    def offers(self) -> Offers:
+        """Return the operations that it answers; may read the service's model."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """An application and the requests that it answers."""
 
     takes: Callable[[Head], bool]
     app: App
+    service: Service | None = None
+    """The documented service, behind whatever checks; None if it is not one."""
+
+
+def route_of(takes: Callable[[Head], bool], service: Service) -> Route:
+    """Return the route of a documented service."""
+    return Route(takes, service, service)
 
 
 class Router:

@@ -17,7 +17,7 @@ from ..background_tasks import BackgroundTasks
 from ..latency import INSTANT, SYSTEM_CLOCK, Clock, Latency
 from ..objects.store.store import ObjectStore
 from ..resources import Resources
-from ..router import App, Route
+from ..router import App, Route, Service
 from .autoscaling import AutoScaling
 from .cloudwatch.endpoint_metrics import EndpointMetrics
 from .cloudwatch.metric_store import MetricStore
@@ -76,7 +76,7 @@ class AwsParts:
 
     resources: Resources
     store: ObjectStore
-    s3: App
+    s3: Service
     takes_s3: Callable[[Head], bool]
     folder: Path
     """Where model trees are extracted; emptied at the start."""
@@ -200,14 +200,16 @@ class OfflineAws:
         )
 
     def _route(
-        self, takes: Callable[[Head], bool], app: App, service: str, refuse: Refuse
+        self, takes: Callable[[Head], bool], offered: Service, service: str, refuse: Refuse
     ) -> Route:
         """Return an app's route, behind the checks of regions and, with keys, of signatures."""
         parts = self._parts
+        app: App = offered
         if parts.keys is not None:
             verifier = Verifier(SessionKeys(parts.keys, parts.sessions), parts.latency.clock.now)
             app = SignatureCheck(app, service, verifier, refuse)
-        return Route(takes, RegionCheck(app, service, refuse, parts.knows_region))
+        checked = RegionCheck(app, service, refuse, parts.knows_region)
+        return Route(takes, checked, offered)
 
     def restore(self) -> None:
         """Resume the work that an earlier process left."""

@@ -29,6 +29,7 @@ from ..google.monitoring.endpoint_metrics import EndpointMetrics
 from ..latency import Latency
 from ..model_hosting import ModelHosting
 from ..objects.store.store import ObjectStore
+from ..offers import Offers, offers
 from ..resources import Document, Resources
 from .artifacts import Artifacts
 from .batch.jobs import Jobs
@@ -132,6 +133,11 @@ class VertexAi(GoogleApp):
             f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
             f"{_PREFIX}endpoints.directRawPredict": self._predictions.direct_raw_predict,
         }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("aiplatform", (*self._predictors, *self._handlers))
 
     def restore(self) -> None:
         """Resume the deployed models and unfinished operations of an earlier process."""

@@ -133,11 +133,11 @@ def read_rule(region: str, body: Mapping[str, Any]) -> AlarmRule:
     for name in _UNAVAILABLE:
         if name in body:
             raise _unavailable(f"{name} of PutMetricAlarm")
+    _check_members(body)
     if body["ComparisonOperator"] not in _COMPARISONS:
         raise _unavailable(f"The ComparisonOperator {body['ComparisonOperator']}")
     if body.get("EvaluateLowSampleCountPercentile") == "ignore":
         raise _unavailable("EvaluateLowSampleCountPercentile ignore")
-    _check_members(body)
     period, periods = body["Period"], body["EvaluationPeriods"]
     _check_periods(period, periods, body.get("DatapointsToAlarm", periods))
     dimensions = {each["Name"]: each["Value"] for each in body.get("Dimensions", [])}
@@ -156,8 +156,14 @@ def read_rule(region: str, body: Mapping[str, Any]) -> AlarmRule:
     return rule
 
 
+_NEEDED = (
+    "MetricName", "Namespace", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator",
+)  # fmt: skip
+"""Botocore's model does not require them, because other kinds of alarms do not have them."""
+
+
 def _check_members(body: Mapping[str, Any]) -> None:
-    for name in ("MetricName", "Namespace", "Period", "Threshold"):
+    for name in _NEEDED:
         if name not in body:
             raise _invalid(f"The parameter {name} is required.", "MissingParameter")
     if ("Statistic" in body) == ("ExtendedStatistic" in body):

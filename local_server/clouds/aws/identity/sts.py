@@ -45,7 +45,8 @@ class Sts:
             "AssumeRole": self.assume,
             "GetSessionToken": self.token,
         }
-        return QueryApp("sts", NAMESPACE, handlers)
+        # AssumeRoleWithWebIdentity, which is refused by name, has a token and no signature.
+        return QueryApp("sts", NAMESPACE, handlers, takes_unsigned=True)
 
     def identity(self, head: Head, _: Document) -> Document:
         """Return the caller, which needs no permission."""

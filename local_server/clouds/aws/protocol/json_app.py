@@ -7,11 +7,14 @@ import inspect
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect, collect_limit
+from ...offers import Offers, offers
 from ...resources import Document
 from .arns import region
+from .empty_lists import empty_list, empty_lists
 from .errors import JSON_1_1, AwsError, json_error, json_response
 from .validation import ServiceModel, check
 
@@ -24,21 +27,43 @@ Authorize = Callable[[Head, str, Document], None]
 
 
 class JsonApp:
-    """The app of one service: its operations and botocore's model of them."""
+    """The app of one service: its operations and botocore's model of them.
 
-    def __init__(
+    With `lists_nothing`, lists of resources that nobody can create are empty. `reasons` end the
+    sentence that refuses an operation, by the operation's name.
+    """
+
+    def __init__(  # noqa: PLR0913 - keywords for the differences between services
         self,
         service: str,
         target: str,
         handlers: Mapping[str, Handler],
         content_type: str = JSON_1_1,
         authorize: Authorize | None = None,
+        *,
+        lists_nothing: bool = False,
+        reasons: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._service = service
+        self._lists_nothing = lists_nothing
+        self._reasons = reasons
+        self._empty: frozenset[str] | None = None
         self._model = ServiceModel(service)
         self._authorize = authorize
         self._target = target
         self._handlers = handlers
         self._content_type = content_type
+
+    @property
+    def offers(self) -> Offers:
+        """Return the operations that the service answers; reads the model."""
+        return offers(self._service, self._handlers, self._empty_lists())
+
+    def _empty_lists(self) -> frozenset[str]:
+        if self._empty is None:
+            handled = self._handlers
+            self._empty = empty_lists(self._model, handled) if self._lists_nothing else frozenset()
+        return self._empty
 
     def takes(self, head: Head) -> bool:
         """Return whether a request is for this service."""
@@ -84,11 +109,7 @@ class JsonApp:
                 "UnknownOperationException",
                 f"The operation {operation} is not recognized by the service.",
             )
-        handler = self._handlers.get(operation)
-        if handler is None:
-            raise AwsError(
-                "UnsupportedOperationException", f"{operation} is not available offline."
-            )
+        handler = self._handlers.get(operation) or self._list_nothing(operation)
         shape = self._model.input_shape(operation)
         # An operation without an input shape accepts and ignores any object.
         values = check(shape, body) if shape is not None else {}
@@ -96,6 +117,17 @@ class JsonApp:
             self._authorize(head, operation, values)
         answer = handler(region(head), values)
         return await answer if inspect.isawaitable(answer) else answer
+
+    def _list_nothing(self, operation: str) -> Handler:
+        """Return the handler of an empty list; raises AwsError if there is no such list."""
+        if operation in self._empty_lists():
+            output = self._model.output_shape(operation)
+            return lambda _region, body: empty_list(output, body)
+        reason = self._reasons.get(operation, "")
+        raise AwsError(
+            "UnsupportedOperationException",
+            f"{operation} is not available offline{reason and f': {reason}'}.",
+        )
 
 
 def _plain(head: Head, body: bytes) -> bytes:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect, collect_limit
+from ...offers import Offers, offers
 from ...resources import Document
 from .arns import scope
 from .errors import AwsError, xml_error
@@ -26,16 +27,31 @@ class QueryApp:
 
     _namespace = ""
 
-    def __init__(self, service: str, namespace: str, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        service: str,
+        namespace: str,
+        handlers: Mapping[str, Handler],
+        *,
+        takes_unsigned: bool = False,
+    ) -> None:
+        self._takes_unsigned = takes_unsigned
         self._model = ServiceModel(service)
         self._service = service
         self._namespace = namespace
         self._handlers = handlers
 
+    @property
+    def offers(self) -> Offers:
+        """Return the operations that the service answers."""
+        return offers(self._service, self._handlers)
+
     def takes(self, head: Head) -> bool:
-        """Return whether a request is signed for this service."""
+        """Return whether a request is signed for this service, or is an unsigned form for it."""
         signed = scope(head)
-        return signed is not None and signed.service == self._service
+        if signed is not None:
+            return signed.service == self._service
+        return self._takes_unsigned and _is_form(head)
 
     def body_limit(self, head: Head) -> int | None:
         """Collect the small forms of these services."""
@@ -80,6 +96,11 @@ class QueryApp:
 
     def _error(self, error: AwsError) -> Response:
         return xml_error(error, self._namespace)
+
+
+def _is_form(head: Head) -> bool:
+    kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (head.method, head.path, kind) == ("POST", "/", "application/x-www-form-urlencoded")
 
 
 def _text(body: bytes) -> str:

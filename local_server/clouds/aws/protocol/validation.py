@@ -264,6 +264,11 @@ class ServiceModel:
         """Return whether the service has an operation of this name."""
         return operation in self._read_model().operation_names
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the service's operations."""
+        return tuple(self._read_model().operation_names)
+
     def input_shape(self, operation: str) -> Any | None:
         """Return the operation's input shape; None if it has no input."""
         return self._read_model().operation_model(operation).input_shape

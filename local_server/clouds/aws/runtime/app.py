@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from ....container import Invocation
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect, collect_limit
+from ...offers import Offers, offers
 from ...resources import Document
 from ..protocol.arns import region
 from ..protocol.errors import AwsError, request_id, rest_error
@@ -72,6 +73,11 @@ class RuntimeApp:
             "InvokeEndpointAsync": self._invoke_async,
             "InvokeEndpointWithResponseStream": self._invoke_streamed,
         }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the operations that the service answers."""
+        return offers("sagemaker-runtime", self._handlers)
 
     def body_limit(self, head: Head) -> int | None:
         """Collect bodies up to the payload limit; stream larger ones to refuse them."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..protocol.json_app import Authorize, Handler, JsonApp
@@ -14,6 +17,21 @@ from .records import Records
 from .transform.jobs import TransformJobs
 
 TARGET = "SageMaker."
+_NO_COMPONENTS = "an offline endpoint runs the models that its variants name"
+_NO_RECOMMENDATIONS = "this machine says nothing about the instances that it would compare"
+_NO_JOBS = "cloudserve serves models, and trains none"
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "CreateInferenceComponent": _NO_COMPONENTS,
+        "UpdateInferenceComponent": _NO_COMPONENTS,
+        "UpdateInferenceComponentRuntimeConfig": _NO_COMPONENTS,
+        "CreateInferenceRecommendationsJob": _NO_RECOMMENDATIONS,
+        "CreateAIRecommendationJob": _NO_RECOMMENDATIONS,
+        "CreateTrainingJob": _NO_JOBS,
+        "CreateHyperParameterTuningJob": _NO_JOBS,
+    }
+)
+"""Why operations are refused that users expect beside an endpoint."""
 
 
 def sagemaker(
@@ -53,6 +71,8 @@ def sagemaker(
             **_tag_handlers(records),
         },
         authorize=authorize,
+        lists_nothing=True,
+        reasons=REFUSED,
     )
 
 

@@ -18,6 +18,7 @@ from ...background_tasks import BackgroundTasks
 from ...latency import Latency
 from ...model_hosting import ModelHosting
 from ...objects.store.store import ObjectStore
+from ...offers import Offers, offers
 from ...resources import Document, Resources
 from ..common.app import GoogleApp, handler_of
 from ..common.discovery import Api, Call, load
@@ -99,6 +100,11 @@ class AiPlatform(GoogleApp):
             f"{prefix}list": lambda c, _: operations.list(c.path["name"], c.query),
             f"{prefix}cancel": lambda c, _: operations.cancel(c.path["name"]),
         }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("ml", ("ml.projects.predict", *self._handlers))
 
     def limit(self, _: Head) -> int:
         """Return the payload limit."""

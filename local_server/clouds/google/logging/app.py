@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from ....status import Code, StatusError
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect, collect_limit
+from ...offers import Offers, offers
 from ...pages import decode_token, encode_token
 from ...resources import Document
 from ..common.discovery import Call, load
@@ -24,7 +25,7 @@ from .comparisons import SEVERITIES, timestamp_bound
 from .query_language import read_query
 from .store import EntryStore, Place
 
-_PATH = re.compile(r"/v2/(?:entries:\w+|projects/[^/]+/logs(?:/.*)?)")
+_PATH = re.compile(r"/v2/.+")
 _PROJECT = re.compile(r"projects/([^/]+)")
 _LOG = re.compile(r"projects/([^/]+)/logs/[^/]+")
 _BODY = 10 * 2**20
@@ -55,6 +56,11 @@ class CloudLogging:
             "logging.entries.write": self.write,
             "logging.logs.list": self.list_logs,
         }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("logging", self._handlers)
 
     def body_limit(self, head: Head) -> int | None:
         """Buffer bodies up to 10 MiB."""

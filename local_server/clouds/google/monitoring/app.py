@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from ....status import Code
 from ....transport.types import Head, Response
+from ...offers import Offers, offers
 from ...pages import decode_token, encode_token, page
 from ...resources import Document
 from ..common.app import GoogleApp, handler_of
@@ -48,6 +49,11 @@ class CloudMonitoring(GoogleApp):
             "monitoring.projects.metricDescriptors.list": self.list_descriptors,
             "monitoring.projects.metricDescriptors.get": self.get_descriptor,
         }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("monitoring", self._handlers)
 
     def limit(self, _: Head) -> int:
         """Return 10 MiB."""

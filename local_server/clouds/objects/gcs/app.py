@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect_limit
+from ...offers import Offers, offers
 from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
@@ -51,6 +52,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
         ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", "objects.copy", objects.copy),
     )
 )
+_METHODS = ("objects.insert", "buckets.testIamPermissions", *(name for _, _, name, _ in ROUTES))
 TEST_PERMISSIONS = re.compile(f"{BUCKET}/iam/testPermissions")
 UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
 JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
@@ -70,6 +72,11 @@ class GcsApp:
         self._project = project
         self._account = account
         self._denies = denies
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("storage", (f"storage.{name}" for name in _METHODS))
 
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""

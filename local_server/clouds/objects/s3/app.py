@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect_limit
+from ...offers import Offers, offers
 from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, small_body
 from ..store.errors import FULL, NoSuchKeyError, ObjectStoreError, StoreFullError
@@ -42,17 +44,20 @@ logger = logging.getLogger(__name__)
 
 # fmt: off
 SUBRESOURCES = frozenset((
-    "abac", "accelerate", "acl", "analytics", "append", "attributes", "cors", "delete",
-    "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type",
-    "location", "logging", "metadataConfiguration", "metadataInventoryTable",
-    "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock",
-    "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock",
-    "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-    "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
-    "versioning", "versions", "website"
+    "abac", "accelerate", "acl", "analytics", "annotation", "append", "attributes", "cors",
+    "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle",
+    "list-type", "location", "logging", "metadataAnnotationTable", "metadataConfiguration",
+    "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics",
+    "notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus",
+    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore",
+    "retention", "select", "select-type", "session", "tagging", "torrent", "uploadId",
+    "uploads", "versionId", "versioning", "versions", "website"
 ))
 # fmt: on
 """Query names that select an operation (the request URIs of botocore's service model)."""
+_BARE = re.compile(r"(?:^|&)([A-Za-z-]+)(?=&|$)")
+_MAY_BE_BARE = frozenset(("delimiter", "encoding-type", "key-marker", "marker", "prefix", "x-id"))
+"""Parameters that some clients send without "=" if they are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,11 @@ class S3App:
         self._refusals = refusals
         self._checks = checks
 
+    @property
+    def offers(self) -> Offers:
+        """Return the operations that the service answers."""
+        return offers("s3", (operation.name for operation in ROUTES.values()))
+
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""
         return None if head.method == "PUT" else collect_limit(head, SMALL_BODY)
@@ -232,7 +242,10 @@ def _choose(call: S3Call) -> Operation:
     level = "object" if call.key else "bucket" if call.bucket else "service"
     if "x-amz-copy-source" in call.head.headers:
         level = "copy"
-    names = SUBRESOURCES.intersection(call.query)
+    # A bare name that is not in the table selects an operation of a newer S3: DELETE OBJECT?name
+    # must not delete the object.
+    bare = frozenset(_BARE.findall(call.head.query)) - _MAY_BE_BARE
+    names = SUBRESOURCES.intersection(call.query) | bare
     operation = ROUTES.get((level, call.head.method, names - {"versionId"}))
     if operation is None or ("versionId" in names and operation.name not in VERSIONED):
         what = " ".join([call.head.method, level, *sorted(names)])

@@ -136,6 +136,8 @@ def test_longer_periods_end_at_the_minute_and_other_units_do_not_count(evaluate)
         ({"ExtendedStatistic": "p9"}, "InvalidParameterCombination", "Exactly one"),
         ({"Statistic": None, "ExtendedStatistic": "tm9"}, "UnsupportedOperationException", "tm9"),
         ({"Namespace": None}, "MissingParameter", "Namespace"),
+        ({"ComparisonOperator": None}, "MissingParameter", "ComparisonOperator"),
+        ({"EvaluationPeriods": None}, "MissingParameter", "EvaluationPeriods"),
         (
             {"EvaluateLowSampleCountPercentile": "ignore"},
             "UnsupportedOperationException",

@@ -305,3 +305,17 @@ def test_a_wrong_form_is_answered_in_xml(clouds, form, code):
         root = ET.fromstring(error.value.read())
     assert error.value.status == 400
     assert root.findtext(".//{*}Code") == code
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("assume_role_with_web_identity", {"WebIdentityToken": "token", "RoleSessionName": "s1"}),
+        ("assume_role_with_saml", {"PrincipalArn": f"{ACCOUNT}:saml/x", "SAMLAssertion": "a" * 4}),
+    ],
+)
+def test_unsigned_requests_of_sts_are_refused_by_name(clouds, operation, fields):
+    call = getattr(clouds.aws("sts"), operation)
+    code, text, _ = refusal(call, RoleArn=f"{ACCOUNT}:role/federated-one", **fields)
+    assert code == "InvalidAction"
+    assert "is not available offline" in text

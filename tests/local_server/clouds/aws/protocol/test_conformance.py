@@ -110,12 +110,6 @@ class TestAgainstTheModel:
         status, _, answer = control(wire, "CreateModel", body)
         assert (status, json.loads(answer)["__type"][-9:]) == (400, "Exception")
 
-    def test_an_operation_that_is_not_offered_is_never_a_success(self, wire):
-        for operation in set(MODELS["sagemaker"].operation_names) - set(OPERATIONS):
-            status, _, body = control(wire, operation, b"{}")
-            assert (operation, status) == (operation, 400)
-            assert json.loads(body)["__type"] == "UnsupportedOperationException"
-
     @pytest.mark.parametrize("operation", sorted(MODELS["sagemaker-runtime"].operation_names))
     def test_whatever_headers_an_invocation_has_it_is_answered_or_refused_in_form(
         self, wire, endpoint, operation
