@@ -23,9 +23,10 @@ os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 # and looked at them for a sixth of its time. pytest collects at the end, so no warning is lost.
 gc.set_threshold(10_000, 20, 20)
 
-# A shell starts a background command of a script with SIGINT ignored, and so Python installs no
-# handler and the commands that tests interrupt inherit it.
+# A script's background commands have SIGINT ignored, those of nohup SIGHUP. Commands that tests
+# interrupt would inherit that, and Python installs no handler of its own then.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 

@@ -108,10 +108,11 @@ class Resources:
     def list(self, kind: str, prefix: str = "") -> list[tuple[str, Document]]:
         """Return the (name, document) pairs whose names start with the prefix, sorted by name."""
         sql = (
-            "SELECT name, document FROM resources WHERE kind = ?1 AND name >= ?2"
-            " AND substr(name, 1, length(?2)) = ?2 ORDER BY name"
+            "SELECT name, document FROM resources WHERE kind = :kind AND name >= :prefix"
+            " AND substr(name, 1, length(:prefix)) = :prefix ORDER BY name"
         )
-        return [(name, _document(text)) for name, text in self._db.execute(sql, (kind, prefix))]
+        rows = self._db.execute(sql, {"kind": kind, "prefix": prefix})
+        return [(name, _document(text)) for name, text in rows]
 
     def delete(self, kind: str, name: str) -> bool:
         """Remove a document; return whether it existed."""

@@ -93,7 +93,8 @@ def basic_pitch(pytestconfig, tmp_path_factory):
 
     Beside it are the same model for TensorFlow Lite and in ONNX.
     """
-    kept = pytestconfig.cache.mkdir("basic-pitch")
+    cache = getattr(pytestconfig, "cache", None)  # `make test-later` has none
+    kept = cache.mkdir("basic-pitch") if cache else tmp_path_factory.mktemp("basic-pitch-wheel")
     if not any(kept.glob(BASIC_PITCH_WHEEL)):
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
         command += ["--disable-pip-version-check", "--retries=0", "--timeout=10"]

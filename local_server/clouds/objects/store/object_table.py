@@ -262,11 +262,11 @@ class Objects:
 def _owned(connection: sqlite3.Connection, address: bytes) -> bool:
     return bool(
         connection.execute(
-            "SELECT 1 FROM objects WHERE address = ?1 UNION ALL "
-            "SELECT 1 FROM versions WHERE address = ?1 UNION ALL "
-            "SELECT 1 FROM parts WHERE sha256 = ?1 UNION ALL "
-            "SELECT 1 FROM pieces WHERE piece = ?1 LIMIT 1",
-            (address,),
+            "SELECT 1 FROM objects WHERE address = :it UNION ALL "
+            "SELECT 1 FROM versions WHERE address = :it UNION ALL "
+            "SELECT 1 FROM parts WHERE sha256 = :it UNION ALL "
+            "SELECT 1 FROM pieces WHERE piece = :it LIMIT 1",
+            {"it": address},
         ).fetchone()
     )
 
