@@ -26,6 +26,7 @@ from cloudserve.local.model_export import (
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.logs.reading import open_logs
 from cloudserve.project import Project
+from cloudserve.release import last_known
 from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import CanaryOutcome, Decided, unobserved
 from cloudserve.release.canary.run import promote_by_canary as run_canary
@@ -221,15 +222,19 @@ def plan(  # noqa: PLR0913 - keywords, each with its default
     version: str | int | None = None,
     percent: int = 100,
     everything: bool = False,
+    offline: bool = False,
     environ: Environ = None,
 ) -> Plan:
     """Plan what `deploy`, `promote`, `rollback` or `undeploy` would do, without changing anything.
 
     `version` is the operation's `version` or `to`; `percent` applies to `promote`, `everything` to
     `undeploy`. `Plan.actions` is empty if there is nothing to do. `apply` carries the plan out.
+    `offline` plans from the last known state (`remember`) without a network: `Plan.as_of` is its
+    time, and `apply` refuses the plan. Raises UserError if there is no such state, or if it does
+    not answer everything.
     """
     name = None if version is None else str(version)
-    releases = Releases(project, model, target, environ=environ)
+    releases = _reading(project, model, target, environ, offline=offline)
     return releases.plan(operation, name, percent, everything=everything)
 
 
@@ -287,9 +292,31 @@ def status(project: Project, model: str, target: str, *, environ: Environ = None
     return Releases(project, model, target, environ=environ).status()
 
 
-def drift(project: Project, model: str, target: str, *, environ: Environ = None) -> DriftReport:
-    """Compare the project file, the ledger and the platform; `drifts` is empty if they agree."""
-    return Releases(project, model, target, environ=environ).drift()
+def drift(
+    project: Project, model: str, target: str, *, offline: bool = False, environ: Environ = None
+) -> DriftReport:
+    """Compare the project file, the ledger and the platform; `drifts` is empty if they agree.
+
+    `offline` takes ledger and platform from the last known state, as `plan` does.
+    """
+    return _reading(project, model, target, environ, offline=offline).drift()
+
+
+def remember(project: Project, model: str, target: str, *, environ: Environ = None) -> bool:
+    """Read what plans and drifts depend on, and keep it on this machine for `offline=True`.
+
+    The command line does this after each command that reads or changes a target. Changes nothing on
+    the target. Returns False if the target's adapter, or this machine, keeps no states.
+    """
+    return last_known.remember(project, model, target, environ=environ)
+
+
+def _reading(
+    project: Project, model: str, target: str, environ: Environ, *, offline: bool
+) -> Releases:
+    if offline:
+        return last_known.recall(project, model, target, environ=environ)
+    return Releases(project, model, target, environ=environ)
 
 
 def read_logs(  # noqa: PLR0913 - keywords, each with its default

@@ -28,6 +28,13 @@ gc.set_threshold(10_000, 20, 20)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+
+@pytest.fixture(scope="session", autouse=True)
+def states_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the last known states of the tests' targets out of the user's home."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("states"))
+
+
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 

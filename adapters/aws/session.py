@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cloudserve.known.tape import LIVE, Tape, unknown
 from cloudserve.release.destination import Destination, is_loopback, one_endpoint
 
 from ..call_log import log_botocore
@@ -40,10 +41,12 @@ class Access:
         self._profile = profile
         self._urls: dict[str, str] = {}
         """The URL of each service that has a client."""
+        self.tape: Tape = LIVE
+        """The way of all reads."""
 
     def where(self, service: str) -> str:
         """Return what a service's calls are sent to, for errors."""
-        return self._endpoint(service) or f"{service} in {self._region}"
+        return self.endpoint(service) or f"{service} in {self._region}"
 
     def client(
         self, service: str, settings: Config | None = None, *, sign_payloads: bool = True
@@ -55,7 +58,9 @@ class Access:
         `settings` go over the usual ones. `sign_payloads=False` is for large bodies that have a
         checksum of their own: they are not hashed once more for the signature.
         """
-        endpoint = self._endpoint(service)
+        if self.tape.is_offline:
+            raise unknown(f"a call of {service}")
+        endpoint = self.endpoint(service)
         config = Config(
             connect_timeout=10,
             read_timeout=90,  # InvokeEndpoint answers within 60 s
@@ -77,7 +82,7 @@ class Access:
     @cached_property
     def _session(self) -> Any:
         keys = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
-        if not keys and is_loopback(self._endpoint("sagemaker") or ""):
+        if not keys and is_loopback(self.endpoint("sagemaker") or ""):
             return boto3.Session(region_name=self._region, **OFFLINE_KEYS)
         is_elsewhere = bool(keys and self._environ.get("AWS_ENDPOINT_URL"))
         if self._profile and not is_elsewhere:
@@ -87,7 +92,8 @@ class Access:
         profile = self._environ.get("AWS_PROFILE") or None
         return boto3.Session(profile_name=profile, region_name=self._region)
 
-    def _endpoint(self, service: str) -> str | None:
+    def endpoint(self, service: str) -> str | None:
+        """Return the URL that the environment names for a service, or None."""
         # The variable has the service's id, which has more words than this client's name.
         name = service.replace("autoscaling", "auto-scaling")
         own = f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}"
@@ -106,8 +112,11 @@ def aws_destination(access: Access, region: str) -> Destination:
 
     The URLs are those of the clients themselves, so that the environment, a profile's
     `endpoint_url` and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` count as they do for the calls.
-    Raises UserError when some services are offline and others are not.
+    Raises UserError when some services are offline and others are not. With `--offline` no client
+    is made: the account stays "", and of the URLs the environment's alone count.
     """
+    if access.tape.is_offline:
+        return Destination("aws", access.endpoint("sagemaker") or "", region=region)
     try:
         urls = {name: access.client(name).meta.endpoint_url for name in SERVICES}
     except BotoCoreError:  # such as a missing profile: the first call says so

@@ -12,6 +12,7 @@ from typing import Any
 import google.auth
 from google.auth.credentials import AnonymousCredentials
 
+from cloudserve.known.tape import LIVE, Tape
 from cloudserve.release.destination import is_loopback
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -25,6 +26,8 @@ class Access:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._path = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+        self.tape: Tape = LIVE
+        """The way of all reads."""
 
     def credentials_for(self, endpoint: str) -> Any:
         """Return the credentials of calls to an endpoint.

@@ -27,7 +27,7 @@ def google_destination(
     """
     url = one_endpoint({api: endpoint, "storage": storage}, OWN)
     offline = Destination("google", url, f"project {project}", region)
-    if offline.is_offline:
+    if offline.is_offline or access.tape.is_offline:
         return offline
     return Destination("google", url, f"project {project}", region, _principal(access))
 

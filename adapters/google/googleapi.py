@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from google.api_core.client_options import ClientOptions
@@ -21,6 +22,7 @@ from googleapiclient import discovery
 from googleapiclient.errors import UnknownApiNameOrVersion
 
 from cloudserve.errors import RemoteError, UserError
+from cloudserve.known.tape import Tape, unknown
 from cloudserve.release.destination import Destination
 from cloudserve.storage.retry import retry_after
 
@@ -30,6 +32,7 @@ from .destination import google_destination
 from .errors import container_reason, refused, translated
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
 PAGE = 100
 RETRIES = 2
 CONNECT_SECONDS = 10.0
@@ -55,14 +58,21 @@ class GoogleApi:
         self._access = access
         self._retries = retries
 
+    def record(self, tape: Tape) -> None:
+        """Send all reads of the account through a tape."""
+        self._access.tape = tape
+
     def destination(self, storage: str, project: str, region: str) -> Destination:
         """Return the project that this API's and a storage endpoint's calls reach."""
         return google_destination(self._api, self._endpoint, storage, project, region, self._access)
 
     def _find(self, request: Any, what: str, where: str) -> Record | None:
         """Execute a request; None if its resource does not exist."""
+        return self._by_tape(request, lambda: self._found(request, what, where))
+
+    def _found(self, request: Any, what: str, where: str) -> Record | None:
         try:
-            return self._execute(request, what, where)
+            return self._executed(request, what, where)
         except RemoteError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -79,6 +89,18 @@ class GoogleApi:
             request = collection.list_next(request, answer)
 
     def _execute(self, request: Any, what: str, where: str) -> Record:
+        return self._by_tape(request, lambda: self._executed(request, what, where))
+
+    def _by_tape(self, request: Any, fetch: Callable[[], T]) -> T:
+        parts = urlsplit(request.uri)
+        question = f"{request.method} {self._api}{parts.path}?{parts.query}"
+        if request.method == "GET":
+            return self._access.tape.ask(question, fetch)
+        if self._access.tape.is_offline:
+            raise unknown(question)
+        return fetch()
+
+    def _executed(self, request: Any, what: str, where: str) -> Record:
         with translated(what, where), logged(request.methodId):
             answer = request.execute(num_retries=self._retries)
         if not isinstance(answer, dict):  # googleapiclient gives a 200 that is no JSON as text
@@ -93,6 +115,8 @@ class GoogleApi:
         seconds: float = READ_SECONDS,
     ) -> Any:
         """Send a prediction and return the HTTP response, whatever it is."""
+        if self._access.tape.is_offline:
+            raise unknown(f"POST {url}")
         with translated("predict", url):
             return self._session.post(
                 url,
@@ -130,12 +154,18 @@ class GoogleApi:
 
     def _build(self) -> Any:
         with translated("connect", self._endpoint):
+            offline = self._access.tape.is_offline
+            access: dict[str, Any] = (
+                {"http": _Unconnected()}
+                if offline
+                else {"credentials": self._access.credentials_for(self._endpoint)}
+            )
             return discovery.build(
                 self._api,
                 self._version,
                 static_discovery=True,
-                credentials=self._access.credentials_for(self._endpoint),
                 client_options=ClientOptions(api_endpoint=self._endpoint),
+                **access,
             )
 
     @cached_property
@@ -145,6 +175,16 @@ class GoogleApi:
             session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
         log_requests(session)
         return session
+
+
+class _Unconnected:
+    """The HTTP client of a service that only names its requests: with `--offline` none is sent."""
+
+    def request(self, uri: str, *_: Any, **__: Any) -> Any:
+        raise unknown(uri)
+
+    def close(self) -> None:
+        pass
 
 
 def _failure(content: bytes, where: str, status: int) -> str | dict[str, Any] | None:

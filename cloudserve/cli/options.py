@@ -19,6 +19,7 @@ from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.cli.verbosity import is_progress_shown
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.known.tape import LIVE, Tape
 from cloudserve.project import Project
 from cloudserve.project.environments import VARIABLE
 from cloudserve.storage.events import Reporter
@@ -154,11 +155,16 @@ class Subject:
         return load(self.project_file, self.settings)
 
     def releases(
-        self, reporter: Reporter | None = None, *, yes: bool = False, gates: GateFlags = NO_FLAGS
+        self,
+        reporter: Reporter | None = None,
+        *,
+        yes: bool = False,
+        gates: GateFlags = NO_FLAGS,
+        tape: Tape = LIVE,
     ) -> Releases:
         """Create the library's Releases, and print their destination and progress on stderr.
 
-        `yes` confirms every change, `gates` has the overrides of gates.
+        `yes` confirms every change, `gates` has the overrides of gates, `tape` keeps what is read.
         """
         from cloudserve.cli.consent import announce, plan_confirmation
         from cloudserve.release.service import Releases
@@ -173,6 +179,7 @@ class Subject:
             allow_breaking=gates.allow_breaking,
             overrides=gates.overrides,
             require_other=gates.require_other,
+            tape=tape,
         )
         announce(releases.destination)
         return releases

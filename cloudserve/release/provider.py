@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from cloudserve.known.tape import Tape
 from cloudserve.release.capacity import Machines, Stage
 from cloudserve.release.collection import Hold
 from cloudserve.release.destination import Destination
@@ -37,6 +38,7 @@ __all__ = [
     "Machines",
     "MeasuredProvider",
     "Provider",
+    "RecordedProvider",
     "RegistryProvider",
     "Reporter",
     "ServingProvider",
@@ -120,6 +122,19 @@ class Provider(Protocol):
         the platform gives no way to ask while others have traffic too, ConflictError for an
         endpoint of another owner. A failure that a platform reports inside a successful HTTP answer
         is raised as RemoteError all the same.
+        """
+        ...
+
+
+@runtime_checkable
+class RecordedProvider(Protocol):
+    """A provider whose reads can be kept for `--offline`, and repeated without a network."""
+
+    def record(self, tape: Tape) -> None:
+        """Send all reads of the platform and the bucket through a tape.
+
+        With an offline tape no client is made, and `destination` returns what is known without a
+        call: an unknown account is "".
         """
         ...
 

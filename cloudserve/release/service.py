@@ -11,23 +11,23 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 from cloudserve import registry
-from cloudserve.errors import CloudserveError, ConflictError, UserError
+from cloudserve.errors import CloudserveError, ConflictError
+from cloudserve.known.tape import LIVE, Tape
 from cloudserve.project import Project
 from cloudserve.release.approve import Approver
 from cloudserve.release.arguments import (
     ALLOWED,
-    PLANNED,
     Confirm,
     Guard,
     agree,
     check_percent,
     nothing,
-    version_number,
+    plan_of,
 )
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, destination_of
@@ -40,9 +40,10 @@ from cloudserve.release.gates.load import check_load
 from cloudserve.release.inspection.drift import DriftReport
 from cloudserve.release.inspection.target import inspect_drift
 from cloudserve.release.planning.approval import check_approved, check_destination
-from cloudserve.release.planning.plan_file import plan_id
+from cloudserve.release.planning.plan_file import check_present, plan_id
 from cloudserve.release.planning.release_planner import ReleasePlanner
 from cloudserve.release.provider import Locking, Provider
+from cloudserve.release.recorded import use_tape
 from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
@@ -77,8 +78,9 @@ class Releases:
     `reporter` receives lines of progress and the events of transfers, `confirm` a plan before its
     first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
     `allow_breaking` is such an override of the gate *contract*; `require_other` demands an approval
-    by a person who did not deploy the version. Making one reaches no network; raises UserError
-    for an unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
+    by a person who did not deploy the version. `tape` keeps what is read, or answers from it
+    (`cloudserve.release.last_known`). Making one reaches no network; raises UserError for an
+    unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with its default
@@ -93,6 +95,7 @@ class Releases:
         allow_breaking: bool = False,
         overrides: Mapping[str, str] | None = None,
         require_other: bool = False,
+        tape: Tape = LIVE,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._reporter = reporter
@@ -101,16 +104,18 @@ class Releases:
         self._overrides |= overrides or {}
         check_overrides(self._overrides)
         self._model, folder = project.model(model), project.path.absolute().parent
+        self.names = (model, target)
         self._local = LocalModel(
             self._model,
             DigestCache.from_environment(self._environ),
             folder,
-            ModelSource(self._model, self._environ, reporter),
+            ModelSource(self._model, self._environ, reporter, is_offline=tape.is_offline),
         )
         self._target = project.target(target)
         if require_other:
             self._target = replace(self._target, gates=self._target.gates.with_other())
         self._provider: Provider = registry.provider(self._target, self._environ)
+        self._tape = use_tape(self._provider, tape, self._target)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)
         models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
@@ -123,6 +128,7 @@ class Releases:
             self._gates,
             lambda: self.destination,
             self._alias,
+            self._tape.as_of,
         )
         self._unfinished = Unfinished(
             self._provider.blobs, self._layout, self._planner.unfinished, reporter
@@ -149,7 +155,8 @@ class Releases:
 
         Raises ProjectError when it is an account and the target has placeholders of `init`.
         """
-        return destination_of(self._target, self._provider.destination())
+        place = self._tape.ask("destination", lambda: asdict(self._provider.destination()))
+        return destination_of(self._target, Destination(**place))
 
     def status(self) -> Deployment:
         """Read the model's deployment from the platform."""
@@ -157,7 +164,8 @@ class Releases:
 
     def drift(self) -> DriftReport:
         """Compare the project file, the ledger and the platform; changes nothing."""
-        return inspect_drift(self._provider, self._model.name, self._target.name, self.ledger)
+        report = inspect_drift(self._provider, self._model.name, self._target.name, self.ledger)
+        return replace(report, as_of=self._tape.as_of)
 
     def history(self, limit: int | None = None) -> tuple[Release, ...]:
         """Read the releases, or the last of them, from the ledger; oldest first."""
@@ -186,19 +194,7 @@ class Releases:
         `version` is what the verb takes as `number`, `version` or `to`. Raises UserError for
         another verb.
         """
-        if operation not in PLANNED:
-            raise UserError(f"`{operation}` cannot be planned", hint=f"plan {', '.join(PLANNED)}")
-        match Operation(operation):
-            case Operation.DEPLOY:
-                return self.plan_deploy(None if version is None else version_number(version))
-            case Operation.PROMOTE:
-                return self.plan_promote(version, percent=percent)
-            case Operation.ROLLBACK:
-                return self.plan_rollback(version)
-            case Operation.UNDEPLOY:
-                return self.plan_undeploy(version, everything=everything)
-            case Operation.GC | Operation.APPROVE:  # not in PLANNED
-                raise AssertionError(operation)
+        return plan_of(self, operation, version, percent, everything=everything)
 
     def plan_deploy(self, number: int | None = None) -> Plan:
         """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
@@ -315,6 +311,7 @@ class Releases:
         digest. Raises UserError for an unknown version, CheckFailedError if the target requires
         a person who did not deploy it.
         """
+        self._tape.check_online()
         approver = Approver(self._provider, self._layout, self._local, self._target.gates, self.who)
         revision = approver.revision(self.status(), version)
         return approver.record(revision, self.destination, comment, withdraw=withdraw)
@@ -326,6 +323,7 @@ class Releases:
         changed since, or if it was made for another account. A plan that was stopped can be applied
         again and continues.
         """
+        check_present(approved)
         check_destination(approved, self.destination)
 
         def plan(reading: Reading) -> Plan:
@@ -352,6 +350,7 @@ class Releases:
 
         A plan without actions is recorded only if `is_recorded`.
         """
+        self._tape.check_online()
         reading = reading or self._read()
         plan = make_plan(reading)
         is_needed = plan.actions or is_recorded or self._alias.is_due(plan)

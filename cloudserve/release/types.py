@@ -256,6 +256,8 @@ class Plan:
     """The URL in the bucket below which an undeploy leaves the files, manifests and ledgers."""
     alias: str = ""
     """The alias of MLflow's registry that names the revision afterwards; "" if none is asked."""
+    as_of: datetime | None = field(default=None, compare=False)
+    """The time of the last known state that it was made from; such a plan cannot be applied."""
 
     @property
     def makes_bucket(self) -> bool:

@@ -33,8 +33,12 @@ class ModelSource:
         model: Model,
         environ: Mapping[str, str] | None = None,
         reporter: Reporter = SILENT,
+        *,
+        is_offline: bool = False,
     ) -> None:
+        """Take a model; `is_offline` refuses one whose files are not on this machine."""
         self._model = model
+        self._is_offline = is_offline
         self._environ = os.environ if environ is None else environ
         self._reporter = reporter
         self._cache: ModelCache | None = None
@@ -47,10 +51,16 @@ class ModelSource:
         Raises ModelError if there is no SavedModel, UserError for an unknown version or a URL that
         no adapter opens, RemoteError if the bucket or the registry cannot be read.
         """
+        if not self._model.url and not self._model.is_registered:
+            return resolve(self._model.path, number)
+        if self._is_offline:
+            raise UserError(
+                "the model's files are not on this machine, and nothing is read with --offline",
+                where=self._model.url,
+                hint="run the same command without --offline",
+            )
         if self._model.is_registered:
             return self._resolve_registered(number)
-        if not self._model.url:
-            return resolve(self._model.path, number)
         store, base = registry.bucket(self._model.url, self._environ)
         versions = find_versions_or_model(store, base)
         if not versions:

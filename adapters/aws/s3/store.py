@@ -11,6 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloudserve.errors import ConflictError
+from cloudserve.known.blobs import RecordedBlobs
+from cloudserve.known.tape import Tape
 from cloudserve.storage.contract import Blob, Expect
 from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.send import send_file
@@ -24,7 +26,7 @@ MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 CONFLICTS = frozenset({HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED})
 
 
-class S3Blobs(S3Parts):
+class S3Blobs(S3Parts, RecordedBlobs):
     """One bucket through boto3."""
 
     def ensure(self, reporter: Reporter) -> None:
@@ -42,8 +44,12 @@ class S3Blobs(S3Parts):
                 if code_of(error) != "BucketAlreadyOwnedByYou":
                     raise
 
-    def head(self, key: str) -> Blob | None:
-        """Return an object's entry with its metadata, or None when it or the bucket is missing."""
+    @property
+    def tape(self) -> Tape:
+        """Return the way of all reads."""
+        return self._access.tape
+
+    def _head(self, key: str) -> Blob | None:
         with self._translated(f"look at {self.url}/{key}"):
             try:
                 answer = self._client.head_object(Bucket=self._name, Key=key)
@@ -53,8 +59,7 @@ class S3Blobs(S3Parts):
                 raise
         return Blob(key, answer["ContentLength"], answer["ETag"], answer["Metadata"])
 
-    def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return an object's bytes and ETag, or None when it or the bucket is missing."""
+    def _read(self, key: str) -> tuple[bytes, str] | None:
         with self._translated(f"read {self.url}/{key}"):
             try:
                 answer = self._client.get_object(Bucket=self._name, Key=key)
@@ -87,8 +92,7 @@ class S3Blobs(S3Parts):
         """Write a file of any size, in parts when it is large."""
         send_file(self, key, path, metadata)
 
-    def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order, without folders."""
+    def _list(self, prefix: str) -> Iterator[Blob]:
         with self._translated(f"list {self.url}/{prefix}"):
             pages = self._client.get_paginator("list_objects_v2")
             try:
@@ -114,8 +118,7 @@ class S3Blobs(S3Parts):
     def _client(self) -> Any:
         return self._access.client("s3")
 
-    def exists(self) -> bool:
-        """Return whether the bucket exists."""
+    def _exists(self) -> bool:
         with self._translated(f"look for the bucket {self.url}"):
             try:
                 self._client.head_bucket(Bucket=self._name)

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from cloudserve.doctor.result import Result
 from cloudserve.errors import UserError
+from cloudserve.known.tape import Tape
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
@@ -153,6 +154,10 @@ class SageMakerEndpoints:
     def destination(self) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return self._aws.api.destination(self._aws.options.region)
+
+    def record(self, tape: Tape) -> None:
+        """Send all reads through a tape."""
+        self._aws.api.record(tape)
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the endpoint in its region."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.known.tape import Tape
 from cloudserve.project import Target
 from cloudserve.release.calling import CallExample
 from cloudserve.release.destination import Destination
@@ -121,6 +122,10 @@ class AiPlatform:
         """Return the Google Cloud project that the calls reach, or the offline clouds."""
         options, storage = self._options, self._blobs.endpoint
         return self._ml.destination(storage, options.project, options.region)
+
+    def record(self, tape: Tape) -> None:
+        """Send all reads through a tape."""
+        self._ml.record(tape)
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the model in its project."""

@@ -15,6 +15,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.storage.exceptions import InvalidResponse
 
+from cloudserve.known.tape import unknown
+
 from ...call_log import log_requests
 from ..credentials import Access
 from ..errors import RETRYABLE
@@ -67,6 +69,8 @@ class GcsBucket:
 
     def _clients(self) -> tuple[Any, XmlApi]:
         with self._lock:  # several threads may be the first
+            if self._access.tape.is_offline:
+                raise unknown(f"a call of {self.url}")
             if self._made is None:
                 self._made = self._make()
                 log_requests(self._made[0]._http)  # noqa: SLF001 - the client has no hook

@@ -10,6 +10,8 @@ from google.api_core.retry import Retry
 from google.cloud.storage import Bucket
 
 from cloudserve.errors import ConflictError, RemoteError
+from cloudserve.known.blobs import RecordedBlobs
+from cloudserve.known.tape import Tape
 from cloudserve.storage.contract import Blob, Expect
 from cloudserve.storage.events import Reporter
 from cloudserve.storage.upload.send import send_file
@@ -19,7 +21,7 @@ from .parts import DENIED, GcsParts
 from .xml_api import TIMEOUT
 
 
-class GcsBlobs(GcsParts):
+class GcsBlobs(GcsParts, RecordedBlobs):
     """One bucket through google-cloud-storage; `emulator` is STORAGE_EMULATOR_HOST, or None."""
 
     def ensure(self, reporter: Reporter) -> None:
@@ -41,6 +43,9 @@ class GcsBlobs(GcsParts):
         It is a region, a pair of them (NAM4) or a continent (US). The use of objects does not
         require the permission `storage.buckets.get`.
         """
+        return self.tape.ask(f"location of {self.url}", self._location)
+
+    def _location(self) -> str | None:
         try:
             bucket = self._look_up()
         except RemoteError as error:
@@ -49,16 +54,19 @@ class GcsBlobs(GcsParts):
             raise
         return None if bucket is None else str(bucket.location or "").upper()
 
-    def head(self, key: str) -> Blob | None:
-        """Return an object's entry with its metadata, or None when it or the bucket is missing."""
+    @property
+    def tape(self) -> Tape:
+        """Return the way of all reads."""
+        return self._access.tape
+
+    def _head(self, key: str) -> Blob | None:
         with self._translated(f"look at {self.url}/{key}"):
             blob = self._bucket.get_blob(key, timeout=TIMEOUT, retry=RETRY)
         if blob is None:
             return None
         return Blob(key, int(blob.size), str(blob.generation), dict(blob.metadata or {}))
 
-    def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return an object's bytes and generation, or None when it or the bucket is missing."""
+    def _read(self, key: str) -> tuple[bytes, str] | None:
         blob = self._bucket.blob(key)
         with self._translated(f"read {self.url}/{key}"):
             try:
@@ -95,8 +103,7 @@ class GcsBlobs(GcsParts):
         """Write a file of any size, in parts when it is large."""
         send_file(self, key, path, metadata)
 
-    def list(self, prefix: str) -> Iterator[Blob]:
-        """Yield the entries under a prefix in key order, without folders."""
+    def _list(self, prefix: str) -> Iterator[Blob]:
         with self._translated(f"list {self.url}/{prefix}"):
             try:
                 for entry in self._client.list_blobs(
@@ -116,11 +123,8 @@ class GcsBlobs(GcsParts):
             except NotFound:
                 return
 
-    def exists(self) -> bool:
-        """Return whether the bucket exists; true if the caller may not read it.
-
-        The use of objects does not need the permission `storage.buckets.get`.
-        """
+    def _exists(self) -> bool:
+        # The use of objects does not need the permission `storage.buckets.get`.
         try:
             return self._look_up() is not None
         except RemoteError as error:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cloudserve.errors import UserError
+from cloudserve.known.tape import Tape
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.project import Target
@@ -70,11 +71,10 @@ if TYPE_CHECKING:
 
 OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 """gcloud's variables with the URL of an API, such as `…_MONITORING`; Google's own without it."""
-
-
 SHARED_REQUEST, DEDICATED_REQUEST = 1_572_864, 10_485_760
 """Bytes of a prediction."""
 ANSWER_SECONDS = 120.0
+NO_CHOICE = "Vertex AI does not let a request choose among an endpoint's deployments"
 
 
 def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -> Provider:
@@ -152,6 +152,10 @@ class Vertex:
         options, storage = self._options, self._blobs.endpoint
         return self._api.destination(storage, options.project, options.region)
 
+    def record(self, tape: Tape) -> None:
+        """Send all reads through a tape."""
+        self._api.record(tape)
+
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the endpoint in its project and region."""
         place = f"{self._options.project}.{self._options.region}"
@@ -178,14 +182,11 @@ class Vertex:
 
     def _operations_under_way(self, endpoint_id: str) -> list[str]:
         """Return the operations on the endpoint that are not done, of an interrupted run."""
-        operations = self._api.operations(self._api.endpoint_name(endpoint_id))
-        return [last_part(str(op["name"])) for op in operations if not op.get("done")]
+        every = self._api.operations(self._api.endpoint_name(endpoint_id))
+        return [last_part(str(op["name"])) for op in every if not op.get("done")]
 
     def check(self, artifact: Artifact) -> tuple[str, ...]:
-        """Compare a model with the image's version, the platform's limits and the bucket's place.
-
-        Raises UserError for a model that is too large, or a bucket in another region.
-        """
+        """Compare a model with the image, the platform's limits and the bucket's place."""
         return check(artifact, self._options, self._blobs)
 
     def plan_deploy(
@@ -269,8 +270,8 @@ class Vertex:
 
     def predict_by_split(self, model: str, body: bytes) -> SplitAnswer:
         """Ask the endpoint; the response names the DeployedModel that the split chose."""
-        endpoint, host = self._names.endpoint(model), self._host(model)
-        answer = self._api.raw_predict_by_split(endpoint, host, body)
+        place = self._names.endpoint(model), self._host(model)
+        answer = self._api.raw_predict_by_split(*place, body)
         return replace(answer, revision=self._revision_of(model, answer.revision))
 
     def _revision_of(self, model: str, deployed_id: str) -> str:
@@ -283,15 +284,15 @@ class Vertex:
         self, model: str, revision_id: str, since: datetime, until: datetime, slow: float
     ) -> TrafficCounts:
         """Return the responses of a revision's DeployedModels, from Cloud Monitoring."""
-        endpoint, ids = self._names.endpoint(model), self._ids(model, revision_id)
-        return self._api.metrics.counts(endpoint, ids, since, until, slow)
+        ids = self._ids(model, revision_id)
+        return self._api.metrics.counts(self._names.endpoint(model), ids, since, until, slow)
 
     def latency(
         self, model: str, revision_id: str, since: datetime, until: datetime, percentile: float
     ) -> tuple[float, int]:
         """Return a percentile of a revision's latency, from Cloud Monitoring."""
-        endpoint, ids = self._names.endpoint(model), self._ids(model, revision_id)
-        return self._api.metrics.latency(endpoint, ids, since, until, percentile)
+        ids = self._ids(model, revision_id)
+        return self._api.metrics.latency(self._names.endpoint(model), ids, since, until, percentile)
 
     def read_logs(self, model: str, query: LogQuery) -> Sequence[LogLine]:
         """Return the output of the endpoint's containers; raises UserError for a job."""
@@ -315,9 +316,8 @@ class Vertex:
         """Return why a revision cannot be asked, unless it has all the traffic."""
         if self._options.is_private:
             return "the endpoint answers inside its network alone"
-        if reading.deployment.traffic.get(revision_id) == 1.0:
-            return ""
-        return "Vertex AI does not let a request choose among an endpoint's deployments"
+        is_alone = reading.deployment.traffic.get(revision_id) == 1.0
+        return "" if is_alone else NO_CHOICE
 
     def server_of(self, model: str, revision_id: str) -> str:
         """Read the image of a revision's model version; "" if there is none."""
@@ -341,7 +341,6 @@ class Vertex:
             sentence = f"{revision.id} has the alias {alias} in Vertex AI's model registry"
             return Approval(is_given=True, sentence=sentence)
         has = holder.revision.id if holder else "no version of this target"
-        name = self._api.model_name(snapshot.model_id)
         number = version.number if version else "VERSION"
         return Approval(
             is_given=False,
@@ -349,7 +348,7 @@ class Vertex:
             f"registry: {has} has it",
             hint="give it to the version: models.mergeVersionAliases of "
             f'{snapshot.model_id}@{number} with ["{alias}"]',
-            where=self._api.url(name),
+            where=self._api.url(self._api.model_name(snapshot.model_id)),
         )
 
     def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:

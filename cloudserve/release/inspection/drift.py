@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.expected import expected, unfinished_release
@@ -42,6 +43,8 @@ class DriftReport:
     drifts: tuple[Drift, ...]
     notes: tuple[str, ...] = ()
     """What was not compared, a sentence each."""
+    as_of: datetime | None = None
+    """The time of the last known state that was compared; None for the present one."""
 
 
 def find_drifts(

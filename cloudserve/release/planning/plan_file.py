@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cloudserve._version import __version__
-from cloudserve.errors import UserError
+from cloudserve.errors import ConflictError, UserError
 from cloudserve.files import replace_atomically
 from cloudserve.hints import printable
 from cloudserve.outputs import PLAN, check_output
@@ -48,9 +48,11 @@ class Header(msgspec.Struct, frozen=True):
 def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
     """Write a plan to a file, atomically; raises UserError if it cannot be written.
 
-    Raises ConflictError if it would replace another file than a plan, or change a model.
+    Raises ConflictError if it would replace another file than a plan, or change a model, and for a
+    plan of a last known state.
     `who` made it: by default `CLOUDSERVE_ACTOR`, the CI's name for its user, or user@host.
     """
+    check_present(plan)
     path = Path(path)
     check_output(path, PLAN, "a plan")
     content = PlanFile(plan, who or actor(os.environ), datetime.now(UTC))
@@ -63,6 +65,17 @@ def write_plan(plan: Plan, path: Path | str, who: str | None = None) -> None:
             where=str(path),
             hint="name a file in an existing folder that you may write to",
         ) from error
+
+
+def check_present(plan: Plan) -> None:
+    """Raise ConflictError for a plan that was made from a last known state."""
+    if plan.as_of is not None:
+        raise ConflictError(
+            f"the plan was made offline, from the state of {plan.as_of:%Y-%m-%d %H:%M} UTC: it "
+            "cannot be applied",
+            where=f"{plan.model} on {plan.target}",
+            hint="plan again without --offline",
+        )
 
 
 def read_plan(path: Path | str) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from cloudserve.errors import UserError
@@ -38,6 +39,8 @@ class ReleasePlanner:
     gates: Gates
     destination: Callable[[], Destination]
     alias: RegistryAlias
+    as_of: datetime | None = None
+    """The time of the state that is planned from; None for the present one."""
 
     def deploy(self, reading: Reading, revision: Revision, source: Path | None) -> Plan:
         """Plan to deploy a revision, from the directory `source` unless it is uploaded."""
@@ -142,4 +145,5 @@ class ReleasePlanner:
         capacity = None
         if plan.actions and isinstance(self.provider, MachineProvider):
             capacity = capacity_of(self.provider.machines(reading, plan.actions))
-        return self.alias.add(replace(plan, destination=self.destination(), capacity=capacity))
+        place, as_of = self.destination(), self.as_of
+        return self.alias.add(replace(plan, destination=place, capacity=capacity, as_of=as_of))

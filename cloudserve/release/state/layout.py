@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from cloudserve.release.types import Location, Revision
 
 ROOT = "cloudserve"
+MANIFESTS = "manifests/"
+"""The folder of the manifests below a model's own."""
 
 
 def folder_of(model: str, project: str = "") -> str:
@@ -56,7 +58,7 @@ class Layout:
     @property
     def manifests(self) -> str:
         """Return the prefix of the manifests."""
-        return f"{self._root}/manifests/"
+        return f"{self.root}{MANIFESTS}"
 
     @property
     def removals(self) -> str:

@@ -11,8 +11,11 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
+from botocore.session import get_session
 
+from cloudserve.known.tape import Tape
 from cloudserve.release.destination import Destination
 
 from ...errors import code_of, message_of, status_of, translated
@@ -51,6 +54,10 @@ class SageMaker:
         """Return the URL that calls are sent to, for errors."""
         return self._access.where("sagemaker")
 
+    def record(self, tape: Tape) -> None:
+        """Send all reads of the account through a tape."""
+        self._access.tape = tape
+
     def destination(self, region: str) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return aws_destination(self._access, region)
@@ -61,13 +68,12 @@ class SageMaker:
         The account and the partition are those of GetCallerIdentity. IAM is not called: few
         callers may read roles.
         """
-        with translated(f"find the account of the role {role}", self._access.where("sts")):
-            _, partition, *_, account, _ = self._caller["Arn"].split(":", 5)
+        _, partition, *_, account, _ = self._tape.ask("caller", self._caller_arn).split(":", 5)
         return f"arn:{partition}:iam::{account}:role/{role}"
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint and its configuration, or None."""
-        description = self._find(
+        description = self._read(
             f"read the endpoint {name}", "describe_endpoint", EndpointName=name
         )
         if description is None:
@@ -103,7 +109,7 @@ class SageMaker:
 
     def config(self, config: str) -> Record | None:
         """Read an endpoint configuration, or None."""
-        return self._find(
+        return self._read(
             f"read the endpoint configuration {config}",
             "describe_endpoint_config",
             EndpointConfigName=config,
@@ -122,8 +128,12 @@ class SageMaker:
         return tuple(variant for kind in kinds for variant in record.get(kind, ()))
 
     def model(self, name: str) -> Record | None:
-        """Read a SageMaker Model, or None."""
-        return self._find(f"read the model {name}", "describe_model", ModelName=name)
+        """Read a SageMaker Model, or None; one that a known list lacks is known not to exist."""
+        for asked, models in self._tape.listed("list_models "):
+            query = msgspec.json.decode(asked)["NameContains"]
+            if query in name and all(model["ModelName"] != name for model in models):
+                return None
+        return self._read(f"read the model {name}", "describe_model", ModelName=name)
 
     def model_names(self, containing: str) -> Iterator[str]:
         """Yield the names of the models whose names contain a text, over all pages."""
@@ -138,6 +148,9 @@ class SageMaker:
 
     def existing_tags(self, arn: str) -> dict[str, str] | None:
         """Read a resource's tags, or None if the resource does not exist any more."""
+        return self._tape.ask(f"existing tags of {arn}", lambda: self._existing_tags(arn))
+
+    def _existing_tags(self, arn: str) -> dict[str, str] | None:
         with translated(f"read the tags of {arn}", self.where):
             try:
                 pages = self._client.get_paginator("list_tags").paginate(ResourceArn=arn)
@@ -169,28 +182,31 @@ class SageMaker:
 
     def packages(self, group: str) -> tuple[Record, ...]:
         """Read the summaries of a model package group's versions, the newest first."""
+        return tuple(self._tape.ask(f"packages of {group}", lambda: self._packages(group)))
+
+    def _packages(self, group: str) -> list[Record]:
         with translated(f"list the model packages of {group}", self.where):
             pages = self._client.get_paginator("list_model_packages")
             try:
-                return tuple(
+                return [
                     package
                     for page in pages.paginate(ModelPackageGroupName=group)
                     for package in page["ModelPackageSummaryList"]
-                )
+                ]
             except ClientError as error:
                 if _is_not_found(error):
-                    return ()
+                    return []
                 raise
 
     def package_group(self, group: str) -> Record | None:
         """Read a model package group, or None."""
         what = f"read the model package group {group}"
-        return self._find(what, "describe_model_package_group", ModelPackageGroupName=group)
+        return self._read(what, "describe_model_package_group", ModelPackageGroupName=group)
 
     def package(self, arn: str) -> Record:
         """Read a model package."""
         return (
-            self._find(
+            self._read(
                 f"read the model package {arn}", "describe_model_package", ModelPackageName=arn
             )
             or {}
@@ -199,10 +215,13 @@ class SageMaker:
     def transform_job(self, job: str) -> Record:
         """Read a transform job; {} if it does not exist."""
         what = f"read the transform job {job}"
-        return self._find(what, "describe_transform_job", TransformJobName=job) or {}
+        return self._read(what, "describe_transform_job", TransformJobName=job) or {}
 
     def alarms(self, names: Sequence[str]) -> dict[str, str]:
         """Return the states of the existing CloudWatch alarms of these names."""
+        return self._tape.ask(f"alarms {list(names)}", lambda: self._alarms(names))
+
+    def _alarms(self, names: Sequence[str]) -> dict[str, str]:
         kinds = ["MetricAlarm", "CompositeAlarm"]
         with translated("read the alarms", self._access.where("cloudwatch")):
             answer = self._access.client("cloudwatch").describe_alarms(
@@ -218,15 +237,17 @@ class SageMaker:
 
     def instance_types(self) -> tuple[str, ...]:
         """Return the instance types that this version of boto3 knows for endpoints."""
-        model = self._client.meta.service_model
-        return tuple(model.shape_for("ProductionVariantInstanceType").enum)
+        return tuple(self._service_model.shape_for("ProductionVariantInstanceType").enum)
 
     def job_instance_types(self) -> tuple[str, ...]:
         """Return the instance types that it knows for batch transform."""
-        return tuple(self._client.meta.service_model.shape_for("TransformInstanceType").enum)
+        return tuple(self._service_model.shape_for("TransformInstanceType").enum)
 
     def bucket_region(self, name: str) -> str | None:
         """Return the region of a bucket, or None if it does not exist."""
+        return self._tape.ask(f"region of {name}", lambda: self._bucket_region(name))
+
+    def _bucket_region(self, name: str) -> str | None:
         with translated(f"look where the bucket {name} is", self._access.where("s3")):
             try:
                 answer = self._s3.head_bucket(Bucket=name)
@@ -239,9 +260,22 @@ class SageMaker:
 
     def _listed(self, what: str, operation: str, key: str, **query: Any) -> Iterator[Record]:
         """Yield what a List operation returns, over all pages."""
+        if not self._tape.keeps:
+            yield from self._pages(what, operation, key, **query)
+            return
+        yield from self._tape.ask(
+            _question(operation, query), lambda: list(self._pages(what, operation, key, **query))
+        )
+
+    def _pages(self, what: str, operation: str, key: str, **query: Any) -> Iterator[Record]:
         with translated(what, self.where):
             for page in self._client.get_paginator(operation).paginate(**query):
                 yield from page[key]
+
+    def _read(self, what: str, operation: str, **arguments: Any) -> Record | None:
+        return self._tape.ask(
+            _question(operation, arguments), lambda: self._find(what, operation, **arguments)
+        )
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
         with translated(what, self.where):
@@ -257,6 +291,20 @@ class SageMaker:
         call: Callable[..., Any] = getattr(self._client, operation)
         return call
 
+    @property
+    def _tape(self) -> Tape:
+        return self._access.tape
+
+    def _caller_arn(self) -> str:
+        with translated("find the account of the caller", self._access.where("sts")):
+            return str(self._caller["Arn"])
+
+    @cached_property
+    def _service_model(self) -> Any:
+        if self._tape.is_offline:  # a client would look for credentials
+            return get_session().get_service_model("sagemaker")
+        return self._client.meta.service_model
+
     @cached_property
     def _caller(self) -> Any:
         return self._access.client("sts").get_caller_identity()
@@ -268,6 +316,10 @@ class SageMaker:
     @cached_property
     def _s3(self) -> Any:
         return self._access.client("s3")
+
+
+def _question(operation: str, arguments: Mapping[str, Any]) -> str:
+    return f"{operation} {msgspec.json.encode(arguments, order='sorted').decode()}"
 
 
 def region_of(answer: Mapping[str, Any]) -> str | None:

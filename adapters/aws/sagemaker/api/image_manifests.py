@@ -32,6 +32,9 @@ class ImageManifests:
         match = _ECR.fullmatch(image)
         if match is None or match[2] != region:
             return ""
+        return self._access.tape.ask(f"manifest of {image}", lambda: self._media_type(match))
+
+    def _media_type(self, match: re.Match[str]) -> str:
         named = {"imageDigest": match[5]} if match[5] else {"imageTag": match[4] or "latest"}
         try:
             answer = self._client.describe_images(

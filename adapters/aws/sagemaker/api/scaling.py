@@ -46,19 +46,25 @@ class ScalingApi:
         names = {f"endpoint/{endpoint}/variant/{variant}": variant for variant in variants}
         if not names:
             return {}
+        scaled = self._access.tape.ask(
+            f"scaling of {sorted(names)}", lambda: self._targets(endpoint, names)
+        )
+        return {one["variant"]: Scaled(**one) for one in scaled}
+
+    def _targets(self, endpoint: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
         with translated(f"read the scaling of the endpoint {endpoint}", self.where):
             answer = self._client.describe_scalable_targets(
                 ServiceNamespace=NAMESPACE, ResourceIds=list(names), ScalableDimension=DIMENSION
             )
-            return {
-                names[target["ResourceId"]]: Scaled(
-                    names[target["ResourceId"]],
-                    target["MinCapacity"],
-                    target["MaxCapacity"],
-                    self._policy(target["ResourceId"]),
-                )
+            return [
+                {
+                    "variant": names[target["ResourceId"]],
+                    "minimum": target["MinCapacity"],
+                    "maximum": target["MaxCapacity"],
+                    "policy": self._policy(target["ResourceId"]),
+                }
                 for target in answer["ScalableTargets"]
-            }
+            ]
 
     def register(
         self, endpoint: str, variant: str, limits: tuple[int, int], policy: Mapping[str, Any]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cloudserve.errors import ConflictError, RemoteError, UserError
+from cloudserve.known.tape import Tape
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.release.capacity import Stage
@@ -87,6 +88,10 @@ class MultiModelEndpoint:
     def destination(self) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return self._aws.api.destination(self._aws.options.region)
+
+    def record(self, tape: Tape) -> None:
+        """Send all reads through a tape."""
+        self._aws.api.record(tape)
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: one model on the endpoint in its region."""

@@ -6,6 +6,7 @@ import click
 
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
+from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import (
     Subject,
     VersionNumber,
@@ -59,3 +60,4 @@ def command(
     print_outcome(outcome_report(outcome), output)
     if output == "table":
         show_calls(lambda: call_example(subject.project(), subject.model, subject.target))
+    remember(subject)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from cloudserve.cli.last_known import offline_option, recalled, remember
 from cloudserve.cli.options import (
     Subject,
     load,
@@ -31,6 +32,7 @@ DRIFTED = 1
     help="The MetaGraph's tags, comma-separated; by default the project's, or `serve`.",
 )
 @target_option
+@offline_option
 @project_options
 @output_option
 @click.pass_context
@@ -41,6 +43,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     *,
     tags: str | None,
     target: str | None,
+    offline: bool,
     project_file: Path,
     settings: tuple[str, ...],
     output: str,
@@ -53,24 +56,37 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     With --target a MODEL, by default every model of the project, is compared as project file,
     ledger and platform have it: traffic, revisions, machines, instances, image, environment. The
-    command exits with 1 if they differ, as after a change by hand.
+    command exits with 1 if they differ, as after a change by hand. With --offline ledger and
+    platform are as in the last known state.
     """
     is_named = context.get_parameter_source("target") is ParameterSource.COMMANDLINE
     if live is not None and new is not None and not is_named:
+        if offline:
+            raise click.UsageError("--offline is for --target")
         _compare_models(live, new, tags, project_file, output)
         return
     if new is not None or tags is not None:
         raise click.UsageError("--target takes at most one MODEL, and no --tags")
     if live is not None and not target and Path(live).exists():
         raise click.UsageError("missing argument NEW: a model to compare with")
-    _compare_target(subjects_of(live, target, project_file, settings), output)
+    subjects = subjects_of(live, target, project_file, settings)
+    _compare_target(subjects, output, offline=offline)
 
 
-def _compare_target(subjects: tuple[Subject, ...], output: str) -> None:
+def _compare_target(subjects: tuple[Subject, ...], output: str, *, offline: bool) -> None:
     from cloudserve.cli.render.release.difference import drift_report
+    from cloudserve.known.tape import Recorder
 
-    reports = [subject.releases().drift() for subject in subjects]
+    tapes = [Recorder() for _ in subjects]
+    verbs = [
+        recalled(subject) if offline else subject.releases(tape=tape)
+        for subject, tape in zip(subjects, tapes, strict=True)
+    ]
+    reports = [each.drift() for each in verbs]
     print_report(drift_report(reports), output)
+    for subject, tape in zip(subjects, tapes, strict=True):
+        if not offline:
+            remember(subject, tape)
     if any(each.drifts for each in reports):
         raise click.exceptions.Exit(DRIFTED)
 

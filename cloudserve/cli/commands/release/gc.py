@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.consent import yes_option
+from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import Number, Subject, dry_run_option, models_options, project_options
 from cloudserve.cli.render.report import output_option, print_report
 
@@ -38,3 +39,5 @@ def command(
         verbs = subject.releases(yes=yes)
         results.append(verbs.plan_gc(keep) if dry_run else verbs.gc(keep).plan)
     print_report(collection_report(results, is_done=not dry_run), output)
+    for subject in subjects if not dry_run else ():
+        remember(subject)

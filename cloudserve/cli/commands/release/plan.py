@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cloudserve.cli.exits import CHANGES, Exit
+from cloudserve.cli.last_known import offline_option, recalled, remember
 from cloudserve.cli.options import Number, Subject, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     help="Exit as `terraform plan` does: 0 if there is nothing to do, 1 for any error, 2 if there "
     "is something to do.",
 )
+@offline_option
 @project_options
 @output_option
 def command(  # noqa: PLR0913 - one parameter per option
@@ -60,23 +62,34 @@ def command(  # noqa: PLR0913 - one parameter per option
     out: Path | None,
     exit_code: bool,
     detailed_exitcode: bool,
+    offline: bool,
     output: str,
 ) -> None:
     """Show what a release would do, without doing it.
 
     OPERATION is deploy, promote, rollback or undeploy. With --out the plan is written to a file
     for review; `cloudserve apply` then carries it out, or refuses it if something has changed.
+
+    With --offline the plan is made from the last known state, which `plan`, `status`, `diff` and
+    each release keep on this machine. Such a plan cannot be applied.
     """
     from cloudserve.cli.render.release.plan import plan_report
+    from cloudserve.known.tape import Recorder
     from cloudserve.release.planning.plan_file import write_plan
 
     if exit_code and detailed_exitcode:
         raise click.UsageError("--exit-code and --detailed-exitcode are mutually exclusive")
-    plan = subject.releases().plan(operation, version, percent, everything=everything)
+    if offline and out is not None:
+        raise click.UsageError("--offline and --out are mutually exclusive: it cannot be applied")
+    tape = Recorder()
+    verbs = recalled(subject) if offline else subject.releases(tape=tape)
+    plan = verbs.plan(operation, version, percent, everything=everything)
     if out is not None:
         write_plan(plan, out)
         click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
     print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
+    if not offline:
+        remember(subject, tape)
     if detailed_exitcode and plan.actions:
         raise click.exceptions.Exit(CHANGES)
     if exit_code and plan.actions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.consent import yes_option
+from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import Subject, dry_run_option, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
 
@@ -39,3 +40,4 @@ def command(
         print_report(plan_report(verbs.plan_rollback(to)), output)
         return
     print_report(outcome_report(verbs.rollback(to)), output)
+    remember(subject)

@@ -8,6 +8,7 @@ import click
 
 from cloudserve.cli.consent import announce
 from cloudserve.cli.exits import Exit
+from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import (
     Subject,
     load,
@@ -49,12 +50,15 @@ def command(
 def _one(subject: Subject, output: str) -> bool:
     """Show a model on a target; return whether it has not failed."""
     from cloudserve.cli.render.release.deployment import deployment_report
+    from cloudserve.known.tape import Recorder
     from cloudserve.release.canary.journal import open_canary
     from cloudserve.release.types import State
 
-    releases = subject.releases()
+    tape = Recorder()
+    releases = subject.releases(tape=tape)
     deployment = releases.status()
     print_report(deployment_report(deployment, open_canary(releases.ledger, deployment)), output)
+    remember(subject, tape)
     return deployment.state is not State.FAILED
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cloudserve.cli.last_known import since_line
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
 from cloudserve.release.inspection.diff import Compared, Comparison
@@ -68,14 +69,21 @@ DRIFT_COLUMNS = ("WHAT", "PROJECT", "LEDGER", "PLATFORM")
 
 def drift_report(reports: Sequence[DriftReport]) -> Report:
     """Render drifts, one line per difference."""
-    models = [msgspec.to_builtins(each) | {"equal": not each.drifts} for each in reports]
+    models = [_drift_document(each) for each in reports]
     document = {"equal": not any(each.drifts for each in reports), "models": models}
     return Report(document, tuple(map(_drift_table, reports)))
+
+
+def _drift_document(report: DriftReport) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(report)
+    as_of = document.pop("as_of")
+    return document | {"equal": not report.drifts, "asOf": as_of}
 
 
 def _drift_table(report: DriftReport) -> Table:
     count = counted(len(report.drifts), "difference") if report.drifts else "no differences"
     title = f"{report.model} on {report.target}: {count}"
-    title = "\n".join([*(f"note: {note}" for note in report.notes), title])
+    since = [since_line(report.as_of)] if report.as_of is not None else []
+    title = "\n".join([*since, *(f"note: {note}" for note in report.notes), title])
     rows = [(drift.what, drift.project, drift.ledger, drift.platform) for drift in report.drifts]
     return Table(DRIFT_COLUMNS, rows, title)

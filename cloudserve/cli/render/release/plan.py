@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudserve.cli.last_known import since_line
 from cloudserve.cli.render.release.canary_rules import canary_document, canary_table
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.plural import counted
@@ -29,7 +30,8 @@ def plan_report(plan: Plan, canary: CanaryRules | None = None) -> Report:
         (f"{number:>4}", sign, action.sentence)
         for number, (sign, action) in enumerate(zip(signs, plan.actions, strict=True), start=1)
     ]
-    warnings = [f"warning: {warning}" for warning in plan.warnings]
+    warnings = [since_line(plan.as_of)] if plan.as_of is not None else []
+    warnings += [f"warning: {warning}" for warning in plan.warnings]
     warnings += [f"breaking: {difference}" for difference in plan.breaking]
     title = "\n".join([*warnings, f"{_subject(plan)}: {_summary(plan)}"])
     if plan.kept and plan.actions:
@@ -110,6 +112,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "alias": plan.alias or None,
         "live": plan.previous,
         "state": plan.state,
+        "asOf": plan.as_of,
         "destination": str(plan.destination),
         "warnings": plan.warnings,
         "breaking": plan.breaking,

@@ -92,3 +92,11 @@ def test_a_version_that_breaks_clients_has_the_exit_code_of_a_check(
     for command in ("deploy", "promote"):
         assert on_target(command, "--version", "2") == 6
         assert on_target(command, "--version", "2", "--allow-breaking") == 0
+
+
+def test_an_adapter_that_keeps_no_state_cannot_plan_offline(project, capsys):
+    on_target("deploy")
+    assert plan("--offline") == 2
+    assert "the adapter `memory` keeps no state for --offline" in capsys.readouterr().err
+    assert plan("--offline", "--out", "plan.json") == 2
+    assert "--offline and --out are mutually exclusive" in capsys.readouterr().err

@@ -1,0 +1,58 @@
+"""The last known state in commands: `--offline`, and what the other commands keep for it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from cloudserve.errors import CloudserveError
+from cloudserve.plural import counted
+
+if TYPE_CHECKING:
+    from cloudserve.cli.options import Subject
+    from cloudserve.known.tape import Recorder
+    from cloudserve.release.service import Releases
+
+offline_option = click.option(
+    "--offline",
+    is_flag=True,
+    help="Work from the last known state, without any network; it says from when the state is.",
+)
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def recalled(subject: Subject) -> Releases:
+    """Return the verbs that answer from the last known state of a subject."""
+    from cloudserve.cli.consent import announce
+    from cloudserve.release.last_known import recall
+
+    releases = recall(subject.project(), subject.model, subject.target)
+    announce(releases.destination)
+    return releases
+
+
+def remember(subject: Subject, tape: Recorder | None = None) -> None:
+    """Keep the state of a subject for `--offline`, with what a command has read already.
+
+    The command itself is done: what fails here is left out.
+    """
+    from cloudserve.release.last_known import remember as keep
+
+    with suppress(CloudserveError, KeyboardInterrupt):
+        keep(subject.project(), subject.model, subject.target, tape=tape)
+
+
+def since_line(since: datetime) -> str:
+    """Return the line that says from when a state is: `state of 2026-11-30 12:01 UTC, …`."""
+    return f"state of {since:%Y-%m-%d %H:%M} UTC, {_age(since)} ago"
+
+
+def _age(since: datetime) -> str:
+    seconds = max(0, int((datetime.now(UTC) - since).total_seconds()))
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if seconds >= unit:
+            return counted(seconds // unit, name)
+    return "less than a minute"

@@ -1,0 +1,153 @@
+"""The last known state of a model on a target: kept after a command, used by `--offline`.
+
+It has the answers to all questions of plans and of `diff --target`, from one reading of the
+platform and its bucket. A question that fails is not kept, and is refused offline.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from cloudserve import registry
+from cloudserve.errors import CloudserveError, UserError
+from cloudserve.known.states import KnownState, KnownStates
+from cloudserve.known.tape import Recorder, Recording
+from cloudserve.project import Project, Target
+from cloudserve.release.destination import Destination
+from cloudserve.release.provider import RecordedProvider
+from cloudserve.release.recorded import use_tape
+from cloudserve.release.service import Releases
+from cloudserve.release.state.layout import MANIFESTS, folder_of
+from cloudserve.storage.contract import BlobStore
+
+logger = logging.getLogger(__name__)
+Question = Callable[[], object]
+
+
+def remember(
+    project: Project,
+    model: str,
+    target: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    tape: Recorder | None = None,
+) -> bool:
+    """Read what plans and `diff` need to know of a model on a target, and keep it for `--offline`.
+
+    What `tape` has already is not read again. Changes nothing but the file. Returns False if the
+    target's adapter, or this machine, keeps no states. Raises RemoteError and ConflictError if
+    there is nothing to keep, because the platform cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    tape = tape or Recorder()
+    states = KnownStates.of_project(project.path, environ)
+    releases = Releases(project, model, target, environ=environ, tape=tape)
+    if states is None or not isinstance(releases.provider, RecordedProvider):
+        return False
+    place, environment = releases.destination, project.target(target).environment
+    tape.earlier = _earlier(states, model, target, environment)
+    for question in _questions(project, releases):
+        with suppress(CloudserveError):
+            question()
+    state = KnownState(model, target, environment, _place(place), tape.since, tape.answers)
+    try:
+        states.save(state)
+    except OSError as error:
+        logger.info("the state is not kept for --offline: %s", error)
+        return False
+    return True
+
+
+def recall(
+    project: Project, model: str, target: str, *, environ: Mapping[str, str] | None = None
+) -> Releases:
+    """Return the verbs that plan and compare from the last known state, and reach no network.
+
+    Raises UserError if there is none for the environment's destination, or for several accounts.
+    """
+    environ = os.environ if environ is None else environ
+    name, place = project.model(model).name, project.target(target)
+    here = _destination(place, environ)
+    state = _choose(project, name, place, here, environ)
+    tape = Recording(state.since, state.answers)
+    return Releases(project, model, target, environ=environ, tape=tape)
+
+
+def _questions(project: Project, releases: Releases) -> Iterator[Question]:
+    """Yield what asks all that plans of each operation, and `diff --target`, ask."""
+    deployment = releases.status()
+    model = folder_of(deployment.model, project.name)
+    yield lambda: _read_manifests(releases.provider.blobs, model)
+    yield releases.drift
+    yield releases.plan_deploy
+    yield releases.plan_rollback
+    yield releases.plan_undeploy
+    yield lambda: releases.plan_undeploy(everything=True)
+    for deployed in deployment.revisions:
+        name, number = deployed.revision.id, deployed.revision.number
+        yield lambda number=number: releases.plan_deploy(number)  # type: ignore[misc]
+        yield lambda name=name: releases.plan_promote(name)  # type: ignore[misc]
+        yield lambda name=name: releases.plan_rollback(name)  # type: ignore[misc]
+        yield lambda name=name: releases.plan_undeploy(name)  # type: ignore[misc]
+
+
+def _read_manifests(blobs: BlobStore, model: str) -> None:
+    names = [blob.key for blob in blobs.list(model)]
+    for name in names:
+        if name.startswith(f"{model}{MANIFESTS}"):
+            blobs.read(name)
+
+
+def _earlier(states: KnownStates, model: str, target: str, environment: str) -> Mapping[str, Any]:
+    """Return the answers of all states that were kept before."""
+    kept = states.load(model, target, environment)
+    return {question: each for state in kept for question, each in state.answers.items()}
+
+
+def _destination(target: Target, environ: Mapping[str, str]) -> Destination:
+    """Return where a target's calls would go, as far as that is known without a call."""
+    provider = registry.provider(target, environ)
+    use_tape(provider, Recording(Recorder().since, {}), target)
+    return provider.destination()
+
+
+def _choose(
+    project: Project, model: str, target: Target, here: Destination, environ: Mapping[str, str]
+) -> KnownState:
+    states = KnownStates.of_project(project.path, environ)
+    every = tuple(states.load(model, target.name, target.environment)) if states else ()
+    fits = [state for state in every if _is_here(state, here)]
+    if len(fits) == 1:
+        return fits[0]
+    where = f"{model} on {target.name}"
+    if fits:
+        accounts = " and ".join(sorted(str(state.place.get("account")) for state in fits))
+        raise UserError(
+            f"there are last known states of {accounts}, and only a call says which one is meant",
+            where=where,
+            hint="run the command without --offline",
+        )
+    what = "the offline clouds" if here.is_offline else here.cloud
+    raise UserError(
+        f"there is no last known state of {where} for {what}",
+        where=str(project.path),
+        hint=f"keep one, online: cloudserve status {model} --target {target.name}",
+    )
+
+
+def _is_here(state: KnownState, here: Destination) -> bool:
+    place = state.place
+    is_offline = bool(place.get("is_offline"))
+    if (place.get("cloud"), is_offline) != (here.cloud, here.is_offline):
+        return False
+    accounts = {place.get("account", ""), here.account} - {""}
+    return place.get("region", "") == here.region and len(accounts) < 2  # noqa: PLR2004 - equal
+
+
+def _place(place: Destination) -> dict[str, str]:
+    return {**asdict(place), "is_offline": "yes" if place.is_offline else ""}
