@@ -38,9 +38,11 @@ class GoldenGate:
     def step(self, plan: Plan, reading: Reading) -> GateStep | None:
         """Return the step of a plan.
 
-        Raises UserError for a golden file that cannot be read, or that no version could fail.
+        Raises UserError for a golden file that cannot be read, that no version could fail, or with
+        requests that the platform has no method for.
         """
         golden = read_golden(self.file)
+        self._check_methods(golden)
         self._check_decides(golden)
         why = self.revisions.why_not_deployed(plan, reading)
         server = LOCAL if why else DEPLOYED
@@ -72,6 +74,21 @@ class GoldenGate:
 
             with served_locally(files) as ask:
                 return self._verdict(replay(golden, ask), golden, LOCAL)
+
+    def _check_methods(self, golden: Golden) -> None:
+        """Raise UserError for requests that no client can send to a platform's endpoint.
+
+        The local server would answer them, which says nothing about the target.
+        """
+        methods = sorted({example.method for example in golden.examples} - {""})
+        if methods:
+            raise UserError(
+                f"the golden file has {' and '.join(methods)} requests, and the target's platform "
+                "answers only predict requests",
+                where=str(self.file),
+                hint="record predict requests for the gate; compare the others with `cloudserve "
+                "replay FILE --against DIRECTORY`",
+            )
 
     def _check_decides(self, golden: Golden) -> None:
         """Raise UserError if the file has labels alone, and the gate no least accuracy."""

@@ -45,14 +45,21 @@ class RequestSource:
     def read(self, gate: str, revision: Revision) -> GateRequests:
         """Return the requests for an uploaded revision.
 
-        Raises UserError for a golden file that cannot be read, and for signatures that no request
-        can be made up for.
+        Raises UserError for a golden file that cannot be read or has no predict requests, and for
+        signatures that no request can be made up for.
         """
         signatures = self.models.interface(revision).signatures
         settings, model = self.settings, self.models.layout.model
         if settings.file:
             golden = read_golden(self.folder / settings.file.replace("{model}", model))
             bodies = golden.requests
+            if not bodies:
+                raise UserError(
+                    f"the gate `{gate}` has no predict requests to send: all of the file are of "
+                    "another method, or were recorded as refused",
+                    where=settings.file,
+                    hint="record predict requests with `cloudserve golden record`",
+                )
             return GateRequests(
                 bodies, signatures, f"{counted(len(bodies), 'request')} of {settings.file}"
             )

@@ -9,7 +9,13 @@ import pytest
 
 from cloudserve.errors import ConflictError, GateRefusedError, RemoteError, UserError
 from cloudserve.golden.file import Example, Golden, Header, write_golden
-from cloudserve.project.gate_settings import GateSettings, GoldenSettings
+from cloudserve.project.gate_settings import (
+    GateSettings,
+    GoldenSettings,
+    LatencySettings,
+    ParitySettings,
+    RequestSettings,
+)
 from cloudserve.release.state.entries import Event
 
 SETTINGS = GateSettings(contract=False, golden=GoldenSettings("{model}.jsonl"))
@@ -190,3 +196,38 @@ def test_a_script_that_only_the_container_runs_is_not_checked_and_said_so(
     verdict = golden(releases(path=versions, gates=SETTINGS).deploy(3))
     assert verdict.ruling == "unchecked"
     assert verdict.sentence == "the local server does not run the model's code/inference.py"
+
+
+@pytest.mark.parametrize("method", ["classify", "regress"])
+def test_requests_that_no_platform_has_a_method_for_are_refused_when_they_are_planned(
+    releases, platform, versions, tmp_path, method
+):
+    predict = Example({"instances": [1.0]}, {"predictions": [2.5]})
+    other = Example({"examples": [{"x": 1.0}]}, {"results": [2.5]}, method=method)
+    write_golden(Golden(Header(), (predict, other)), tmp_path / "half.jsonl")
+    verbs = releases(path=versions, gates=SETTINGS)
+    for verb in (verbs.plan_deploy, verbs.deploy):
+        with pytest.raises(UserError, match=f"has {method} requests, and the target's platform"):
+            verb(1)
+    assert platform.blobs.objects == {}
+
+
+@pytest.mark.parametrize("gate", ["parity", "latency"])
+def test_a_gate_without_a_predict_request_is_refused_when_it_is_planned(
+    releases, platform, versions, tmp_path, answers, monkeypatch, gate
+):
+    asked_alone(platform, monkeypatch)
+    other = Example({"examples": [{"x": 1.0}]}, {"results": [2.5]}, method="regress")
+    write_golden(Golden(Header(), (other,)), tmp_path / "half.jsonl")
+    off = GateSettings(contract=False)
+    for number in (1, 2):
+        releases(path=versions, gates=off).deploy(number)
+    source = RequestSettings(file="half.jsonl")
+    settings = {
+        "parity": ParitySettings(requests=source),
+        "latency": LatencySettings(bodies=source, milliseconds={"p50": 1000.0}),
+    }
+    gates = GateSettings(contract=False, **{gate: settings[gate]})
+    with pytest.raises(UserError, match=f"the gate `{gate}` has no predict requests to send"):
+        releases(path=versions, gates=gates).plan_promote()
+    assert not answers
