@@ -9,8 +9,7 @@ back if that had decided so. A release that moves the traffic in the meantime en
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -21,6 +20,12 @@ from cloudserve.release.canary.accuracy import Labels, labelled_needed, shuffled
 from cloudserve.release.canary.comparison import Comparison, Measure, announced
 from cloudserve.release.canary.journal import Journal, TakenOverError, begin, left_by
 from cloudserve.release.canary.metrics import Metrics, measured
+from cloudserve.release.canary.notes import (
+    canary_noted,
+    rollback_command,
+    sharing_noted,
+    unread_noted,
+)
 from cloudserve.release.canary.probe import Prober, Probes, Probing
 from cloudserve.release.canary.record import CanaryRecord, Decision
 from cloudserve.release.canary.rules import CanaryRules
@@ -81,7 +86,8 @@ class Canary:
     """One promotion by canary. Blocks while requests are sent."""
 
     releases: Releases
-    model: str
+    deployment: Deployment
+    """As it was before the canary."""
     live: str
     revision: str
     prober: Probing
@@ -176,7 +182,7 @@ class Canary:
         provider = measured(self.releases.provider, self.journal.where)
         metrics = Metrics(
             provider,
-            self.model,
+            self.deployment.model,
             self.live,
             self.revision,
             rules,
@@ -201,7 +207,7 @@ class Canary:
         except BaseException as second:
             error.add_note(
                 f"The rollback failed: {str(second) or 'interrupted'}\n{self.revision} may still "
-                f"have traffic. Run: cloudserve rollback … --to {self.live}"
+                f"have traffic. Run: {rollback_command(self.deployment, self.live)}"
             )
             if not isinstance(second, CloudserveError | KeyboardInterrupt):
                 raise
@@ -257,18 +263,20 @@ def promote_by_canary(  # noqa: PLR0913 - options by name
     ask one revision.
     """
     rules = rules or CanaryRules()
-    deployment = releases.status()
+    with unread_noted(*releases.names):
+        deployment = releases.status()
     where = f"{deployment.model} on {deployment.target}"
     chosen = choose(deployment, version) if version else newest(deployment)
     revision = chosen.revision.id
     live = _live_beside(deployment, revision, where)
-    left = left_by(releases.ledger, revision, live)
+    with sharing_noted(deployment, live):
+        left = left_by(releases.ledger, revision, live)
     if left is not None and left.canary is not None:
         live = left.canary.live
     if not live:
         return CanaryOutcome(releases.promote(revision), "")
 
-    with _traffic_noted(left, revision, live):
+    with sharing_noted(deployment, live), canary_noted(deployment, left, revision, live):
         _check_labels(rules, labels, releases.provider, where)
         prober = _prober(releases.provider, deployment.model, live, revision, requests, labels)
         if left is None:
@@ -278,24 +286,8 @@ def promote_by_canary(  # noqa: PLR0913 - options by name
             if rules.source is not Origin.PROBES:
                 measured(releases.provider, where)
         journal = begin(releases.ledger, releases.who, where)
-    canary = Canary(
-        releases, deployment.model, live, revision, prober, rules, reporter, journal, observe
-    )
+    canary = Canary(releases, deployment, live, revision, prober, rules, reporter, journal, observe)
     return canary.promote(deployment.traffic.get(revision, 0.0), left)
-
-
-@contextmanager
-def _traffic_noted(left: Release | None, revision: str, live: str) -> Iterator[None]:
-    """Add to an error that a canary which an earlier run left still has its traffic."""
-    try:
-        yield
-    except BaseException as error:
-        if left is not None:
-            error.add_note(
-                f"{revision} still has {left.percent} % of the traffic, of an earlier run. Run the "
-                f"command again, or: cloudserve rollback … --to {live}"
-            )
-        raise
 
 
 def _live_beside(deployment: Deployment, revision: str, where: str) -> str:

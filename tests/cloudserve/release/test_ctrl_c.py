@@ -8,10 +8,11 @@ the same verb, run again, comes to the end of an uninterrupted run.
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from cloudserve.release.canary.rules import CanaryRules
 from cloudserve.release.canary.run import promote_by_canary
 from cloudserve.release.canary.watch import CanaryEndedError
 from cloudserve.release.state import ledger
+from tests.cloudserve.conftest import MemoryBlobs
 from tests.cloudserve.release.killable import AFTER, CALLS, Platform, Terminal, release_three
 
 OF_BUCKET = ("exists", *CALLS)
@@ -246,6 +248,32 @@ def test_a_canary_that_keeps_its_traffic_says_so_and_is_rolled_back_by_the_next_
         assert interrupted.live == ["v1"]
         interrupted.assert_nothing_is_left()
     assert left
+
+
+@AFTER
+@pytest.mark.parametrize("press", [press_ctrl_c, break_down])
+def test_a_canary_that_is_stopped_before_it_continues_says_which_traffic_there_is(
+    interrupted, terminal, canary, after, press
+):
+    """No call before the first change of a second run leaves a shared traffic in silence."""
+    canary()
+    assert terminal.kill(1, True, by_canary, names=("perform",))
+    kept = terminal.platform
+    for number in itertools.count(1):
+        terminal.platform = replace(kept, deployed=dict(kept.deployed), traffic=dict(kept.traffic))
+        terminal.platform.blobs = MemoryBlobs()
+        terminal.platform.blobs.objects = dict(kept.blobs.objects)
+        error = interrupted.run({number}, after, CANARY, press=press)
+        assert interrupted.came
+        if len(interrupted.live) == 1:
+            break
+        if number > 1:
+            assert re.search(r"v2-\w+ (still )?has 10 % ", notes_of(error))
+            assert "cloudserve rollback half --target here --to v1-" in notes_of(error)
+        elif press is press_ctrl_c:
+            assert "the traffic was not read" in notes_of(error)
+            assert "cloudserve status half --target here" in notes_of(error)
+    assert number > 4
 
 
 @AFTER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from cloudserve.cli.canary import CanaryFlags, CanaryOptions, canary_options
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
+from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import (
     Number,
     Subject,
@@ -69,11 +71,13 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     from cloudserve.cli.render.release.deployment import outcome_report
     from cloudserve.cli.render.release.plan import plan_report
+    from cloudserve.release.canary.notes import unread_noted
 
     if canary and percent != ALL:
         raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
     options = _options(subject, canary) if canary else None
-    verbs = subject.releases(yes=yes, gates=gates)
+    with unread_noted(subject.model, subject.target) if options else nullcontext():
+        verbs = subject.releases(yes=yes, gates=gates)
     if dry_run:
         percent = options.rules.steps[0] if options else percent
         plan = verbs.plan_promote(version, percent=percent)
@@ -81,9 +85,10 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     if options:
         print_outcome(_by_canary(verbs, version, options, gates), output)
-        return
-    outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
-    print_outcome(outcome_report(outcome), output)
+    else:
+        outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
+        print_outcome(outcome_report(outcome), output)
+    remember(subject)
 
 
 def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:

@@ -97,7 +97,7 @@ def canary(releases, platform):
         reporter = SILENT if lines is None else Reporter(lines.append)
         return Canary(
             verbs,
-            "half",
+            verbs.status(),
             live,
             revision,
             prober,

@@ -29,7 +29,7 @@ def canary(deployed, service):
         journal = begin(verbs.ledger, "ada", "half on here")
         clocks = Clocks(lambda: service.now, service.sleep, service.date)
         return Canary(
-            verbs, "half", live, revision, prober, rules, reporter, journal, observe, clocks
+            verbs, verbs.status(), live, revision, prober, rules, reporter, journal, observe, clocks
         )
 
     return make
@@ -166,7 +166,8 @@ def test_a_rollback_that_fails_says_what_has_the_traffic(canary, deployed, platf
         canary().promote(0.0)
     note = "\n".join(caught.value.__notes__)
     assert "The rollback failed: throttled" in note
-    assert f"{revision} may still have traffic. Run: cloudserve rollback … --to {live}" in note
+    command = f"cloudserve rollback half --target here --to {live}"
+    assert f"{revision} may still have traffic. Run: {command}" in note
 
 
 def record_of(verbs, percent):
