@@ -127,3 +127,54 @@ def test_a_guarded_update_has_a_second_endpoint_until_the_promotion_ends(
     assert totals(provider, moves) == (2, 3, 1)
     perform(provider, moves)
     assert instances() == {"AllTraffic": 1}
+
+
+def test_a_rolling_update_has_one_batch_beside_the_instances(target, instances, half_plus_two):
+    provider = target(instance_type=KIND, instance_count=4, update="rolling", update_percent=50)
+    deploy(provider, 1, half_plus_two)
+    two = put(provider, "half", 2, half_plus_two)
+    perform(provider, plan(provider, "half", two))
+    moves = provider.plan_traffic(provider.read("half"), two.id)
+    assert totals(provider, moves) == (5, 7, 4)  # an endpoint of one instance proves the version
+    perform(provider, moves)
+    assert instances() == {"AllTraffic": 4}
+
+
+def test_a_shadow_variant_has_instances_of_its_own_until_the_promotion(
+    target, instances, client, half_plus_two
+):
+    provider = target(instance_type=KIND, shadow_percent=25)
+    one = deploy(provider, 1, half_plus_two)
+    two = put(provider, "half", 2, half_plus_two)
+    actions = plan(provider, "half", two)
+    known = capacity(provider, actions)
+    assert known.machines == (Change(one.id, KIND, 1, 1), Change(two.id, KIND, 0, 1))
+    assert (known.now, known.peak, known.after) == (1, 3, 2)
+    perform(provider, actions)
+    shadows = client("sagemaker").describe_endpoint(EndpointName="half")["ShadowProductionVariants"]
+    assert [each["DesiredInstanceCount"] for each in shadows] == [1]
+    moves = provider.plan_traffic(provider.read("half"), two.id)
+    assert totals(provider, moves) == (2, 3, 1)
+    perform(provider, moves)
+    assert instances() == {"AllTraffic": 1}
+    assert "ShadowProductionVariants" not in client("sagemaker").describe_endpoint(
+        EndpointName="half"
+    )
+
+
+def test_models_that_share_an_endpoint_share_its_instances(target, instances, half_plus_two):
+    provider = target(instance_type=KIND, instance_count=2, multi_model="all")
+    one = put(provider, "half", 1, half_plus_two)
+    actions = plan(provider, "half", one)
+    known = capacity(provider, actions)
+    assert (known.now, known.peak, known.after) == (0, 2, 2)
+    perform(provider, actions)
+    assert sum(instances().values()) == 2
+    two = put(provider, "half", 2, half_plus_two)
+    actions = plan(provider, "half", two)
+    assert totals(provider, actions) == (2, 2, 2)
+    perform(provider, actions)
+    moves = provider.plan_traffic(provider.read("half"), two.id)
+    assert totals(provider, moves) == (2, 2, 2)
+    removal = provider.plan_undeploy(provider.read("half"), None)
+    assert totals(provider, removal) == (2, 2, 0)
