@@ -130,7 +130,13 @@ def test_a_guarded_update_has_a_second_endpoint_until_the_promotion_ends(
 
 
 def test_a_rolling_update_has_one_batch_beside_the_instances(target, instances, half_plus_two):
-    provider = target(instance_type=KIND, instance_count=4, update="rolling", update_percent=50)
+    provider = target(
+        instance_type=KIND,
+        instance_count=4,
+        update="rolling",
+        update_percent=50,
+        update_wait_seconds=0,
+    )
     deploy(provider, 1, half_plus_two)
     two = put(provider, "half", 2, half_plus_two)
     perform(provider, plan(provider, "half", two))
