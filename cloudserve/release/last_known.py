@@ -1,13 +1,14 @@
 """The last known state of a model on a target: kept after a command, used by `--offline`.
 
 It has the answers to all questions of plans and of `diff --target`, from one reading of the
-platform and its bucket. A question that fails is not kept, and is refused offline.
+platform and its bucket. A question that fails, or that there is no time for, is refused offline.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -27,6 +28,8 @@ from cloudserve.storage.contract import BlobStore
 
 logger = logging.getLogger(__name__)
 Question = Callable[[], object]
+SECONDS = 10.0
+"""The time after which no further question is asked: a command must not be held up."""
 
 
 def remember(
@@ -51,9 +54,12 @@ def remember(
         return False
     place, environment = releases.destination, project.target(target).environment
     tape.earlier = _earlier(states, model, target, environment)
+    end = time.monotonic() + SECONDS
     for question in _questions(project, releases):
         with suppress(CloudserveError):
             question()
+        if time.monotonic() > end:
+            break
     state = KnownState(model, target, environment, _place(place), tape.since, tape.answers)
     try:
         states.save(state)
@@ -87,13 +93,13 @@ def _questions(project: Project, releases: Releases) -> Iterator[Question]:
     yield releases.plan_deploy
     yield releases.plan_rollback
     yield releases.plan_undeploy
-    yield lambda: releases.plan_undeploy(everything=True)
     for deployed in deployment.revisions:
         name, number = deployed.revision.id, deployed.revision.number
         yield lambda number=number: releases.plan_deploy(number)  # type: ignore[misc]
         yield lambda name=name: releases.plan_promote(name)  # type: ignore[misc]
         yield lambda name=name: releases.plan_rollback(name)  # type: ignore[misc]
         yield lambda name=name: releases.plan_undeploy(name)  # type: ignore[misc]
+    yield lambda: releases.plan_undeploy(everything=True)
 
 
 def _read_manifests(blobs: BlobStore, model: str) -> None:
