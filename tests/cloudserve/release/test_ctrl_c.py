@@ -255,7 +255,7 @@ def test_a_canary_that_keeps_its_traffic_says_so_and_is_rolled_back_by_the_next_
 def test_a_canary_that_is_stopped_before_it_continues_says_which_traffic_there_is(
     interrupted, terminal, canary, after, press
 ):
-    """No call before the first change of a second run leaves a shared traffic in silence."""
+    """No call before the first change of a second run leaves a shared traffic without a note."""
     canary()
     assert terminal.kill(1, True, by_canary, names=("perform",))
     kept = terminal.platform
