@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudserve.check import files, graph, signatures
+from cloudserve.check import files, graph, placement, references, signatures
 from cloudserve.check.finding import UNREADABLE, CheckReport, Finding, Severity, by_severity
 from cloudserve.check.subject import Rule, read_subject
 from cloudserve.errors import ModelError
 
-RULES: tuple[Rule, ...] = (*signatures.RULES, *graph.RULES, *files.RULES)
+RULES: tuple[Rule, ...] = (
+    *signatures.RULES,
+    *graph.RULES,
+    *references.RULES,
+    *placement.RULES,
+    *files.RULES,
+)
 
 _NO_CHECKSUMS = (
     "the checksums of the variables are not checked: install google-crc32c, a part of "

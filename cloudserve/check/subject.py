@@ -10,6 +10,7 @@ from cloudserve.check.finding import Finding
 from cloudserve.savedmodel import SavedModel, read_saved_model
 from cloudserve.savedmodel.checkpoint.checksums import Extend
 from cloudserve.savedmodel.graph import Graph, read_graph
+from cloudserve.savedmodel.proto import Message
 from cloudserve.savedmodel.reader import read_assets, read_meta_graph
 
 
@@ -20,6 +21,7 @@ class Subject:
     base: Path
     """The path that the user named: the SavedModel's directory, or the one above its versions."""
     model: SavedModel
+    meta_graph: Message
     graph: Graph
     asset_nodes: frozenset[str]
     """The graph's constants that a loader replaces with the paths of the assets."""
@@ -36,7 +38,8 @@ def read_subject(base: Path, folder: Path, tags: tuple[str, ...]) -> Subject:
     meta_graph = read_meta_graph(folder, tags)
     assets = read_assets(meta_graph, folder)
     nodes = (asset.tensor_info.name.partition(":")[0] for asset in assets)
-    return Subject(base, model, read_graph(meta_graph.graph_def), frozenset(nodes), _crc32c())
+    graph = read_graph(meta_graph.graph_def)
+    return Subject(base, model, meta_graph, graph, frozenset(nodes), _crc32c())
 
 
 def _crc32c() -> Extend | None:

@@ -80,3 +80,5 @@ class ExportReport:
     """The batches of made-up inputs that the source model and the version both answered."""
     ulp: int
     """The largest difference of their answers, in steps of the dtype; 0 if the bits are equal."""
+    warnings: tuple[str, ...] = ()
+    """What `cloudserve check` warns of, such as an input without a JSON form: a sentence each."""

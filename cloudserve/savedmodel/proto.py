@@ -69,6 +69,7 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "string name = 1",
         "string op = 2",
         "repeated string input = 3",
+        "string device = 4",
         "map AttrValue attr = 5",
     ),
     "AttrValue": (
@@ -89,7 +90,10 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "map AttrValue attr = 5",
         "map string control_ret = 6",
     ),
-    "SaverDef": ("string restore_op_name = 3",),
+    "SaverDef": (
+        "string filename_tensor_name = 1",
+        "string restore_op_name = 3",
+    ),
     "CollectionDef": (
         "NodeList node_list = 1",
         "AnyList any_list = 5",

@@ -17,6 +17,7 @@ from cloudserve.savedmodel import list_versions
 
 from ..rewriting.copies import place_of
 from ..runtime.tensorflow import import_tensorflow
+from .checking import check_draft
 from .comparison import compare
 from .plan import plan_export
 from .running import running_code
@@ -38,8 +39,8 @@ def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport
 
     The version appears atomically. Before, it is loaded as TensorFlow Serving loads it, and its
     answers to random inputs are compared with the model's. Raises UserError if the version exists,
-    ConflictError if the base path is in a model, ModelError for a model without known inputs, or if
-    an answer differs by more than rounding.
+    ConflictError if the base path is in a model, ModelError for a model without known inputs, for
+    one that no TensorFlow Serving would answer with, or if an answer differs by more than rounding.
     """
     number = _next_number(base, request.version)
     return _export(import_tensorflow("exporting a model"), model, base, number, request)
@@ -54,6 +55,7 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
                 plan = plan_export(tf, model, request, workspace / "graph", opened)
                 plan.write(draft)
             with place_of(draft, base / str(number)):
+                warnings = check_draft(draft, number, plan.served)
                 compared, ulp = compare(tf, plan.served, draft)
             draft.rename(base / str(number))
     except OSError as error:
@@ -62,7 +64,8 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
             where=str(base),
             hint="name a folder that can be written",
         ) from error
-    return ExportReport(base / str(number), number, tuple(sorted(plan.served)), compared, ulp)
+    path, names = base / str(number), tuple(sorted(plan.served))
+    return ExportReport(path, number, names, compared, ulp, warnings)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from .object_writer import write_objects
 from .running import running_code
 from .saved_models import SavedModelSource, copied_signatures, open_saved_model, write_copy
 from .served import Served
-from .signatures import served_functions
+from .signatures import as_module, served_functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def _plan_objects(tf: Any, source: Any, request: ExportRequest) -> Plan:
             hint="leave --inputs and --outputs out, or name no function",
         )
     if not isinstance(source, SavedModelSource):
-        return _with_derived(tf, source, served_functions(tf, source), request)
+        model = as_module(tf, source)
+        return _with_derived(tf, model, served_functions(tf, model), request)
     loaded = load_objects(tf, source.model.path, source.model.tags)
     served = loaded_signatures(loaded)
     functions = {*request.names.values()} - {*served, *_derived(request)}

@@ -22,8 +22,30 @@ def served_functions(tf: Any, model: Any) -> dict[str, Served]:
         return _of_module(tf, model)
     raise ModelError(
         f"a {type(model).__name__} is not a model",
-        hint="return a Keras model, or a tf.Module with functions of an input_signature",
+        hint="return a Keras model, a tf.function with an input_signature, or a tf.Module of such "
+        "functions",
     )
+
+
+def has_signature(function: Any) -> bool:
+    """Return whether an object is a function that names its tensors, a concrete one included."""
+    return (
+        getattr(function, "input_signature", None) is not None
+        or getattr(function, "structured_input_signature", None) is not None
+    )
+
+
+def as_module(tf: Any, model: Any) -> Any:
+    """Return a function as a module that has it and its variables; another model as it is."""
+    if not has_signature(model):
+        return model
+    module = tf.Module()
+    module.function, module.state = model, _concrete(model).variables
+    return module
+
+
+def _concrete(function: Any) -> Any:
+    return function.get_concrete_function() if hasattr(function, "input_signature") else function
 
 
 def _of_keras(tf: Any, model: Any) -> Served:
@@ -56,11 +78,11 @@ def _numbered(names: Sequence[str]) -> list[str]:
 def _of_module(tf: Any, module: Any) -> dict[str, Served]:
     """Return the functions of a module that have an input signature; `__call__` is the default."""
     served: dict[str, Served] = {}
-    for name in dir(type(module)):
+    for name in sorted({*dir(type(module)), *vars(module)}):
         function: Any = getattr(module, name, None)
-        if getattr(function, "input_signature", None) is not None:
+        if has_signature(function):
             # A concrete function has a name for each argument.
-            positional, named = function.get_concrete_function().structured_input_signature
+            positional, named = _concrete(function).structured_input_signature
             specs = (*positional, *named.values())
             _check_tensors(tf, name, specs)
             served[DEFAULT_SIGNATURE if name == "__call__" else name] = Served(function, specs)

@@ -17,12 +17,13 @@ from cloudserve.savedmodel.other_formats import recognize
 from .graphs import read_graph_source
 from .running import running_code
 from .saved_models import read_saved_model_source
+from .signatures import has_signature
 
 _KERAS = frozenset({".keras", ".h5", ".hdf5"})
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _FORMS = (
     "give a .keras or .h5 file, a checkpoint with its .meta file, a frozen graph, a SavedModel, or "
-    "MODULE:FUNCTION that returns a Keras model or a tf.Module"
+    "MODULE:FUNCTION that returns a Keras model, a tf.Module or a tf.function"
 )
 
 
@@ -77,7 +78,7 @@ def _call(source: str) -> Any:
             if not hasattr(function, name):
                 raise UserError(f"there is no {name}", where=source, hint=_FORMS)
             function = getattr(function, name)
-        if not callable(function) or hasattr(function, "signatures"):
+        if not callable(function) or hasattr(function, "signatures") or has_signature(function):
             return function
         with running_code("the function failed", source):
             return function()

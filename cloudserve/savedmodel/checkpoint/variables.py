@@ -48,6 +48,12 @@ def read_index(data: bytes) -> Index:
     return Index(shards, {shard: size for shard, size in needed.items() if size > 0})
 
 
+def tensor_names(path: Path) -> frozenset[str]:
+    """Return the names of the tensors in a SavedModel's variables, which are complete."""
+    keys = (key for key, _ in read_table(read_file(path, INDEX)))
+    return frozenset(key.decode("utf-8", "replace") for key in keys if key != _HEADER_KEY)
+
+
 def check_variables(path: Path) -> bool:
     """Return whether the SavedModel has variables, after checking that they are complete.
 

@@ -27,13 +27,16 @@ def kernel_ops(meta_graph: Message, *, has_variables: bool) -> tuple[str, ...]:
     graph = read_graph(meta_graph.graph_def)
     started = graph.ancestors(initial_tensors(meta_graph, has_variables=has_variables))
     run = (*started, *served_nodes(meta_graph, graph))
-    nodes = (*graph.nodes.values(), *_called_nodes(graph, run))
+    nodes = (*graph.nodes.values(), *called_nodes(graph, run))
     ops = {node.op for node in nodes if node.op not in graph.functions}
     return tuple(sorted(ops - _REWRITTEN))
 
 
-def _called_nodes(graph: Graph, callers: Iterable[Message]) -> Iterator[Message]:
-    """Yield the nodes of the called functions, and of those that they call, once each."""
+def called_nodes(graph: Graph, callers: Iterable[Message]) -> Iterator[Message]:
+    """Yield the nodes that run in the called functions, and in those that they call, once each.
+
+    Functions that XLA compiles are left out.
+    """
     pending, visited = list(callers), set[str]()
     while pending:
         node = pending.pop()

@@ -37,14 +37,15 @@ def served_nodes(meta_graph: Message, graph: Graph) -> Iterable[Message]:
 
 
 def _outputs(definition: Message) -> Iterator[str]:
-    return _tensors(definition.outputs.values())
+    return tensor_names(definition.outputs.values())
 
 
 def _fed(definition: Message) -> frozenset[str]:
-    return frozenset(map(node_name, _tensors(definition.inputs.values())))
+    return frozenset(map(node_name, tensor_names(definition.inputs.values())))
 
 
-def _tensors(infos: Iterable[Message]) -> Iterator[str]:
+def tensor_names(infos: Iterable[Message]) -> Iterator[str]:
+    """Yield the graph's tensors of a signature's inputs or outputs, those of sparse ones too."""
     for info in infos:
         if info.HasField("coo_sparse"):
             sparse = info.coo_sparse
@@ -52,6 +53,6 @@ def _tensors(infos: Iterable[Message]) -> Iterator[str]:
             yield sparse.indices_tensor_name
             yield sparse.dense_shape_tensor_name
         elif info.HasField("composite_tensor"):
-            yield from _tensors(info.composite_tensor.components)
+            yield from tensor_names(info.composite_tensor.components)
         else:
             yield info.name

@@ -23,7 +23,7 @@ def tensor(name, dtype=FLOAT, shape=(-1, 3)):
 
 def sparse():
     names = ("values", "indices", "dense_shape")
-    return {"dtype": FLOAT, "coo_sparse": {f"{one}_tensor_name": f"{one}:0" for one in names}}
+    return {"dtype": FLOAT, "coo_sparse": {f"{one}_tensor_name": "x:0" for one in names}}
 
 
 def signature(x=None, y=None, method=PREDICT, output="y"):
@@ -44,7 +44,7 @@ def node(name, op, *inputs):
 
 
 def opening(op, position, path):
-    inputs = [*("table",) * position, "path"]
+    inputs = [*("x",) * position, "path"]
     return [constant("path", path), node("opener", op, *inputs)]
 
 
@@ -153,7 +153,7 @@ def test_a_file_that_is_opened_by_an_absolute_path(tmp_path):
     assert "/home/ada/words.txt" in finding.text
     relative = opening("InitializeTableFromTextFileV2", 1, "words.txt")
     assert rules(save(tmp_path / "2", nodes=relative)) == []
-    inside = {"signature": {"name": "f"}, "node_def": nodes}
+    inside = {"signature": {"name": "f", "input_arg": [{"name": "x"}]}, "node_def": nodes}
     assert rules(save(tmp_path / "3", functions=[inside])) == [("absolute-path", "error", "")]
 
 

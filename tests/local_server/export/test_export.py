@@ -120,6 +120,26 @@ def module(spec, function):
     return type("One", (tf.Module,), {"__call__": tf.function(function, input_signature=spec)})()
 
 
+def test_functions_are_exported_with_their_variables(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scores.py").write_text(
+        "import tensorflow as tf\n"
+        "weight = tf.Variable(3.0)\n"
+        "spec = tf.TensorSpec([None], tf.float32, 'x')\n"
+        "score = tf.function(lambda x: {'y': x * weight}, input_signature=[spec])\n"
+        "concrete = lambda: score.get_concrete_function()\n"
+        "def attribute():\n"
+        "    module = tf.Module()\n"
+        "    module.score, module.weight = score, weight\n"
+        "    return module\n"
+    )
+    for name in ("score", "concrete", "attribute"):
+        report = exported(capsys, f"scores:{name}", name)
+        assert (report["signatures"], report["compared"]) == (["serving_default"], 2)
+        values = answers(tmp_path / name / "1", "serving_default", x=Expression("[2.0]"))
+        assert values == [6.0]
+
+
 def one(self, x):
     return x
 
@@ -144,6 +164,23 @@ def divided(self, x):
     return {"y": 1 / 0}
 
 
+def of_python(self, x):
+    return {"y": tf.numpy_function(lambda a: a, [x], tf.float32)}
+
+
+def of_a_cluster(self, x):
+    with tf.device("/job:worker/task:3"):
+        return {"y": x + 1}
+
+
+def of_a_file(self, x):
+    return {"y": x, "z": tf.io.read_file("/etc/hostname")[tf.newaxis]}
+
+
+def ragged(self, x):
+    return {"y": tf.RaggedTensor.from_tensor(x)}
+
+
 NUMBERS = tf.TensorSpec([None, None], tf.float32, "x")
 
 
@@ -163,6 +200,10 @@ def test_inputs_that_the_model_refuses_are_not_compared(tmp_path):
     [
         (NUMBERS, random_text, "answers differently: y"),
         (NUMBERS, random_size, "answers differently: y"),
+        (NUMBERS, of_python, "does not run the op PyFunc"),
+        (NUMBERS, of_a_cluster, "a device that no server has"),
+        (NUMBERS, of_a_file, "the graph opens the file /etc/hostname"),
+        (NUMBERS, ragged, "serving_default: y is made of 2 tensors .sparse or ragged."),
         (NUMBERS, divided, "ZeroDivisionError: division by zero"),
         ({"a": NUMBERS}, one, "takes an argument that is not a tensor"),
         (tf.SparseTensorSpec([None, 3]), one, "takes an argument that is not a tensor"),
@@ -172,6 +213,16 @@ def test_a_module_that_cannot_be_served_is_one_error(tmp_path, spec, function, t
     with pytest.raises(ModelError, match=text):
         cloudserve.export(module([spec], function), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_warnings_of_the_check_are_reported(tmp_path):
+    half = tf.TensorSpec([4], tf.float16, "x")
+    double = module([half], lambda self, x: {"y": x * 2})
+    assert cloudserve.export(double, tmp_path).warnings == (
+        "input x is float16, which has no JSON form",
+        "output y is float16, which has no JSON form",
+        "the first dimension of x is 4: float16[4]",
+    )
 
 
 def test_a_difference_names_the_place_of_the_version(tmp_path):

@@ -59,10 +59,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Export a trained model as a version with signatures.
 
     SOURCE is a .keras or .h5 file, a checkpoint with its .meta file, a frozen graph (.pb), a
-    SavedModel, or MODULE:FUNCTION, a function in the current directory that returns a Keras model
-    or a tf.Module; its code is run. BASE is the base path, such as models/NAME: the version is
-    written as BASE/NUMBER. Before it appears it is loaded as TensorFlow Serving does, and answers
-    made-up inputs beside the source. This needs TensorFlow.
+    SavedModel, or MODULE:FUNCTION, a function in the current directory that returns a Keras model,
+    a tf.Module or a tf.function; its code is run. BASE is the base path, such as models/NAME: the
+    version is written as BASE/NUMBER. Before it appears it is checked, loaded as TensorFlow Serving
+    does, and answers made-up inputs beside the source. This needs TensorFlow.
     """
     from cloudserve.registry import local_server
 
@@ -86,4 +86,5 @@ def _report(report: ExportReport) -> Report:
         f"wrote {report.path}: {counted(len(report.signatures), 'signature')} "
         f"({', '.join(report.signatures)}); {answers}"
     )
-    return Report(msgspec.to_builtins(report, enc_hook=str), (Table((), (), title),))
+    lines = [title, *(f"  warning: {one}" for one in report.warnings)]
+    return Report(msgspec.to_builtins(report, enc_hook=str), (Table((), (), "\n".join(lines)),))
