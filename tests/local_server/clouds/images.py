@@ -47,6 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os.kill(os.getpid(), signal.SIGKILL)
         if b"refuse" in body:
             return self.answer(422, b"no such feature")
+        if b"rows" in body:
+            return self.answer(200, b'{"instances": [1.0, 2.0]}')
         if b"text" in body:
             return self.answer(200, b"no JSON")
         state = {"pid": os.getpid(), "argv": sys.argv[2:], "path": self.path, "files": model(),

@@ -18,10 +18,16 @@ class ContainerLogs:
     def __init__(self, store: LogStore) -> None:
         self._store = store
 
-    def of_endpoint(self, region: str, endpoint: str, variant: str, deployment: str) -> WriteLine:
-        """Create the stream of a variant's instance in a deployment."""
+    def of_endpoint(
+        self, region: str, endpoint: str, variant: str, deployment: str, container: str = ""
+    ) -> WriteLine:
+        """Create the stream of a variant's instance in a deployment.
+
+        The containers of a model of several have a stream each, by their names.
+        """
         instance = _instance(f"{deployment}/{variant}")
-        return self._open(region, f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant}/{instance}")
+        name = "/".join(filter(None, (variant, instance, container)))
+        return self._open(region, f"/aws/sagemaker/Endpoints/{endpoint}", name)
 
     def of_transform(self, region: str, job: str) -> WriteLine:
         """Create the stream of a transform job's instance."""

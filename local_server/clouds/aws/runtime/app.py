@@ -41,7 +41,6 @@ _OPERATIONS = {
 }
 # Members that would change which container answers, or how; those that only name a request are ok.
 _NOT_OFFLINE = (
-    "TargetContainerHostname",
     "InferenceComponentName",
     "SessionId",
     "EnableExplanations",
@@ -164,6 +163,7 @@ def _invoke_request(head: Head, fields: Document, body: bytes) -> InvokeRequest:
         fields.get("TargetVariant"),
         fields.get("TargetModel"),
         fields.get("InferenceId"),
+        container=fields.get("TargetContainerHostname"),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 
 from ....container import Answer, Invocation
 from ....own_images import NoAnswerError
@@ -19,8 +19,10 @@ from ..cloudwatch.endpoint_metrics import EndpointMetrics, Invoked
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError
 from ..sagemaker.containers.pool import ContainerPool, Running
+from ..sagemaker.containers.several import Progress, Several, pipe
 from ..sagemaker.endpoints.deployments import Deployment, Variant
 from ..sagemaker.endpoints.endpoints import Endpoints, Routing
+from ..sagemaker.multi_container import DIRECT, PRIMARY
 from .data_capture import CapturedInvocation, DataCapture
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ ASYNC_LIMIT = 1024 * 1024 * 1024
 TIME_LIMIT = 60.0
 _SERVER_ERROR = 500
 _TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the"
+    "Your invocation timed out while waiting for a response from container %s. Review the"
     " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 
@@ -57,6 +59,8 @@ class InvokeRequest:
     inference_id: str | None = None
     is_async: bool = False
     """Whether it came from InvokeEndpointAsync. Asynchronous endpoints accept nothing else."""
+    container: str | None = None
+    """The TargetContainerHostname."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,12 @@ class ModelRefusalError(AwsError):
     """An error answered by a container: HTTP 424, with the original answer inside."""
 
     def __init__(
-        self, request: InvokeRequest, status: int, message: str, answer: Answer | None = None
+        self,
+        request: InvokeRequest,
+        status: int,
+        message: str,
+        answer: Answer | None = None,
+        container: str = PRIMARY,
     ) -> None:
         self.answer = answer
         """The container's answer; None if it did not answer in time."""
@@ -79,7 +88,7 @@ class ModelRefusalError(AwsError):
         region, logs = request.region, f"/aws/sagemaker/Endpoints/{request.endpoint}"
         super().__init__(
             "ModelError",
-            f'Received {side} error ({status}) from primary with message "{message}". See'
+            f'Received {side} error ({status}) from {container} with message "{message}". See'
             f" https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             f"#logEventViewer:group={logs} in account {ACCOUNT} for more information.",
             HTTPStatus.FAILED_DEPENDENCY,
@@ -169,14 +178,15 @@ class Invoker:
         with self._pool.hold(deployment.key(variant)) as running:
             if running is None:
                 raise _not_found(request.endpoint)
-            call = Call(request, variant, begin)
+            call, progress = Call(request, variant, begin), Progress()
             with self._published(call):
-                answer = await self._with_timeout(seconds, request, _answer(running, request))
+                work = _answer(running, request, progress)
+                answer = await self._with_timeout(seconds, request, work, progress)
                 call.status = answer.status
         self._shadow(deployment, request)
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
-            raise ModelRefusalError(request, answer.status, message, answer)
+            raise ModelRefusalError(request, answer.status, message, answer, progress.container)
         await self._write_capture(deployment, variant, request, answer)
         return InvokeResult(variant.name, answer)
 
@@ -199,7 +209,11 @@ class Invoker:
         )
 
     async def _with_timeout(
-        self, seconds: float, request: InvokeRequest, work: Coroutine[Any, Any, Answer]
+        self,
+        seconds: float,
+        request: InvokeRequest,
+        work: Coroutine[Any, Any, Answer],
+        progress: Progress,
     ) -> Answer:
         """Await an answer for at most `seconds`; the container continues after a timeout."""
         task = asyncio.create_task(work)
@@ -212,12 +226,15 @@ class Invoker:
             over.cancel()
         if not task.done():
             task.add_done_callback(_log_failure)
-            raise ModelRefusalError(request, 0, _TIMED_OUT)
+            name = progress.container
+            raise ModelRefusalError(request, 0, _TIMED_OUT % name, container=name)
         try:
             return task.result()
         except NoAnswerError as error:
             logger.warning("%s", error.message)
-            raise ModelRefusalError(request, 0, _NO_ANSWER % request.endpoint) from error
+            raise ModelRefusalError(
+                request, 0, _NO_ANSWER % request.endpoint, container=progress.container
+            ) from error
 
     def _shadow(self, deployment: Deployment, request: InvokeRequest) -> None:
         """Send a copy to the shadow variant as often as its weight says; discard its answer."""
@@ -237,7 +254,7 @@ class Invoker:
                 raise _not_found(request.endpoint)
             call = Call(request, shadow)
             with self._published(call):
-                answer = await _answer(running, request)
+                answer = await _answer(running, request, Progress())
                 call.status = answer.status
         if answer.status == HTTPStatus.OK:
             await self._write_capture(deployment, shadow, request, answer)
@@ -281,20 +298,54 @@ def _check_size(request: InvokeRequest, variant: Variant) -> None:
         raise too_large(limit)
 
 
-async def _answer(running: Running, request: InvokeRequest) -> Answer:
+async def _answer(running: Running, request: InvokeRequest, progress: Progress) -> Answer:
+    container = running.container
+    if request.container is not None and not _is_direct(container):
+        raise validation_error(
+            f"Endpoint {request.endpoint} is not configured for direct invocation and does not"
+            " support target container hostname header."
+        )
     if running.hosted is None:
         if request.model is not None:
             raise validation_error(
                 f"Endpoint {request.endpoint} is not a multi-model endpoint and does not support"
                 " target model header."
             )
-        return await running.container.invoke(request.invocation)
+        if _is_direct(container):
+            return await _answer_directly(container, request, progress)
+        if isinstance(container, Several):
+            return await pipe(container.containers, request.invocation, progress)
+        return await container.invoke(request.invocation)
     if request.model is None:
         raise validation_error(
             f"Endpoint {request.endpoint} is a multi-model endpoint: the target model header is"
             " required."
         )
     return await running.hosted.invoke(request.model, request.invocation)
+
+
+def _is_direct(container: object) -> TypeGuard[Several]:
+    return isinstance(container, Several) and container.mode == DIRECT
+
+
+async def _answer_directly(several: Several, request: InvokeRequest, progress: Progress) -> Answer:
+    """Have the named container answer; raises AwsError if the request names none, or another.
+
+    Source: developer guide, "Invoke a multi-container endpoint with direct invocation", which
+    calls these validation errors; the texts are ours.
+    """
+    if request.container is None:
+        raise validation_error(
+            f"Endpoint {request.endpoint} is configured for direct invocation: the target container"
+            " hostname header is required."
+        )
+    container = several.containers.get(request.container)
+    if container is None:
+        raise validation_error(
+            f"Target container {request.container} not found for endpoint {request.endpoint}."
+        )
+    progress.container = request.container
+    return await container.invoke(request.invocation)
 
 
 def pick(variants: list[Variant], rng: random.Random) -> Variant:

@@ -17,6 +17,7 @@ from ..protocol.errors import AwsError, invalid
 from .image_manifests import ImageManifests
 from .images import check_image, running_image
 from .model_packages import ModelPackages
+from .multi_container import given_containers
 from .records import MODEL, Records
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL
 _NOT_OFFLINE = ("AdditionalModelDataSources",)
 _NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
 _MOST_ENVIRONMENT = 32 * 1024
-_KEPT = ("ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation")
+_KEPT = (
+    "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation", "InferenceExecutionConfig",
+)  # fmt: skip
 
 
 class Models:
@@ -50,12 +53,29 @@ class Models:
         The service's model requires no role, for inference components that have one elsewhere.
         Offline there are none, so a model without a role is refused, earlier than by the service.
         """
-        container = self._resolved(region, _container(body))
+        containers = [self._resolved(region, each) for each in given_containers(body)]
         if not body.get("ExecutionRoleArn"):
             raise invalid(
                 "ExecutionRoleArn is required: SageMaker assumes the role to read the image and the"
                 " model data."
             )
+        for container in containers:
+            await self._check_container(region, container, body)
+        name = body["ModelName"]
+        model: Document = {"ModelName": name, "PrimaryContainer": containers[0]}
+        if len(containers) > 1:
+            model = {"ModelName": name, "Containers": containers}
+        model |= {key: body[key] for key in _KEPT if key in body}
+        arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
+        for container in containers:
+            self._log_stand_in(name, container["Image"])
+        return {"ModelArn": arn}
+
+    async def _check_container(self, region: str, container: Document, body: Document) -> None:
+        """Raise AwsError for a container that the service refuses, or that does not run here."""
+        for field in _NOT_OFFLINE:
+            if container.get(field):
+                raise invalid(f"{field} is not available offline.")
         _check_environment(container)
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
@@ -69,12 +89,6 @@ class Models:
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
         self._check_role(region, source, body["ExecutionRoleArn"])
-        name = body["ModelName"]
-        self._log_stand_in(name, container["Image"])
-        model: Document = {"ModelName": name, "PrimaryContainer": container}
-        model |= {key: body[key] for key in _KEPT if key in body}
-        arn = self._records.create(MODEL, region, name, model, body.get("Tags", []))
-        return {"ModelArn": arn}
 
     def _log_stand_in(self, name: str, image: str) -> None:
         rehearsed = self._records.rehearsed
@@ -153,21 +167,6 @@ class Models:
         self._records.delete(MODEL, region, body["ModelName"])
 
 
-def _container(body: Mapping[str, Any]) -> Document:
-    """Return a model's only container; raises AwsError if it cannot be served offline."""
-    containers = [body["PrimaryContainer"]] if "PrimaryContainer" in body else []
-    containers += body.get("Containers", [])
-    if not containers:
-        raise invalid("At least one of PrimaryContainer and Containers must be provided.")
-    if len(containers) > 1:
-        raise invalid("Models of several containers are not available offline.")
-    container: Document = containers[0]
-    for field in _NOT_OFFLINE:
-        if container.get(field):
-            raise invalid(f"{field} is not available offline.")
-    return container
-
-
 def _check_environment(container: Mapping[str, Any]) -> None:
     """Raise AwsError for variables of more than 32 KB.
 
@@ -180,12 +179,6 @@ def _check_environment(container: Mapping[str, Any]) -> None:
             f"The keys and values of Environment have {size} bytes; the maximum is"
             f" {_MOST_ENVIRONMENT}."
         )
-
-
-def container_of(model: Mapping[str, Any]) -> Document:
-    """Return the only container of a stored model."""
-    container: Document = model["PrimaryContainer"]
-    return container
 
 
 def check_no_source(container: Mapping[str, Any], purpose: str) -> None:

@@ -136,10 +136,10 @@ def packed(folder: Path) -> bytes:
     return content.getvalue()
 
 
-def refused(call, **arguments) -> dict:
+def refused(call, *values, **arguments) -> dict:
     """Return the error response of a call."""
     with pytest.raises(ClientError) as caught:
-        call(**arguments)
+        call(*values, **arguments)
     return caught.value.response
 
 

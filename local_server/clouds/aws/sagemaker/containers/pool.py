@@ -32,9 +32,11 @@ from ....objects.store.store import ObjectStore
 from ...logs.streams import ContainerLogs
 from ..endpoints.deployments import Deployment, DeploymentError, Variant
 from ..instances import check_machine
+from ..multi_container import PRIMARY
 from .hosted_models import HostedModels
 from .model_data import prepare_model_tree
 from .own_container import START_SECONDS, OwnContainer, OwnContainerSetup
+from .several import Several
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +67,12 @@ class Terms:
 class Running:
     """A running container and its usage by requests."""
 
-    container: Container | OwnContainer
+    container: Container | OwnContainer | Several
     folder: Path
     hosted: HostedModels | None
     """The models of a multi-model container."""
+    parts: tuple[Running, ...] = ()
+    """Each container of a model of several."""
     usage: Usage = field(default_factory=Usage)
 
 
@@ -117,35 +121,50 @@ class ContainerPool:
     def _observer(self, name: str) -> Observer:
         return self._recorder.below(name) if self._recorder else unobserved
 
-    def _write_line(self, deployment: Deployment, variant: Variant) -> WriteLine:
+    def _write_line(self, deployment: Deployment, variant: Variant, name: str) -> WriteLine:
         if self._logs is None or not deployment.endpoint:
             return ignore
+        container = "" if name == PRIMARY else name
         region, endpoint = variant.region, deployment.endpoint
-        return self._logs.of_endpoint(region, endpoint, variant.name, deployment.id)
+        return self._logs.of_endpoint(region, endpoint, variant.name, deployment.id, container)
 
     async def _load_variant(self, deployment: Deployment, variant: Variant) -> None:
-        key, write = deployment.key(variant), self._write_line(deployment, variant)
         try:
             raise_injected()
         except StatusError as fault:
             # A lack of capacity is not the container's failure: SageMaker's message stands alone.
             is_capacity = fault.code is Code.RESOURCE_EXHAUSTED
             raise DeploymentError(
-                fault.message if is_capacity else _unhealthy(variant, fault)
+                fault.message if is_capacity else _unhealthy(variant, PRIMARY, fault)
             ) from fault
+        parts: dict[str, Running] = {}
         try:
-            check_machine(variant.container["Image"], variant.instance)
+            for name, definition in variant.containers:
+                parts[name] = await self._start_part(deployment, variant, name, definition)
+        except BaseException:
+            for part in parts.values():
+                await self.stop(part)
+            raise
+        self._running[deployment.key(variant)] = _together(parts, variant.mode)
+
+    async def _start_part(
+        self, deployment: Deployment, variant: Variant, name: str, definition: Mapping[str, Any]
+    ) -> Running:
+        """Start one container of a variant; raises DeploymentError."""
+        write = self._write_line(deployment, variant, name)
+        try:
+            check_machine(definition["Image"], variant.instance)
             terms = Terms(
                 write,
                 variant.startup or START_SECONDS,
                 variant.isolated,
                 self._observer(f"{deployment.config}/{variant.name}"),
             )
-            self._running[key] = await self.start(variant.container, variant.region, terms)
+            return await self.start(definition, variant.region, terms)
         except Exception as error:
             write(f"ERROR: {reason(error)}")
-            logger.warning("%s failed to start: %s", key, error)
-            raise DeploymentError(_unhealthy(variant, error)) from error
+            logger.warning("%s %s failed to start: %s", deployment.key(variant), name, error)
+            raise DeploymentError(_unhealthy(variant, name, error)) from error
 
     async def start(
         self,
@@ -227,8 +246,9 @@ class ContainerPool:
     async def stop(self, running: Running) -> None:
         """Stop a container once no request holds it, and remove its files."""
         await running.usage.unused()
-        await running.container.stop()
-        await asyncio.to_thread(shutil.rmtree, running.folder, ignore_errors=True)
+        for part in running.parts or (running,):
+            await part.container.stop()
+            await asyncio.to_thread(shutil.rmtree, part.folder, ignore_errors=True)
 
     async def close(self) -> None:
         """Stop every container."""
@@ -279,8 +299,18 @@ class ContainerPool:
         return all(deployment.key(v) in self._running for v in deployment.all_variants)
 
 
-def _unhealthy(variant: Variant, error: Exception) -> str:
+def _together(parts: Mapping[str, Running], mode: str) -> Running:
+    """Return one container as it is, and several as one."""
+    first, *more = parts.values()
+    if not more:
+        return first
+    several = Several({name: part.container for name, part in parts.items()}, mode)
+    return Running(several, first.folder, None, tuple(parts.values()))
+
+
+def _unhealthy(variant: Variant, name: str, error: Exception) -> str:
+    shown = "primary container" if name == PRIMARY else name
     return (
-        f"The primary container for production variant {variant.name} did not pass the ping"
-        f" health check. {reason(error)}"
+        f"The {shown} for production variant {variant.name} did not pass the ping health check."
+        f" {reason(error)}"
     )

@@ -18,7 +18,7 @@ from ....resources import Document
 from ...protocol.arns import DEFAULT_REGION
 from ..images import running_image
 from ..model_packages import check_deployable
-from ..models import container_of
+from ..multi_container import SERIAL, containers_of, mode_of, names_of
 from ..records import MODEL, Records
 
 
@@ -38,8 +38,18 @@ class Variant(msgspec.Struct, kw_only=True):
     startup: float | None = None
     """The start timeout of a user's own container, in seconds."""
     container: Document
+    more: list[Document] = []
+    """The other containers of a model of several."""
+    mode: str = SERIAL
+    """How requests reach several containers."""
     isolated: bool = False
     """Whether its model has EnableNetworkIsolation."""
+
+    @property
+    def containers(self) -> list[tuple[str, Document]]:
+        """Return the containers with their names."""
+        containers = [self.container, *self.more]
+        return list(zip(names_of(containers), containers, strict=True))
 
 
 class Deployment(msgspec.Struct, kw_only=True):
@@ -93,8 +103,9 @@ def make(records: Records, region: str, endpoint: str, config: Mapping[str, Any]
 
 def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Variant:
     model = records.stored(MODEL, region, variant["ModelName"])
-    container = container_of(model)
-    check_deployable(records, region, container)
+    containers = containers_of(model)
+    for container in containers:
+        check_deployable(records, region, container)
     return Variant(
         name=variant["VariantName"],
         weight=variant["InitialVariantWeight"],
@@ -103,7 +114,9 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Varia
         instance=variant.get("InstanceType"),
         region=region,
         startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
-        container=container,
+        container=containers[0],
+        more=containers[1:],
+        mode=mode_of(model),
         isolated=bool(model.get("EnableNetworkIsolation")),
     )
 
@@ -113,15 +126,15 @@ def summary(variant: Variant, created: float, rehearsed: Collection[str]) -> Doc
 
     `rehearsed` holds the images that a command replaces.
     """
-    image = variant.container["Image"]
     shown: Document = {
         "VariantName": variant.name,
         "DeployedImages": [
             {
-                "SpecifiedImage": image,
-                "ResolvedImage": running_image(image, rehearsed),
+                "SpecifiedImage": container["Image"],
+                "ResolvedImage": running_image(container["Image"], rehearsed),
                 "ResolutionTime": created,
             }
+            for _, container in variant.containers
         ],
         "CurrentWeight": variant.weight,
         "DesiredWeight": variant.weight,

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...protocol.errors import invalid
 from ..models import check_no_source
+from ..multi_container import only_container
 from .deployments import Deployment, Variant
 
 _NOT_SERVERLESS = (
@@ -58,7 +59,7 @@ def _check_async(body: Mapping[str, Any]) -> None:
 
 def check_serverless_model(model: Mapping[str, Any]) -> None:
     """Raise AwsError for a model that a serverless endpoint cannot serve."""
-    container = model["PrimaryContainer"]
+    container = only_container(model, "for a serverless endpoint")
     check_no_source(container, "serverless endpoints")
     if container.get("Mode") == "MultiModel":
         raise invalid("A multi-model container cannot be used for a serverless endpoint.")
@@ -69,7 +70,8 @@ def check_serverless_model(model: Mapping[str, Any]) -> None:
 
 def check_shadowed_model(model: Mapping[str, Any]) -> None:
     """Raise AwsError for a model that cannot be used with shadow variants."""
-    if model["PrimaryContainer"].get("Mode") == "MultiModel":
+    container = only_container(model, "with ShadowProductionVariants")
+    if container.get("Mode") == "MultiModel":
         raise invalid("A multi-model container cannot be used with ShadowProductionVariants.")
 
 

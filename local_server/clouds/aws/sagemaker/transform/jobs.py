@@ -15,7 +15,7 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from .....container import Answer, Container, Invocation
+from .....container import Answer, Invocation
 from .....own_images import NoAnswerError
 from ....background_tasks import BackgroundTasks, either
 from ....latency import Latency, Step
@@ -26,10 +26,11 @@ from ....resources import Document, Record
 from ...logs.streams import ContainerLogs
 from ...protocol.arns import DEFAULT_REGION
 from ...protocol.errors import invalid
-from ..containers.own_container import OwnContainer
 from ..containers.pool import ContainerPool, Terms
+from ..containers.several import Served
 from ..instances import check_job_instances, check_machine
-from ..models import check_no_source, container_of
+from ..models import check_no_source
+from ..multi_container import only_container
 from ..records import MODEL, TRANSFORM, Records
 from ..s3_files import S3Files, below, split_uri
 from .records import Payload, assemble, decompress, join, payloads
@@ -49,6 +50,7 @@ _MEGABYTE = 1024 * 1024
 _DEFAULT_PAYLOAD_MB = 6
 _MOST_MEGABYTES = 100
 _DEFAULT_RETRIES = 3
+_PURPOSE = "for a transform job offline"
 _SPLITS = {"None", "Line", "TFRecord"}
 
 
@@ -101,7 +103,10 @@ class TransformJobs:
         model = self._records.stored(MODEL, region, body["ModelName"])
         isolated = bool(model.get("EnableNetworkIsolation"))
         job = TransformJob(
-            document=document, container=container_of(model), region=region, isolated=isolated
+            document=document,
+            container=only_container(model, _PURPOSE),
+            region=region,
+            isolated=isolated,
         )
         name = body["TransformJobName"]
         arn = self._records.create(TRANSFORM, region, name, job.stored(), body.get("Tags", []))
@@ -133,7 +138,7 @@ class TransformJobs:
                 raise invalid(f"The bucket of {uri} does not exist.")
 
     def _check_model(self, region: str, name: str) -> None:
-        container = container_of(self._records.stored(MODEL, region, name))
+        container = only_container(self._records.stored(MODEL, region, name), _PURPOSE)
         if container.get("Mode") == "MultiModel":
             raise invalid("A multi-model container cannot be used for a transform job.")
         check_no_source(container, "batch transform")
@@ -225,7 +230,7 @@ class TransformJobs:
         return [info for info in objects if not info.is_folder]
 
     async def _answer_object(
-        self, container: Container | OwnContainer, job: Mapping[str, Any], info: ObjectInfo
+        self, container: Served, job: Mapping[str, Any], info: ObjectInfo
     ) -> bytes:
         transform_input = job["TransformInput"]
         content = await asyncio.to_thread(self._files.store.path(info).read_bytes)
@@ -246,9 +251,7 @@ class TransformJobs:
         return assemble(answers, job["TransformOutput"].get("AssembleWith", "None"))
 
 
-async def _invoke(
-    container: Container | OwnContainer, job: Mapping[str, Any], payload: Payload, key: str
-) -> bytes:
+async def _invoke(container: Served, job: Mapping[str, Any], payload: Payload, key: str) -> bytes:
     """Send a request to the container and retry it as the job configures.
 
     Raises ModelError with the object's key and the container's answer.

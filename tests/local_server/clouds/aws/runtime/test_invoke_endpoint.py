@@ -60,9 +60,7 @@ class TestInvocations:
         assert json.loads(caught.value.response["OriginalMessage"]) == {"error": message}
         assert caught.value.response["OriginalStatusCode"] == 404
 
-    @pytest.mark.parametrize(
-        "member", ["TargetContainerHostname", "InferenceComponentName", "SessionId"]
-    )
+    @pytest.mark.parametrize("member", ["InferenceComponentName", "SessionId"])
     def test_members_that_would_change_which_container_answers_are_rejected(
         self, runtime, two_variants, member
     ):
