@@ -66,6 +66,10 @@ SERVICES: Mapping[str, tuple[str, str]] = {
     "cloudwatch": ("Amazon CloudWatch", JSON + " Metrics end with the process."),
     "application-autoscaling": ("Application Auto Scaling", JSON),
     "ecr": ("Amazon ECR", JSON),
+    "service-quotas": (
+        "Service Quotas",
+        JSON + " The quotas are those of `cloudserve emulate --limit`.",
+    ),
     "aiplatform": (
         "Vertex AI (`aiplatform` v1)",
         GOOGLE + " So is everything of `v1beta1`. Methods without a project are paths of no"

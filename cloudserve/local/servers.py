@@ -101,6 +101,8 @@ class EmulateCommand:
     """Actions of AWS, such as `s3:GetObject`, and permissions of Google Cloud that callers lack."""
     policies: Sequence[Path] = ()
     """IAM policy documents of the caller on AWS; without any, it may do everything."""
+    limits: Collection[str] = ()
+    """The most instances of a type that SageMaker's endpoints of a region have, as `TYPE=N`."""
 
 
 class Server(Protocol):

@@ -40,6 +40,7 @@ from .aws.identity.roles import Roles
 from .aws.identity.sessions import Sessions
 from .aws.protocol.form_signatures import check_form
 from .aws.protocol.region_check import KnowsRegion, exists
+from .aws.quotas import read_limits
 from .background_tasks import BackgroundTasks
 from .certificates import open_authority
 from .data_folder import DATABASE, DataFolder
@@ -114,6 +115,7 @@ class Emulator:
         self._rules = load_rules(command.faults) if command.faults else RuleSet()
         self._knows_region = knows_region
         self._permissions = permissions or read_permissions(command.deny, command.policies)
+        self._limits = read_limits(command.limits)
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._allowed = (*command.allow_hosts, command.host)
         self._sites = Sites((*self._allowed, DEDICATED_DOMAIN))
@@ -250,6 +252,7 @@ class Emulator:
                 keys=keys,
                 access=access,
                 knows_region=self._knows_region,
+                limits=self._limits,
                 recorder=recorder,
             )
         )

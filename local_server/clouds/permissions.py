@@ -31,6 +31,7 @@ _OF_MODELS = {
     "logs": "logs",
     "sagemaker": "sagemaker",
     "sagemaker-runtime": "sagemaker",
+    "service-quotas": "servicequotas",
 }
 """The prefix of a service's actions, by its name in botocore."""
 _OF_IDENTITIES = ("iam:PassRole", "sts:AssumeRole", *(f"iam:{name}" for name in OPERATIONS))

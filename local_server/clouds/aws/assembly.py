@@ -38,6 +38,7 @@ from .permissions.needs import (
     of_cloudwatch,
     of_ecr,
     of_logs,
+    of_quotas,
     of_runtime,
     of_sagemaker,
     of_scaling,
@@ -54,6 +55,7 @@ from .protocol.signature_check import (
 )
 from .protocol.sigv4 import Verifier
 from .protocol.unsupported_services import UnsupportedServicesApp, is_aws
+from .quotas import Quotas
 from .runtime.app import RuntimeApp, is_runtime
 from .runtime.async_invocations import AsyncInvocations
 from .runtime.data_capture import DataCapture
@@ -101,6 +103,8 @@ class AwsParts:
     """Records what the containers' models answer."""
     knows_region: KnowsRegion = exists
     """Returns whether a region exists."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """How many instances of a type the endpoints of a region may have."""
 
     @property
     def roles(self) -> Roles:
@@ -142,8 +146,15 @@ class OfflineAws:
         scalable = ScalableTargets(parts.resources)
         self._scaling = AutoScaling(scalable, EndpointTable(records), records.now)
         rollout = Rollout(records, self._pool, self._alarms, parts.latency)
+        self._quotas = Quotas(EndpointTable(records), parts.limits)
         self._endpoints = Endpoints(
-            records, self._pool, self._alarms, parts.work, rollout, parts.latency
+            records,
+            self._pool,
+            self._alarms,
+            parts.work,
+            rollout,
+            parts.latency,
+            quotas=self._quotas,
         )
         self._records = records
         files = S3Files(parts.store)
@@ -174,6 +185,7 @@ class OfflineAws:
         # CloudWatch answers with the codes of its older protocol.
         cloudwatch = self._alarms.app(self._authorize(of_cloudwatch, "AccessDenied"))
         scaling = self._scaling.app(self._authorize(of_scaling))
+        quotas = self._quotas.app(self._authorize(of_quotas))
         log_groups = Logs(self._logs).app(self._authorize(of_logs))
         runtime = RuntimeApp(self._invoker, self._async_invocations, self._authorize(of_runtime))
         iam = Iam(parts.roles, parts.access).app()
@@ -186,6 +198,7 @@ class OfflineAws:
             self._route(log_groups.takes, log_groups, "logs", refuse_through(log_groups)),
             self._route(ecr.takes, ecr, "ecr", refuse_through(ecr)),
             self._route(scaling.takes, scaling, "application-autoscaling", refuse_through(scaling)),
+            self._route(quotas.takes, quotas, "servicequotas", refuse_through(quotas)),
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(sts.takes, sts, "sts", refuse_query(sts_service.NAMESPACE)),
             self._route(iam.takes, iam, "iam", refuse_query(iam_service.NAMESPACE)),

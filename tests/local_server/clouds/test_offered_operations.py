@@ -23,6 +23,7 @@ TARGETS = {
     "logs": "Logs_20140328.",
     "ecr": "AmazonEC2ContainerRegistry_V20150921.",
     "application-autoscaling": "AnyScaleFrontendService.",
+    "service-quotas": "ServiceQuotasV20190624.",
 }
 QUERIES = ("sts", "iam")
 SCOPE = "AWS4-HMAC-SHA256 Credential=a/20261121/us-east-1/{}/aws4_request, SignedHeaders=host"

@@ -70,6 +70,14 @@ _PORT = 8900
     help="Allow AWS requests by this IAM policy document only; can be repeated.",
 )
 @click.option(
+    "--limit",
+    "limits",
+    metavar="TYPE=N",
+    multiple=True,
+    help="Refuse SageMaker endpoints above this quota of a region, such as `ml.c5.xlarge=2`; can "
+    "be repeated. There is none by default.",
+)
+@click.option(
     "--install-requirements",
     is_flag=True,
     help="Install the code/requirements.txt of SageMaker models, each into its own folder.",

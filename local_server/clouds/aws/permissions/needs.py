@@ -100,6 +100,11 @@ def of_scaling(operation: str, region: str, _: Document) -> Iterator[Need]:
     yield Need(f"application-autoscaling:{operation}", resource, {REQUESTED_REGION: region})
 
 
+def of_quotas(operation: str, region: str, _: Document) -> Iterator[Need]:
+    """Yield the needs of an operation on service quotas."""
+    yield Need(f"servicequotas:{operation}", "*", {REQUESTED_REGION: region})
+
+
 def of_logs(operation: str, region: str, body: Document) -> Iterator[Need]:
     """Yield the needs of an operation on log groups and streams."""
     stream, groups = body.get("logStreamName", ""), f"arn:aws:logs:{region}:{ACCOUNT}:log-group:"

@@ -17,6 +17,7 @@ from ....latency import Step as LatencyStep
 from ....resources import Document
 from ...cloudwatch_alarms import Alarms
 from ...protocol.errors import invalid
+from ...quotas import Quotas
 from ..containers.pool import ContainerPool
 from ..records import CONFIG, ENDPOINT, Records
 from . import deployments
@@ -45,7 +46,7 @@ class Routing:
 class Endpoints:
     """The endpoint operations and the background work that they start."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part with tests of its own
         self,
         records: Records,
         pool: ContainerPool,
@@ -53,9 +54,12 @@ class Endpoints:
         work: BackgroundTasks,
         rollout: Rollout,
         latency: Latency,
+        *,
+        quotas: Quotas | None = None,
     ) -> None:
         self._records = records
         self._table = EndpointTable(records)
+        self._quotas = quotas or Quotas(self._table, {})
         self._scaling = ScalableTargets(records.resources)
         self._pool = pool
         self._alarms = alarms
@@ -83,6 +87,7 @@ class Endpoints:
             pending=pending,
         )
         self._check_name_is_free(region, name)
+        self._quotas.check_new(region, pending)
         self._table.create(region, endpoint, body.get("Tags", []))
         self._work.start(endpoint.arn, self._rollout.run(region, name))
         return {"EndpointArn": endpoint.arn}
@@ -162,6 +167,7 @@ class Endpoints:
             self._check_policy(region, policy, serving)
             check_guarded(policy, serving.variants, pending.variants)
             pending.policy = endpoint.policy = policy
+        self._quotas.check_new(region, pending, _largest_share(policy or {}, serving))
         endpoint.failure, endpoint.pending = None, pending
         self._set_status(region, endpoint, Status.UPDATING)
         self._work.start(endpoint.arn, self._rollout.run(region, endpoint.name))
@@ -189,7 +195,8 @@ class Endpoints:
         """Start to change weights and instance counts; if one is invalid, change none."""
         endpoint, serving = self._updatable(region, body["EndpointName"])
         endpoint.changes = body["DesiredWeightsAndCapacities"]
-        changed(serving, endpoint.changes, endpoint.arn)
+        after = changed(serving, endpoint.changes, endpoint.arn)
+        self._quotas.check_change(region, serving, after)
         endpoint.failure = None
         self._set_status(region, endpoint, Status.UPDATING)
         self._work.start(endpoint.arn, self._change_weights(region, endpoint.name))
@@ -279,6 +286,13 @@ def _pending_summary(pending: Deployment, phase: str, rehearsed: Collection[str]
             for variant in pending.variants
         ],
     }
+
+
+def _largest_share(policy: Mapping[str, Any], serving: Deployment) -> float:
+    """Return the share of the new fleet that is started at a time."""
+    if "RollingUpdatePolicy" not in policy:
+        return 1.0
+    return read_policy(policy, serving.instances).steps[0].share
 
 
 def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[str, Any]) -> None:
