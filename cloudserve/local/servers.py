@@ -103,6 +103,8 @@ class EmulateCommand:
     """IAM policy documents of the caller on AWS; without any, it may do everything."""
     limits: Collection[str] = ()
     """The most instances of a type that SageMaker's endpoints of a region have, as `TYPE=N`."""
+    console: bool = True
+    """Whether browsers get the console's page."""
 
 
 class Server(Protocol):
@@ -149,6 +151,10 @@ class Emulator(Server, Protocol):
     @property
     def port(self) -> int:
         """Return the listening port; 0 before the start."""
+
+    @property
+    def console_url(self) -> str:
+        """Return the URL of the console, with the token of its changes; "" if it is off."""
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that point unmodified AWS and Google clients at the clouds."""

@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -22,6 +23,8 @@ from cloudserve.errors import MissingExtraError
 from cloudserve.local.running import forget_running, write_running
 from cloudserve.local.servers import EmulateCommand
 
+from ..console.app import ConsoleApi
+from ..console.pages import ConsolePages
 from ..inference import Inference
 from ..inference.observation import unobserved
 from ..models import Manager
@@ -34,7 +37,7 @@ from ..runtime.session import load_model
 from ..transport.limits import Limits
 from ..transport.shared_port import SharedPort
 from ..transport.tls import Tls
-from ..transport.types import Head
+from ..transport.types import Application, Head
 from .aws.assembly import AwsParts, OfflineAws
 from .aws.identity.roles import Roles
 from .aws.identity.sessions import Sessions
@@ -43,6 +46,8 @@ from .aws.protocol.region_check import KnowsRegion, exists
 from .aws.quotas import read_limits
 from .background_tasks import BackgroundTasks
 from .certificates import open_authority
+from .console.calls import CallLog
+from .console.view import CloudParts, CloudsView, Stored, fault_changes
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
 from .faults.app import Faults
@@ -119,6 +124,8 @@ class Emulator:
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._allowed = (*command.allow_hosts, command.host)
         self._sites = Sites((*self._allowed, DEDICATED_DOMAIN))
+        self._token = secrets.token_urlsafe(16)
+        self._console: ConsoleApi | None = None
         self._closing = AsyncExitStack()
         self._server: SharedPort | None = None
         self._services: tuple[Service, ...] = ()
@@ -132,6 +139,11 @@ class Emulator:
     def url(self) -> str:
         """Return the base URL, without a trailing slash."""
         return f"http://{self._command.host}:{self.port}"
+
+    @property
+    def console_url(self) -> str:
+        """Return the URL of the console, with the token of its changes; "" if it is off."""
+        return f"{self.url}/#token={self._token}" if self._command.console else ""
 
     def offers(self) -> tuple[Offers, ...]:
         """Return the operations of each service, once started; reads the services' models."""
@@ -154,12 +166,13 @@ class Emulator:
         self._closing.callback(self._folder.close)
         self._closing.callback(forget_running, data)
         work = BackgroundTasks()
-        restorers, routes = self._build(data, work)
+        restorers, routes, stored = self._build(data, work)
         self._services = tuple(route.service for route in routes if route.service is not None)
-        faulty = Faults(Router(routes), self._latency.clock, self._rules)
-        app = SameSite(faulty, self._sites, refusal)
+        faults = Faults(Router(routes), self._latency.clock, self._rules)
+        calls = CallLog(faults) if self._command.console else None
+        app = self._guarded(faults, calls, stored)
         tls = await asyncio.to_thread(self._certificate)
-        methods = GoogleMethods(faulty)
+        methods = GoogleMethods(calls or faults)
         server = SharedPort(
             app,
             methods,
@@ -186,9 +199,19 @@ class Emulator:
         names = dict.fromkeys((*_NAMES, *(name for name in allowed if name.isascii())))
         return open_authority(self._credentials).issue(names)
 
+    def _guarded(self, faults: Faults, calls: CallLog | None, stored: Stored) -> Application:
+        """Return the clouds for requests of this site, with the console if calls are kept."""
+        app = SameSite(calls or faults, self._sites, refusal)
+        if calls is None:
+            return app
+        view = CloudsView(CloudParts(stored, calls, faults, lambda: self.url))
+        api = ConsoleApi(view, app, self._sites, token=self._token, changes=fault_changes(faults))
+        self._console = api
+        return ConsolePages(api, has_docs=False)
+
     def _build(
         self, data: Path, work: BackgroundTasks
-    ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...]]:
+    ) -> tuple[tuple[Callable[[], None], ...], tuple[Route, ...], Stored]:
         """Build all parts and register what must be closed on the exit stack. Starts nothing."""
         resources = Resources(data / DATABASE)
         self._closing.callback(resources.close)
@@ -268,7 +291,8 @@ class Emulator:
             Route(_is_token, OAuth()),
             Route(Unsigned(s3).takes, s3_app),
         )
-        return (google.restore, vertex.restore, aws.restore), routes
+        stored = Stored(resources, {"s3": s3, "gs": gcs})
+        return (google.restore, vertex.restore, aws.restore), routes, stored
 
     def _now(self) -> float:
         return self._latency.clock.now().timestamp()
@@ -286,6 +310,8 @@ class Emulator:
 
     async def stop(self) -> None:
         """Finish requests in flight, stop loading, free the models, release the folder."""
+        if self._console:
+            self._console.close()
         await self._closing.aclose()
         self._server = None
 

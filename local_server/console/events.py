@@ -38,14 +38,18 @@ class Events:
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Yield events until the server or the client closes."""
-        self._pages += 1
+        self._opened(1)
         try:
             changes = Changes(self._view.follow())
             while not self._closing.is_set():
-                yield await asyncio.to_thread(changes.next) or _ALIVE
+                yield await changes.next() or _ALIVE
                 await self._pause()
         finally:
-            self._pages -= 1
+            self._opened(-1)
+
+    def _opened(self, pages: int) -> None:
+        self._pages += pages
+        self._view.opened(self._pages)
 
     async def _pause(self) -> None:
         try:
@@ -61,10 +65,10 @@ class Changes:
         self._tick = tick
         self._sent: dict[str, bytes] = {}
 
-    def next(self) -> bytes:
+    async def next(self) -> bytes:
         """Return the events of this moment; b"" if nothing has changed."""
         events = []
-        for name, record in self._tick().items():
+        for name, record in (await self._tick()).items():
             data = msgspec.json.encode(record)
             if self._sent.get(name) != data:
                 self._sent[name] = data

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 
 from cloudserve._version import __version__
 
@@ -16,7 +17,7 @@ from ..models.core import ServerCore
 from ..monitoring.monitor import Monitor
 from .models_view import VersionCard, describe_version, list_models
 from .traffic import TrafficMeter, Waiting, read_batching
-from .view import Address, Parts, ServerFacts, Tick, read_process
+from .view import Address, Parts, ServerFacts, Tick, read_process, tensorflow_version
 
 _MODELS = "models"
 _DETAIL_WORDS = 3
@@ -55,7 +56,7 @@ class ServerView:
         metrics = self._monitor.metrics
         meter = TrafficMeter(metrics, time.time()) if metrics else None
 
-        def tick() -> Parts:
+        def read() -> Parts:
             parts = {"server": facts, "process": read_process(), "models": self._models()}
             if metrics is not None and meter is not None:
                 parts["traffic"] = meter.read(time.time())
@@ -65,7 +66,10 @@ class ServerView:
                     )
             return parts
 
-        return tick
+        return partial(asyncio.to_thread, read)
+
+    def opened(self, pages: int) -> None:
+        """Do nothing: what is shown is counted anyway."""
 
     def detail(self, words: tuple[str, ...]) -> VersionCard | None:
         """Return the signatures of `models/NAME/VERSION`."""
@@ -107,14 +111,6 @@ class ServerView:
             counts_traffic=self._monitor.metrics is not None,
             records=self._monitor.records,
         )
-
-
-def tensorflow_version() -> str:
-    """Return the version of the installed TensorFlow; "" without one."""
-    try:
-        return version("tensorflow")
-    except PackageNotFoundError:
-        return ""
 
 
 def _key(each: Version) -> tuple[str, str]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
 Parts = Mapping[str, object]
 """Records by the name of the event that carries them; msgspec encodes them."""
 
-Tick = Callable[[], Parts]
-"""Returns the parts of this moment. Called once a second, in any thread."""
+Tick = Callable[[], Awaitable[Parts]]
+"""Returns the parts of this moment. Called once a second, in the loop's thread."""
 
 
 class View(Protocol):
@@ -21,6 +22,10 @@ class View(Protocol):
 
     def follow(self) -> Tick:
         """Return a function for one page, which may compare a moment with the one before."""
+        ...
+
+    def opened(self, pages: int) -> None:
+        """Take the number of pages that follow, whenever it changes."""
         ...
 
     def detail(self, words: tuple[str, ...]) -> object | None:
@@ -64,6 +69,14 @@ class ProcessFacts:
 
     resident_bytes: int | None
     threads: int
+
+
+def tensorflow_version() -> str:
+    """Return the version of the installed TensorFlow; "" without one."""
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return ""
 
 
 def read_process() -> ProcessFacts:

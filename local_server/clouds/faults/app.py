@@ -131,8 +131,12 @@ class Faults:
         self._armed = [_Armed(rule) for rule in rules.faults]
         return self._shown()
 
+    def rules(self) -> list[dict[str, object]]:
+        """Return the rules, each with the number of requests that it has hit."""
+        return [armed.shown() for armed in self._armed]
+
     def _shown(self) -> Response:
-        shown = {"faults": [armed.shown() for armed in self._armed]}
+        shown = {"faults": self.rules()}
         return Response(HTTPStatus.OK, json.dumps(shown).encode(), _JSON)
 
 

@@ -6,6 +6,10 @@ import { follow, setBearer } from "./server.js";
 import { ModelsSection } from "./models.js";
 import { TrafficSection } from "./traffic.js";
 import { BatchingSection } from "./batching.js";
+import { CloudsSection } from "./clouds.js";
+import { ReleasesSection } from "./releases.js";
+import { CallsSection } from "./calls.js";
+import { FaultsSection } from "./faults.js";
 
 const STATES = {
   live: "live",
@@ -19,6 +23,10 @@ const sections = new Map([
   ["models", new ModelsSection()],
   ["traffic", new TrafficSection()],
   ["batching", new BatchingSection()],
+  ["clouds", new CloudsSection()],
+  ["releases", new ReleasesSection()],
+  ["calls", new CallsSection()],
+  ["faults", new FaultsSection()],
 ]);
 const seen = new Set();
 let facts = null;
@@ -46,8 +54,9 @@ function handle(part, data) {
   if (part === "server") facts = data;
   if (part === "process") processFacts = data;
   for (const section of sections.values()) section.take(part, data);
-  if (sections.has(part) && !seen.has(part)) {
-    seen.add(part);
+  const name = part === "resources" ? "clouds" : part;
+  if (sections.has(name) && !seen.has(name)) {
+    seen.add(name);
     showSections();
     route();
   }

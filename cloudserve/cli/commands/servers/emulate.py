@@ -99,6 +99,9 @@ _PORT = 8900
     help="Run this command for containers of a custom image, in addition to the project file's "
     "(`rehearse`); can be repeated.",
 )
+@click.option(
+    "--console/--no-console", default=True, help="Show browsers a page about the clouds at /."
+)
 @record_options
 @project_file_option
 @container_env_option()
@@ -161,6 +164,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     def announce() -> None:
         os.environ.update(emulator.environment())
         _announce(emulator.port, emulator.environment(), as_exports=as_exports)
+        if emulator.console_url:
+            click.echo(f"console: {emulator.console_url}", err=True)
 
     if argv:
         code = local_server.run(run_beside(emulator, argv, environment, stderr))

@@ -1,0 +1,114 @@
+"""The view of the offline clouds, and the changes that its page may make."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from cloudserve._version import __version__
+
+from ...console.app import Change
+from ...console.view import (
+    Address,
+    Parts,
+    ServerFacts,
+    Tick,
+    read_process,
+    tensorflow_version,
+)
+from ...transport.types import Request, Response
+from ..faults.app import PATH, Faults
+from ..resources import Resources
+from .calls import CallLog
+from .resources_view import list_resources
+from .storage_view import Ledgers, ObjectRow, Stores, list_buckets, list_objects
+
+_OBJECTS = "objects"
+_DETAIL_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where the clouds keep what clients create."""
+
+    resources: Resources
+    stores: Stores
+
+
+@dataclass(frozen=True, slots=True)
+class CloudParts:
+    """The parts of the offline clouds that are shown."""
+
+    stored: Stored
+    calls: CallLog
+    faults: Faults
+    url: Callable[[], str]
+
+
+class CloudsView:
+    """Snapshots of the offline clouds (a View)."""
+
+    def __init__(self, parts: CloudParts) -> None:
+        self._parts = parts
+        self._ledgers = Ledgers(parts.stored.stores)
+        self._started = time.time()
+
+    def follow(self) -> Tick:
+        """Return a function of this moment's parts; see View."""
+        parts, facts, last = self._parts, self._facts(), 0
+
+        async def tick() -> Parts:
+            nonlocal last
+            buckets = await asyncio.to_thread(list_buckets, parts.stored.stores)
+            releases = await asyncio.to_thread(self._ledgers.releases, buckets)
+            # The database of resources belongs to the loop's thread.
+            shown = {
+                "server": facts,
+                "process": read_process(),
+                "resources": list_resources(parts.stored.resources),
+                "buckets": buckets,
+                "releases": releases,
+                "faults": parts.faults.rules(),
+            }
+            calls = parts.calls.since(last)
+            if calls or not last:
+                shown["calls"] = calls
+                last = calls[-1].id if calls else last
+            return shown
+
+        return tick
+
+    def opened(self, pages: int) -> None:
+        """Take the number of pages that follow."""
+        self._parts.calls.followers = pages
+
+    def detail(self, words: tuple[str, ...]) -> tuple[ObjectRow, ...] | None:
+        """Return the objects of `objects/SCHEME/BUCKET`."""
+        if len(words) != _DETAIL_WORDS or words[0] != _OBJECTS:
+            return None
+        return list_objects(self._parts.stored.stores, words[1], words[2])
+
+    def _facts(self) -> ServerFacts:
+        return ServerFacts(
+            "emulate",
+            __version__,
+            tensorflow_version(),
+            os.getpid(),
+            self._started,
+            (Address("AWS and Google", self._parts.url()),),
+            takes_changes=True,
+        )
+
+
+def fault_changes(faults: Faults) -> Mapping[str, Change]:
+    """Return the changes of fault rules, which the API of the rules performs."""
+
+    async def change(request: Request) -> Response:
+        answer = faults.handle(replace(request, head=replace(request.head, path=PATH)))
+        return await answer if inspect.isawaitable(answer) else answer
+
+    return {"POST faults": change, "DELETE faults": change}

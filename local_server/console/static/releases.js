@@ -1,0 +1,50 @@
+// Releases with their gates and steps, as the ledgers in the buckets tell them.
+
+import { h, put } from "./dom.js";
+import { count, printable } from "./format.js";
+import { localTime } from "./clouds.js";
+
+const MOST_ROWS = 100;
+const KINDS = { finished: "good", refused: "bad", stopped: "bad", superseded: "bad" };
+
+export class ReleasesSection {
+  title = "Releases";
+
+  constructor() {
+    this.list = h("div", {});
+    this.open_ = new Set();
+    this.element = h("section", { class: "wide" }, h("h2", {}, "Releases"),
+      h("p", { class: "quiet" }, "From the ledgers in the buckets, the newest first. The command is cloudserve history MODEL --target TARGET."), this.list);
+  }
+
+  open() {
+    this.show();
+  }
+
+  take(part, data) {
+    if (part !== "releases") return;
+    this.releases = data;
+    if (this.element.isConnected) this.show();
+  }
+
+  show() {
+    const releases = this.releases ?? [];
+    put(this.list, releases.length > 0 ? releases.slice(0, MOST_ROWS).map((each) => this.card(each)) : h("p", { class: "quiet" }, "There are no releases yet."),
+      releases.length > MOST_ROWS && h("p", { class: "quiet" }, `and ${count(releases.length - MOST_ROWS)} older ones`));
+  }
+
+  card(each) {
+    const share = each.percent < 100 ? ` ${each.percent} %` : "";
+    const card = h("details", { class: "operation", open: this.open_.has(each.id) },
+      h("summary", {}, h("span", { class: `badge ${KINDS[each.outcome] ?? "busy"}` }, each.outcome), " ",
+        h("strong", {}, `${each.operation} ${printable(each.model)}${share}`), " ", h("code", {}, printable(each.revision)), " ",
+        h("span", { class: "quiet" }, `on ${printable(each.target)}, ${localTime(each.started)}, ${printable(each.who)}`)),
+      h("div", { class: "operation-body" },
+        each.error && h("p", { class: "problem" }, printable(each.error)),
+        h("p", { class: "quiet" }, `${printable(each.bucket)}${each.previous ? `, before it ${printable(each.previous)} was live` : ""}`),
+        each.gates.length > 0 && [h("h4", {}, "Gates"), h("ul", {}, each.gates.map((gate) => h("li", {}, printable(gate))))],
+        each.steps.length > 0 && [h("h4", {}, "Steps"), h("ol", {}, each.steps.map((step) => h("li", {}, printable(step))))]));
+    card.addEventListener("toggle", () => { if (card.open) this.open_.add(each.id); else this.open_.delete(each.id); });
+    return card;
+  }
+}

@@ -1,0 +1,78 @@
+"""Releases as the ledgers in the buckets tell them."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from cloudserve.local_server.clouds.console.storage_view import Ledgers, list_buckets
+from cloudserve.local_server.clouds.objects.store.store import ObjectStore
+
+from cloudserve.release.state.entries import Entry, Event
+from cloudserve.release.types import Operation
+
+LEDGER = "cloudserve/digits/targets/aws/ledger/"
+
+
+@pytest.fixture
+def store(tmp_path):
+    with ObjectStore(tmp_path / "store") as opened:
+        opened.create_bucket("b")
+        yield opened
+
+
+def write(store, key, data):
+    writer = store.writer()
+    writer.write(data)
+    store.put("b", key, writer.finish())
+
+
+def entry(event, release="1", **fields):
+    return Entry(
+        release=release,
+        event=event,
+        operation=Operation.DEPLOY,
+        target="aws",
+        model="digits",
+        revision="v1-000000000000",
+        digest="sha256:0",
+        time=datetime(2026, 11, 30, 12, 0, int(release), tzinfo=UTC),
+        who="ann@laptop",
+        **fields,
+    )
+
+
+def read(store, ledgers):
+    return ledgers.releases(list_buckets({"s3": store}))
+
+
+def test_the_entries_of_a_release_are_one_row_and_the_newest_is_first(store):
+    entries = [
+        entry(Event.STARTED),
+        entry(Event.STEP, sentence="create the endpoint digits"),
+        entry(Event.FINISHED),
+        entry(Event.STARTED, "2"),
+        entry(Event.STOPPED, "2", error="no capacity"),
+    ]
+    ledgers = Ledgers({"s3": store})
+    for number, each in enumerate(entries, 1):
+        write(store, f"{LEDGER}{number:010}.json", msgspec.json.encode(each))
+    newest, oldest = read(store, ledgers)
+    assert (newest.outcome, newest.error) == ("stopped", "no capacity")
+    assert (oldest.outcome, oldest.steps) == ("finished", ("create the endpoint digits",))
+    assert (oldest.bucket, oldest.who) == ("s3://b", "ann@laptop")
+
+
+def test_other_objects_and_broken_entries_are_ignored(store):
+    ledgers = Ledgers({"s3": store})
+    write(store, f"{LEDGER}0000000001.json", b"{")
+    write(store, f"{LEDGER}notes.txt", b"hello")
+    write(store, "cloudserve/digits/manifests/v1.json", b"{}")
+    assert read(store, ledgers) == ()
+
+
+def test_a_bucket_is_read_again_when_it_has_changed(store):
+    ledgers = Ledgers({"s3": store})
+    write(store, f"{LEDGER}0000000001.json", msgspec.json.encode(entry(Event.STARTED)))
+    assert [row.outcome for row in read(store, ledgers)] == ["started"]
+    write(store, f"{LEDGER}0000000002.json", msgspec.json.encode(entry(Event.FINISHED)))
+    assert [row.outcome for row in read(store, ledgers)] == ["finished"]
