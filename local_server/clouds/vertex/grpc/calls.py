@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from ....status import Code, StatusError
 from ....transport.grpc_http2.routes import StreamMethod
 from ....transport.grpc_types import Call, Message
-from ....transport.types import Application, ClientGoneError, FileSlice, Request, Response
+from ....transport.types import Application, ClientGoneError, Request, Response
 from .methods import PACKAGE, Methods, RpcMethod
 from .transcoding import message_of, request_of, unavailable
 
@@ -136,7 +136,8 @@ def _read(method: RpcMethod, call: Call, body: bytes | bytearray) -> Request:
 
 
 def _size(response: Response) -> int:
-    return response.body.length if isinstance(response.body, FileSlice) else len(response.body)
+    assert isinstance(response.body, bytes), "Vertex AI answers from memory"
+    return len(response.body)
 
 
 async def _only(requests: AsyncIterator[bytes | bytearray]) -> bytes | bytearray:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from ....status import Code, StatusError
 from ....transport.grpc_types import Call, CallError, Message
-from ....transport.types import FileSlice, Head, Request, Response
+from ....transport.types import Head, Request, Response
 from ...google.common.errors import ApiError
 from .methods import RpcMethod
 
@@ -104,7 +104,7 @@ def message_of(method: RpcMethod, response: Response) -> Message:
     from google.protobuf import json_format
 
     body = response.body
-    assert not isinstance(body, FileSlice), "Vertex AI answers from memory"
+    assert isinstance(body, bytes), "Vertex AI answers from memory"
     if response.status != HTTPStatus.OK:
         raise error_of(response.status, body)
     if method.response.DESCRIPTOR.full_name == _HTTP_BODY:
