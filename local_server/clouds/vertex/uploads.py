@@ -30,7 +30,7 @@ from .validation import (
 
 _SUPPORTED = {
     "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
-    "supportedInputStorageFormats": ["jsonl", "tf-record", "tf-record-gzip"],
+    "supportedInputStorageFormats": ["jsonl", "csv", "tf-record", "tf-record-gzip", "file-list"],
     "supportedOutputStorageFormats": ["jsonl"],
 }
 _OF_A_VERSION = ("versionId", "versionCreateTime", "versionUpdateTime", "versionAliases", "etag")

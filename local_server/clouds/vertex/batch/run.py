@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 
 from ....inference import Inference
 from ....protocols.vertex.predict import DeployedModel, predict_batch
 from ....status import Code, StatusError
+from ...google.common.discovery import snake
 from ...google.common.errors import ApiError
 from ...model_hosting import Source
 from ...objects.store.blobs import BlobWriter
@@ -29,7 +31,15 @@ from ...objects.store.types import ObjectInfo, ObjectProperties
 from ..artifacts import source_of
 from ..records import invalid
 from .instances import READERS, Instance, InstanceError, Shape, batches
+from .tables import Files, Rows, lines
 
+_FORMATS = (*READERS, "csv", "file-list")
+_ELSEWHERE = {
+    "bigquerySource": "BigQuery tables",
+    "bigqueryDestination": "BigQuery tables",
+    "vertexMultimodalDatasetSource": "datasets",
+    "vertexMultimodalDatasetDestination": "datasets",
+}
 _DEFAULT_BATCH = 64
 _MOST_FAILURES = 20
 _PROPERTIES = ObjectProperties(content_type="application/octet-stream")
@@ -65,16 +75,19 @@ class Plan:
     def of(cls, job: Mapping[str, Any]) -> Plan:
         """Return a job's plan; raises ApiError for an invalid job."""
         source, target = job.get("inputConfig", {}), job.get("outputConfig", {})
+        _check_places(source, target)
+        instances = _available("instances_format", source.get("instancesFormat", ""), _FORMATS)
+        _available("predictions_format", target.get("predictionsFormat", ""), ("jsonl",))
         uris = tuple(source.get("gcsSource", {}).get("uris", ()))
         if not uris:
             raise invalid("The field `input_config.gcs_source.uris` is required.")
         for uri in uris:
             source_of(uri, "input_config.gcs_source.uris")
         prefix = target.get("gcsDestination", {}).get("outputUriPrefix", "")
-        instances = _available("instances_format", source.get("instancesFormat", ""), READERS)
-        _available("predictions_format", target.get("predictionsFormat", ""), ("jsonl",))
+        config = job.get("instanceConfig", {})
+        _check_config(instances, config)
         try:
-            shape = Shape.of(job.get("instanceConfig", {}))
+            shape = Shape.of(config)
         except ValueError as error:
             raise invalid(f"Invalid instance_config: {error}.") from error
         size = job.get("manualBatchTuningParameters", {}).get("batchSize", 0)
@@ -90,6 +103,28 @@ class Plan:
         )
 
 
+def _check_places(source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """Refuse inputs and outputs that are not in Cloud Storage."""
+    for where, config in (("input_config", source), ("output_config", target)):
+        for name in sorted(config.keys() & _ELSEWHERE.keys()):
+            text = (
+                f"{where}.{snake(name)} is not available offline: there are no {_ELSEWHERE[name]}."
+            )
+            raise ApiError(Code.UNIMPLEMENTED, text)
+
+
+def _check_config(kind: str, config: Mapping[str, Any]) -> None:
+    """Refuse fields of an InstanceConfig that do not apply to a format, by its description.
+
+    That the service refuses them is our reading.
+    """
+    if kind not in {"csv", "file-list"}:
+        return
+    allowed = {"keyField"} if kind == "csv" else set()
+    for name in sorted({name for name, value in config.items() if value} - allowed):
+        raise invalid(f'instance_config.{snake(name)} does not apply to instances_format "{kind}".')
+
+
 def _available(field_name: str, value: str, here: Sequence[str] | Mapping[str, object]) -> str:
     if not value:
         raise invalid(f"The field `{field_name}` is required.")
@@ -99,6 +134,14 @@ def _available(field_name: str, value: str, here: Sequence[str] | Mapping[str, o
             raise ApiError(Code.UNIMPLEMENTED, f'{field_name} "{value}" is not available offline.')
         raise invalid(f'"{value}" is not valid for `{field_name}`.')
     return value
+
+
+class _Shape(Protocol):
+    """Makes instances of records."""
+
+    def instance(self, record: bytes) -> Instance:
+        """Return the instance in a record; raises InstanceError."""
+        ...
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: a client asked for it
@@ -157,22 +200,45 @@ class Run:
             errors.put(bucket, f"{folder}/prediction.errors_stats{part}")
 
     def _predict_records(self, info: ObjectInfo, results: _Output, errors: _Output) -> None:
-        records = READERS[self._plan.format](self._store.path(info))
         try:
+            shape, records = self._read(self._store.path(info))
             for batch in batches(records, self._plan.batch_size):
                 if self._stopping.is_set():
                     raise Stopped
-                self._predict_batch(list(self._instances(batch, errors)), results, errors)
+                instances = list(self._instances(shape, batch, errors))
+                self._predict_batch(instances, results, errors)
         except InstanceError as error:
             # The file is truncated: the records before the end count.
             text = f"gs://{info.bucket}/{info.key}: {error.message}"
             self.totals.fail(1, Code.INVALID_ARGUMENT, text)
             errors.write(_failed(b'"instance":null', Code.INVALID_ARGUMENT, text))
 
-    def _instances(self, batch: Sequence[bytes], errors: _Output) -> Iterator[Instance]:
+    def _read(self, path: Path) -> tuple[_Shape, Iterator[bytes]]:
+        """Return the records of a file, and what makes instances of them; raises InstanceError."""
+        match self._plan.format:
+            case "csv":
+                rows = lines(path)
+                header = next(rows, b"").decode()
+                return Rows.of(header, self._plan.shape.key), rows
+            case "file-list":
+                return Files(self._find), lines(path)
+            case kind:
+                return self._plan.shape, READERS[kind](path)
+
+    def _find(self, uri: str) -> Path | None:
+        bucket, _, key = uri.removeprefix("gs://").partition("/")
+        try:
+            info = self._store.find(bucket, key)
+        except NoSuchBucketError:
+            return None
+        return None if info is None else self._store.path(info)
+
+    def _instances(
+        self, shape: _Shape, batch: Sequence[bytes], errors: _Output
+    ) -> Iterator[Instance]:
         for record in batch:
             try:
-                yield self._plan.shape.instance(record)
+                yield shape.instance(record)
             except InstanceError as error:
                 self.totals.fail(1, Code.INVALID_ARGUMENT, error.message)
                 label = b'"instance":' + msgspec.json.encode(record.decode("utf-8", "replace"))

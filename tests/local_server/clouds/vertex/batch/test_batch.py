@@ -1,4 +1,4 @@
-"""Batch prediction jobs: JSON lines and TFRecords in, results and errors out."""
+"""Batch prediction jobs: JSON lines, TFRecords, CSV and files in, results and errors out."""
 
 from __future__ import annotations
 
@@ -76,6 +76,49 @@ def run(vertex, poll_until):
         return poll_until(get.execute, lambda ended: "endTime" in ended)
 
     return create
+
+
+def test_rows_of_csv_become_arrays_of_numbers_and_quoted_text(run, body, bucket):
+    data = b'"x"\r\n1\r\n"a"\r\n2.5,3\r\nb\r\n\r\n-4e0\r\n'
+    job = run(body([bucket.put("in.csv", data)], "csv"))
+    files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])
+    # The model refuses text, and with it the other rows of the request.
+    failed = files["prediction.errors_stats-00000-of-00001"]
+    assert [line["instance"] for line in failed] == ["2.5,3", "b", [1.0], ["a"], [-4.0]]
+    assert failed[0]["error"]["message"] == "The row has 2 values, and the header 1."
+    assert failed[1]["error"]["message"].startswith("The row is not CSV with quoted text")
+    assert job["completionStats"] == {"successfulCount": "0", "failedCount": "5"}
+
+
+def test_the_key_of_a_row_is_in_the_output_and_not_sent(run, body, bucket):
+    uri = bucket.put("in.csv", b'\xef\xbb\xbfid,x\n"first",1\n"second",2.5\n')
+    job = run(body([uri], "csv", instanceConfig={"keyField": "id"}))
+    files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])
+    assert files["prediction.results-00000-of-00001"] == [
+        {"key": "first", "prediction": [2.0]},
+        {"key": "second", "prediction": [5.0]},
+    ]
+
+
+def test_a_header_without_the_key_fails_its_file(run, body, bucket):
+    uri = bucket.put("in.csv", b"x\n1\n")
+    job = run(body([uri], "csv", instanceConfig={"keyField": "id"}))
+    assert job["state"] == "JOB_STATE_FAILED"
+    assert job["partialFailures"][0]["message"] == (
+        f'{uri}: The header does not have one column "id".'
+    )
+
+
+def test_the_files_of_a_list_become_base64(run, body, bucket):
+    uri = bucket.put("image.bin", b"\x00\xff")
+    listed = bucket.put("list.txt", f"{uri}\n\n{uri}none\nhttp://x/y\n".encode())
+    job = run(body([listed], "file-list"))
+    files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])
+    missing, other, refused = files["prediction.errors_stats-00000-of-00001"]
+    assert missing["error"]["message"] == f"There is no file at {uri}none."
+    assert other["error"]["message"] == "There is no file at http://x/y."
+    # The model takes numbers.
+    assert refused["instance"] == {"b64": base64.b64encode(b"\x00\xff").decode()}
 
 
 def test_the_model_is_in_the_jobs_location(vertex, refused, body):
@@ -253,6 +296,27 @@ class TestJobs:
                 "Invalid instance_config: included_fields and excluded_fields",
             ),
             ({"model": "projects/p/locations/us-central1/models/none"}, 404, "Model `projects/p/"),
+            (
+                {
+                    "inputConfig": {
+                        "instancesFormat": "bigquery",
+                        "bigquerySource": {"inputUri": "bq://p.d.t"},
+                    }
+                },
+                501,
+                "input_config.bigquery_source is not available offline: there are no BigQuery",
+            ),
+            (
+                {
+                    "inputConfig": {
+                        "instancesFormat": "csv",
+                        "gcsSource": {"uris": ["gs://models/x"]},
+                    },
+                    "instanceConfig": {"includedFields": ["a"]},
+                },
+                400,
+                'instance_config.included_fields does not apply to instances_format "csv"',
+            ),
         ],
     )
     def test_a_job_that_breaks_a_rule_is_refused_at_once(

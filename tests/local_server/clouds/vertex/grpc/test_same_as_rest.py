@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import requests
+from google.longrunning import operations_pb2
 from google.protobuf.struct_pb2 import Value
 
 JOB = {
@@ -145,25 +146,42 @@ def test_a_large_prediction_is_measured_as_a_message(gapic, parent):
     from google.api_core.exceptions import FailedPrecondition, NotFound
 
     predict = partial(gapic("PredictionServiceClient").predict, endpoint=f"{parent}/endpoints/1")
-    # A number takes 11 bytes in the message, and up to 24 in JSON.
-    fitting = [Value(number_value=-1.2345678901234567e-300)] * 100_000
     with pytest.raises(NotFound):
-        predict(instances=fitting)
+        predict(instances=[Value(string_value="\x01" * 1_000_000)])  # 6 MB of JSON
     with pytest.raises(FailedPrecondition, match=r"The request size \(\d+ bytes\) exceeds 1.500MB"):
-        predict(instances=[Value(number_value=1.0)] * 160_000)
+        predict(instances=[Value(string_value="x" * 1_600_000)])
 
 
-def test_a_deadline_ends_the_call_and_not_its_work(gapic, parent, poll_until):
+def test_a_deadline_ends_the_call_and_not_its_work(gapic, clouds, parent, poll_until):
     from google.api_core.exceptions import DeadlineExceeded
 
-    client = gapic("EndpointServiceClient")
+    client, rules = gapic("EndpointServiceClient"), f"{clouds.url}/_cloudserve/faults"
+    faults = [{"route": f"POST /v1/{parent}/endpoints", "latency": 0.3, "times": 1}]
+    requests.post(rules, json={"faults": faults}, timeout=60).raise_for_status()
     request = {"parent": parent, "endpoint": {"display_name": "e"}}
-    operation = client.create_endpoint(request).operation
-    with pytest.raises(DeadlineExceeded):
-        client.get_endpoint({"name": f"{parent}/endpoints/1"}, timeout=1e-9)
-    state = poll_until(lambda: client.get_operation({"name": operation.name}), lambda op: op.done)
-    assert state.HasField("response")
+    try:
+        with pytest.raises(DeadlineExceeded):
+            client.create_endpoint(request, timeout=0.1)
+        poll_until(lambda: list(client.list_endpoints(parent=parent)), bool)
+    finally:
+        requests.delete(rules, timeout=60)
+
+
+def test_operations_are_listed_and_deleted(gapic, parent):
+    client = gapic("EndpointServiceClient")
+    created = client.create_endpoint({"parent": parent, "endpoint": {"display_name": "e"}})
+    created.result()
+    operation = client.get_operation({"name": created.operation.name})
+    assert operation.done
+    assert operation.response.type_url.endswith("google.cloud.aiplatform.v1.Endpoint")
+    owner = operation.name.partition("/operations/")[0]
+    listed = client.list_operations({"name": owner}).operations
+    assert [each.name for each in listed] == [operation.name]
+    # The SDK does not decode the answer of this method.
+    waited = client.wait_operation({"name": operation.name})
+    assert operations_pb2.Operation.FromString(waited).done
     client.delete_operation({"name": operation.name})
+    assert not client.list_operations({"name": owner}).operations
 
 
 def test_permissions_of_a_model_are_tested(gapic, parent):

@@ -41,7 +41,7 @@ def ask(method: RpcMethod, message):
     return request_of(method, Call(method.path, authority="127.0.0.1:1"), message)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_rest_request_stands_for_its_message(aiplatform, data):
     method = drawn(data)
@@ -49,7 +49,7 @@ def test_a_rest_request_stands_for_its_message(aiplatform, data):
     assert read(method, ask(method, message)) == message
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_response_becomes_its_message(aiplatform, data):
     method = drawn(data)
