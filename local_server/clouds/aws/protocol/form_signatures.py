@@ -35,8 +35,8 @@ def check_form(keys: Mapping[str, str], fields: Mapping[str, str]) -> None:
     key = f"AWS4{_secret(keys, scope[0])}".encode()
     for part in scope[1:]:
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    digest = hmac.new(key, policy, hashlib.sha256)
-    _compare(digest.hexdigest(), fields.get("x-amz-signature", ""))
+    signed = hmac.new(key, policy, hashlib.sha256)
+    _compare(signed.hexdigest(), fields.get("x-amz-signature", ""))
 
 
 def _secret(keys: Mapping[str, str], key: str) -> str:

@@ -18,7 +18,7 @@ from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import buckets, objects, uploads, xml_api
+from . import batch, buckets, iam, objects, uploads, xml_api
 from .errors import GcsError, from_store, invalid, not_implemented, render
 from .fields import check_head
 from .permissions import Denies, check_method, check_xml, test_permissions
@@ -47,12 +47,18 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
         ("PATCH", OBJECT, "objects.patch", objects.patch),
         ("PUT", OBJECT, "objects.update", objects.update),
         ("DELETE", OBJECT, "objects.delete", objects.delete),
+        ("POST", f"{OBJECT}/moveTo/o/([^/]+)", "objects.move", objects.move),
+        ("POST", f"{OBJECT}/restore", "objects.restore", objects.restore),
+        ("GET", f"{BUCKET}/iam", "buckets.getIamPolicy", iam.get_policy),
+        ("PUT", f"{BUCKET}/iam", "buckets.setIamPolicy", iam.set_policy),
+        ("GET", f"{BUCKET}/storageLayout", "buckets.getStorageLayout", buckets.storage_layout),
         ("POST", f"{OBJECT}/compose", "objects.compose", objects.compose),
         ("POST", f"{OBJECT}/rewriteTo/b/([^/]+)/o/([^/]+)", "objects.rewrite", objects.rewrite),
         ("POST", f"{OBJECT}/copyTo/b/([^/]+)/o/([^/]+)", "objects.copy", objects.copy),
     )
 )
 _METHODS = ("objects.insert", "buckets.testIamPermissions", *(name for _, _, name, _ in ROUTES))
+BATCH = "/batch/storage/v1"
 TEST_PERMISSIONS = re.compile(f"{BUCKET}/iam/testPermissions")
 UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
 JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
@@ -101,6 +107,8 @@ class GcsApp:
     async def _answer(self, request: Request) -> Response:
         head = request.head
         call = GcsCall(self._store, self._project, head, (), query_of(head))
+        if head.path == BATCH:
+            return await batch.answer(request, self.handle)
         uploading = UPLOAD.fullmatch(head.path)
         if uploading:
             call = replace(call, names=(decode(uploading[1]),))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ....transport.types import Response
 from ...pages import decode_token, encode_token
+from ..http_util import number
 from ..store.errors import PreconditionFailedError
-from ..store.types import BucketInfo
+from ..store.types import BucketInfo, ObjectInfo, State
+from ..store.versions import VersionQuery
 from .errors import invalid
 from .fields import check_acls, check_bucket
+from .globs import glob_pattern
 from .request import GcsCall, answer
 from .resources import bucket_resource, object_resource
-from .settings import Settings, has_uniform_access, merged
+from .settings import KEPT, Settings, applied, has_uniform_access, merged
 
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 _RESERVED = re.compile(r"\d+\.\d+\.\d+\.\d+|goog.*|.*(?:google|g00gle).*|.*[.]{2}.*")
@@ -43,7 +46,7 @@ def insert(call: GcsCall) -> Response:
         name,
         project=call.query.get("project", call.project),
         region=location.upper(),
-        settings=settings,
+        change=lambda bucket: applied(bucket, settings, bucket.created),
     )
     return answer(bucket_resource(bucket, call.base))
 
@@ -82,7 +85,9 @@ def _update(call: GcsCall, change: Callable[[Settings, Settings], Settings]) -> 
         for name, here in (("name", bucket.name), ("location", bucket.region)):
             if str(changes.get(name, here)).upper() != here.upper():
                 raise invalid(f"Invalid argument: {name} cannot be changed")
-        return replace(bucket, settings=change(bucket.settings, changes))
+        settings = change(bucket.settings, changes)
+        kept = {name: bucket.settings[name] for name in KEPT & bucket.settings.keys()}
+        return applied(bucket, {**settings, **kept}, time.time())
 
     return answer(bucket_resource(call.store.update_bucket(call.bucket, changed), call.base))
 
@@ -112,6 +117,20 @@ def list_buckets(call: GcsCall) -> Response:
     return answer(body)
 
 
+def storage_layout(call: GcsCall) -> Response:
+    """buckets.getStorageLayout: gcsfs asks it whether a bucket has folders; none has here."""
+    bucket = bucket_resource(call.store.get_bucket(call.bucket), call.base)
+    return answer(
+        {
+            "kind": "storage#storageLayout",
+            "bucket": call.bucket,
+            "location": bucket["location"],
+            "locationType": bucket["locationType"],
+            "hierarchicalNamespace": {"enabled": False},
+        }
+    )
+
+
 def delete(call: GcsCall) -> Response:
     """buckets.delete: refused while the bucket has objects."""
     _check(call, call.store.get_bucket(call.bucket))
@@ -121,27 +140,96 @@ def delete(call: GcsCall) -> Response:
 
 def list_objects(call: GcsCall) -> Response:
     """objects.list: objects and prefixes together, sorted by name, in pages."""
+    if call.flag("versions") or call.flag("softDeleted"):
+        return list_versions(call)
     query = call.query
     start = _start(call)
-    limit = min(call.number("maxResults") or PAGE, PAGE)
     page = call.store.list(
         call.bucket,
         query.get("prefix", ""),
         delimiter=query.get("delimiter", ""),
         start=max(start, query.get("startOffset", "")),
-        limit=limit,
+        limit=_limit(call),
+        accept=accepted(query),
     )
-    end = query.get("endOffset")
-    objects = [each for each in page.objects if not end or each.key < end]
-    prefixes = [each for each in page.prefixes if not end or each < end]
+    following = None if page.next is None else encode_token(page.next)
+    return _listing(call, page.objects, page.prefixes, following)
+
+
+def list_versions(call: GcsCall) -> Response:
+    """objects.list with noncurrent versions, or with soft-deleted ones alone."""
+    query = call.query
+    soft = call.flag("softDeleted")
+    if soft and call.flag("versions"):
+        raise invalid("softDeleted and versions cannot both be true")
+    page = call.store.versions.list(
+        VersionQuery(
+            call.bucket,
+            query.get("prefix", ""),
+            query.get("delimiter", ""),
+            _after(call),
+            _limit(call),
+            (State.SOFT_DELETED,) if soft else (State.LIVE, State.NONCURRENT),
+            oldest_first=True,
+            accept=accepted(query),
+        )
+    )
+    following = None
+    if page.next:
+        key, generation = page.next
+        following = encode_token(f"{generation}:{key}")
+    return _listing(call, page.versions, page.prefixes, following)
+
+
+def accepted(query: Mapping[str, str]) -> Callable[[str], bool]:
+    """Return the function that returns whether a name is listed; raises GcsError."""
+    matches = re.compile(glob_pattern(query["matchGlob"])) if query.get("matchGlob") else None
+    first, end = query.get("startOffset", ""), query.get("endOffset", "")
+
+    def accept(name: str) -> bool:
+        within = name >= first and (not end or name < end)
+        return within and (matches is None or matches.fullmatch(name) is not None)
+
+    return accept
+
+
+def _limit(call: GcsCall) -> int:
+    return min(call.number("maxResults") or PAGE, PAGE)
+
+
+def _listing(
+    call: GcsCall, objects: Sequence[ObjectInfo], prefixes: Sequence[str], following: str | None
+) -> Response:
     body: dict[str, Any] = {"kind": "storage#objects"}
-    if page.next is not None and (not end or page.next < end):
-        body["nextPageToken"] = encode_token(page.next)
+    if following:
+        body["nextPageToken"] = following
     if prefixes:
         body["prefixes"] = prefixes
-    if objects:
-        body["items"] = [object_resource(each, call.base) for each in objects]
+    listed = [*objects, *_folders(call, prefixes)]
+    if listed:
+        listed.sort(key=lambda each: (each.key, each.generation))
+        body["items"] = [object_resource(each, call.base) for each in listed]
     return answer(body)
+
+
+def _folders(call: GcsCall, prefixes: Sequence[str]) -> list[ObjectInfo]:
+    """Return the objects that end in the delimiter, if the listing includes them."""
+    if not call.flag("includeTrailingDelimiter"):
+        return []
+    found = (call.store.find(call.bucket, each) for each in prefixes)
+    return [each for each in found if each]
+
+
+def _after(call: GcsCall) -> tuple[str, int] | None:
+    """Return the entry that a page of versions begins after; raises GcsError."""
+    token = call.query.get("pageToken")
+    if not token:
+        return None
+    generation, _, key = _start(call).partition(":")
+    place = number(generation)
+    if place is None:
+        raise invalid("Invalid page token")
+    return key, place
 
 
 def _start(call: GcsCall) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 import msgspec
 
 from ....transport.types import Response
+from ..http_util import iso_time
 from ..store.errors import (
     BucketExistsError,
     BucketNotEmptyError,
     DigestMismatchError,
+    HeldError,
     NoSuchBucketError,
     NoSuchKeyError,
     NoSuchUploadError,
@@ -29,6 +31,7 @@ REASONS: Mapping[type[ObjectStoreError], tuple[int, str]] = {
     BucketExistsError: (409, "conflict"),
     BucketNotEmptyError: (409, "conflict"),
     DigestMismatchError: (400, "invalid"),
+    HeldError: (403, "forbidden"),
     NoSuchBucketError: (404, "notFound"),
     NoSuchKeyError: (404, "notFound"),
     NoSuchUploadError: (404, "notFound"),
@@ -73,10 +76,27 @@ def _message(error: ObjectStoreError) -> str:
             return f"No such object: {error.bucket}/{error.key}"
         case BucketExistsError():
             return "Your previous request to create the named bucket succeeded and you own it."
+        case HeldError():
+            return _held(error)
         case PreconditionFailedError():
             return f"{error.message}."
         case _:
             return error.message
+
+
+def _held(error: HeldError) -> str:
+    """Return the service's sentence (its text: treeverse/lakeFS#1339)."""
+    name = f"Object '{error.bucket}/{error.key}'"
+    if error.hold:
+        kind = "Temporary" if error.hold == "temporaryHold" else "Event-Based"
+        return (
+            f"{name} is under active {kind} hold and cannot be deleted, overwritten or archived"
+            " until hold is removed."
+        )
+    return (
+        f"{name} is subject to bucket's retention policy and cannot be deleted, overwritten or"
+        f" archived until {iso_time(error.until)}"
+    )
 
 
 def render(error: GcsError) -> Response:

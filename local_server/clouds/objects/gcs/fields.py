@@ -12,13 +12,16 @@ from typing import Any
 from ....transport.types import Head
 from .errors import GcsError, invalid, not_implemented
 
-BUCKET_SETTINGS = frozenset({"iamConfiguration", "labels", "lifecycle", "storageClass"})
-"""Fields that a bucket keeps and a client may change. Lifecycle rules are not executed."""
+BUCKET_SETTINGS = frozenset({
+    "cors", "defaultEventBasedHold", "iamConfiguration", "labels", "lifecycle", "retentionPolicy",
+    "softDeletePolicy", "storageClass", "versioning",
+})  # fmt: skip
+"""Fields that a bucket keeps and a client may change. Lifecycle rules are not executed, and CORS
+is for browsers, whose requests of other sites are refused here."""
 BUCKET_FIELDS = BUCKET_SETTINGS | {"location", "name"}
 BUCKET_REFUSED = frozenset({
-    "acl", "autoclass", "billing", "cors", "customPlacementConfig", "defaultEventBasedHold",
-    "defaultObjectAcl", "encryption", "hierarchicalNamespace", "ipFilter", "logging",
-    "objectRetention", "retentionPolicy", "rpo", "softDeletePolicy", "versioning", "website",
+    "acl", "autoclass", "billing", "customPlacementConfig", "defaultObjectAcl", "encryption",
+    "hierarchicalNamespace", "ipFilter", "logging", "objectRetention", "rpo", "website",
 })  # fmt: skip
 BUCKET_OUTPUT = frozenset({
     "etag", "generation", "hardDeleteTime", "id", "kind", "locationType", "metageneration", "owner",
@@ -29,16 +32,17 @@ BUCKET_OUTPUT = frozenset({
 
 OBJECT_FIELDS = frozenset({
     "bucket", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage",
-    "contentType", "crc32c", "customTime", "md5Hash", "metadata", "name", "storageClass",
+    "contentType", "crc32c", "customTime", "eventBasedHold", "md5Hash", "metadata", "name",
+    "storageClass", "temporaryHold",
 })  # fmt: skip
 OBJECT_REFUSED = frozenset({
-    "acl", "contexts", "customerEncryption", "eventBasedHold", "kmsKeyName", "restoreToken",
-    "retention", "temporaryHold",
+    "acl", "contexts", "kmsKeyName", "restoreToken", "retention",
 })  # fmt: skip
 OBJECT_OUTPUT = frozenset({
-    "componentCount", "etag", "generation", "hardDeleteTime", "id", "kind", "mediaLink",
-    "metageneration", "owner", "retentionExpirationTime", "selfLink", "size", "softDeleteTime",
-    "timeCreated", "timeDeleted", "timeFinalized", "timeStorageClassUpdated", "updated",
+    "componentCount", "customerEncryption", "etag", "generation", "hardDeleteTime", "id", "kind",
+    "mediaLink", "metageneration", "owner", "retentionExpirationTime", "selfLink", "size",
+    "softDeleteTime", "timeCreated", "timeDeleted", "timeFinalized", "timeStorageClassUpdated",
+    "updated",
 })  # fmt: skip
 COMPOSE_FIELDS = frozenset({"destination", "sourceObjects"})
 COMPOSE_REFUSED = frozenset({"deleteSourceObjects"})
@@ -55,11 +59,9 @@ QUERY_REFUSED: Mapping[str, frozenset[str]] = {
     "buckets.get": frozenset({"generation", "softDeleted"}),
     "buckets.patch": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
     "buckets.update": frozenset({"predefinedAcl", "predefinedDefaultObjectAcl"}),
-    "objects.list": frozenset({
-        "filter", "includeFoldersAsPrefixes", "includeTrailingDelimiter", "matchGlob",
-        "softDeleted",
-    }),
-    "objects.get": frozenset({"restoreToken", "softDeleted"}),
+    "objects.list": frozenset({"filter", "includeFoldersAsPrefixes"}),
+    "objects.get": frozenset({"restoreToken"}),
+    "objects.restore": frozenset({"copySourceAcl", "restoreToken"}),
     "objects.insert": frozenset({"kmsKeyName", "predefinedAcl"}),
     "objects.patch": frozenset({"overrideUnlockedRetention", "predefinedAcl"}),
     "objects.update": frozenset({"overrideUnlockedRetention", "predefinedAcl"}),
@@ -87,15 +89,22 @@ HEADERS = frozenset({
 })  # fmt: skip
 """Headers that are supported or change nothing; others are refused."""
 META = "x-goog-meta-"
+KEYED = frozenset({
+    "objects.compose", "objects.copy", "objects.get", "objects.insert", "objects.rewrite",
+})  # fmt: skip
+"""The methods that take a customer's key."""
+KEYS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")
 
 
 def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
     """Refuse a header or parameter that the method does not support; raises GcsError."""
     for name in head.headers:
-        if name.startswith("x-goog-") and name not in HEADERS and not name.startswith(META):
+        known = name in HEADERS or name.startswith(META)
+        keyed = method in KEYED and name.startswith(KEYS)
+        if name.startswith("x-goog-") and not known and not keyed:
             raise not_implemented(f"the header {name}")
     for name in QUERY_REFUSED.get(method, frozenset()) & query.keys():
-        if query[name] not in {"", "false"}:
+        if query[name].lower() not in {"", "false"}:
             raise not_implemented(f"the parameter {name}")
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from ....transport.types import Response
 from ..http_util import UnsatisfiableRangeError, header_value, http_date, number, parse_range, serve
-from ..store.errors import PreconditionFailedError
+from ..store.errors import NoSuchKeyError, PreconditionFailedError
 from ..store.types import ObjectInfo, ObjectProperties, Precondition
+from .customer_keys import SOURCE_KEY, check_key
 from .errors import GcsError, invalid
 from .fields import check_compose
+from .new_objects import after_release, new_object
 from .request import (
     GcsCall,
     answer,
@@ -23,6 +25,7 @@ from .request import (
     revise,
 )
 from .resources import etag_of, object_resource
+from .transcoding import is_transcoded, transcoded
 
 MAX_SOURCES = 32
 NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})
@@ -34,9 +37,21 @@ def get(call: GcsCall) -> Response:
 
 
 def _metadata(call: GcsCall) -> Response:
-    info = live(call, call.bucket, call.key, call.number("generation"))
+    info = _wanted(call)
     unchanged = _unchanged(call, info)
     return unchanged or answer(object_resource(info, call.base))
+
+
+def _wanted(call: GcsCall) -> ObjectInfo:
+    generation = call.number("generation")
+    if not call.flag("softDeleted"):
+        return live(call, call.bucket, call.key, generation)
+    if generation is None:
+        raise invalid("softDeleted needs a generation")
+    info = call.store.versions.find_deleted(call.bucket, call.key, generation)
+    if info is None:
+        raise NoSuchKeyError(call.bucket, call.key)
+    return info
 
 
 def media(call: GcsCall) -> Response:
@@ -45,6 +60,9 @@ def media(call: GcsCall) -> Response:
     unchanged = _unchanged(call, info)
     if unchanged:
         return unchanged
+    check_key(call, info)
+    if is_transcoded(call.head, info):
+        return transcoded(call, info, _describe(info))
     try:
         span = parse_range(call.head.headers.get("range"), info.size)
     except UnsatisfiableRangeError as error:
@@ -100,18 +118,16 @@ def update(call: GcsCall) -> Response:
 
 
 def _update(call: GcsCall, change: Callable[[ObjectProperties], ObjectProperties]) -> Response:
-    changed = call.store.update(call.bucket, call.key, change, _pinned(call))
-    return answer(object_resource(changed, call.base))
+    bucket = call.store.get_bucket(call.bucket)
 
+    def released(properties: ObjectProperties) -> ObjectProperties:
+        return after_release(properties, change(properties), bucket)
 
-def _pinned(call: GcsCall) -> Precondition:
-    """Return the preconditions of a write, including that its generation is the live one."""
     generation = call.number("generation")
-    info = live(call, call.bucket, call.key, generation)
-    condition = call.condition()
-    if generation is not None and condition.generation is None:
-        condition = replace(condition, generation=info.generation)
-    return condition
+    changed = call.store.update(
+        call.bucket, call.key, released, call.condition(), generation=generation
+    )
+    return answer(object_resource(changed, call.base))
 
 
 def _of_content(properties: ObjectProperties, content: ObjectProperties) -> ObjectProperties:
@@ -122,9 +138,44 @@ def _of_content(properties: ObjectProperties, content: ObjectProperties) -> Obje
 
 
 def delete(call: GcsCall) -> Response:
-    """objects.delete."""
-    call.store.delete(call.bucket, call.key, _pinned(call))
+    """objects.delete: the live object, or one version for good."""
+    generation = call.number("generation")
+    if generation is None:
+        call.store.delete(call.bucket, call.key, call.condition())
+        return Response(204)
+
+    def pick(info: ObjectInfo) -> bool:
+        return info.generation == generation
+
+    condition = call.condition()
+    versions = call.store.versions
+    if versions.delete(call.bucket, call.key, pick, condition, promote=False) is None:
+        raise NoSuchKeyError(call.bucket, call.key)
     return Response(204)
+
+
+def restore(call: GcsCall) -> Response:
+    """objects.restore: a soft-deleted version becomes a new live one."""
+    generation = call.number("generation")
+    if generation is None:
+        raise GcsError(400, "required", "Required parameter: generation")
+    info = call.store.versions.restore(call.bucket, call.key, generation, call.condition())
+    return answer(object_resource(info, call.base))
+
+
+def move(call: GcsCall) -> Response:
+    """objects.move: within a bucket, atomically."""
+    bucket, source_key, key = call.names
+    source = live(call, bucket, source_key)
+    failing = call.condition("ifSource").failing(source)
+    if failing:
+        raise PreconditionFailedError(bucket, source_key, failing)
+    name = (bucket, check_name(key))
+    if source_key == key:
+        raise invalid("The source and destination objects cannot be the same")
+    copies = call.store.copies
+    info = copies.copy(source, name, source.properties, call.condition(), moved=True)
+    return answer(object_resource(info, call.base))
 
 
 def rewrite(call: GcsCall) -> Response:
@@ -153,12 +204,14 @@ def _copy(call: GcsCall) -> ObjectInfo:
     failing = call.condition("ifSource").failing(source)
     if failing:
         raise PreconditionFailedError(source_bucket, source_key, failing)
+    check_key(call, source, SOURCE_KEY)
     resource, default = call.json(), default_class(call, bucket)
-    properties = replace(source.properties, storage_class=default)
+    properties = replace(source.properties, storage_class=default, holds=(), retain_until=0.0)
     if resource:
         properties = _of_content(
             properties_from(resource, properties.content_type, default), properties
         )
+    properties = new_object(call, bucket, properties)
     return call.store.copies.copy(source, (bucket, check_name(key)), properties, call.condition())
 
 
@@ -173,6 +226,9 @@ def compose(call: GcsCall) -> Response:
     destination = mapping(body.get("destination"), "destination")
     default = default_class(call, call.bucket)
     properties = properties_from(destination, sources[0].properties.content_type, default)
+    for source in sources:
+        check_key(call, source)
+    properties = new_object(call, call.bucket, properties)
     name = (call.bucket, check_name(call.key))
     info = call.store.copies.compose(sources, name, properties, call.condition())
     return answer(object_resource(info, call.base))

@@ -30,6 +30,7 @@ HEADERS: Mapping[str, str] = {
 }
 """Header names by the resource fields that set them."""
 
+HOLDS = ("eventBasedHold", "temporaryHold")
 HASHES: Mapping[str, str] = {"crc32c": "crc32c", "md5Hash": "md5"}
 
 
@@ -68,6 +69,13 @@ class GcsCall:
         if value is None:
             raise invalid(f"Invalid value for {name}: {text[:100]!r}")
         return value
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean of the query; Python's client writes `True`. Raises GcsError."""
+        text = self.query.get(name, "false").lower()
+        if text not in {"true", "false", "1", "0"}:
+            raise invalid(f"Invalid value for {name}: {text[:100]!r}")
+        return text in {"true", "1"}
 
     def condition(self, prefix: str = "if") -> Precondition:
         """Return the preconditions in the query; those of a copy's source begin with `ifSource`."""
@@ -154,10 +162,20 @@ def revise(properties: ObjectProperties, changes: Mapping[str, Any]) -> ObjectPr
         content_type=content_type or OCTETS,
         metadata=metadata,
         headers=headers,
+        holds=_holds(properties.holds, changes),
         custom_time=_custom_time(
             changes.get("customTime", properties.custom_time), properties.custom_time
         ),
     )
+
+
+def _holds(holds: tuple[str, ...], changes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the holds after a patch; raises GcsError."""
+    for name in HOLDS:
+        value = changes.get(name, name in holds)
+        if value not in {None, True, False}:
+            raise invalid(f"Invalid value for {name}")
+    return tuple(name for name in HOLDS if changes.get(name, name in holds))
 
 
 def _custom_time(value: Any, previous: str) -> str:
@@ -214,9 +232,11 @@ def hash_header(text: str) -> dict[str, str]:
 
 
 def live(call: GcsCall, bucket: str, key: str, generation: int | None = None) -> ObjectInfo:
-    """Return an object, of this generation if one is given; raises NoSuchKeyError."""
-    info = call.store.get(bucket, key)
-    if generation not in {None, info.generation}:
+    """Return an object, or its version of this generation; raises NoSuchKeyError."""
+    if generation is None:
+        return call.store.get(bucket, key)
+    info = call.store.versions.find(bucket, key, generation)
+    if info is None:
         raise NoSuchKeyError(bucket, key)
     return info
 

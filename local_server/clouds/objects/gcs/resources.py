@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..http_util import iso_time
-from ..store.types import BucketInfo, ObjectInfo
+from ..store.types import BucketInfo, ObjectInfo, State
+from .fields import BUCKET_SETTINGS
 from .request import HEADERS, STORAGE_CLASS
 
 
@@ -33,7 +34,8 @@ def bucket_resource(bucket: BucketInfo, base: str) -> dict[str, Any]:
         "etag": base64.b64encode(str(bucket.metageneration).encode()).decode(),
         "timeCreated": created,
         "updated": iso_time(bucket.updated),
-        **bucket.settings,
+        "softDeletePolicy": {"retentionDurationSeconds": "0"},
+        **{name: value for name, value in bucket.settings.items() if name in BUCKET_SETTINGS},
     }
 
 
@@ -61,7 +63,7 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
     }
     if properties.components:
         resource["componentCount"] = properties.components
-    else:
+    elif info.md5:
         resource["md5Hash"] = info.md5_base64
     resource |= {
         name: properties.headers[header]
@@ -70,6 +72,20 @@ def object_resource(info: ObjectInfo, base: str) -> dict[str, Any]:
     }
     if properties.custom_time:
         resource["customTime"] = properties.custom_time
+    resource |= dict.fromkeys(properties.holds, True)
+    resource |= _end(info)
+    if properties.retain_until:
+        resource["retentionExpirationTime"] = iso_time(properties.retain_until)
+    if properties.customer_key:
+        key = {"encryptionAlgorithm": "AES256", "keySha256": properties.customer_key}
+        resource["customerEncryption"] = key
     if properties.metadata:
         resource["metadata"] = dict(properties.metadata)
     return resource
+
+
+def _end(info: ObjectInfo) -> dict[str, str]:
+    """Return the times of a version that is not live."""
+    if info.state is State.SOFT_DELETED:
+        return {"softDeleteTime": iso_time(info.ended), "hardDeleteTime": iso_time(info.until)}
+    return {"timeDeleted": iso_time(info.ended)} if info.state is State.NONCURRENT else {}

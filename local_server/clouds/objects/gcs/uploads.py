@@ -22,6 +22,7 @@ from ..store.sessions import SessionChunk, verify
 from ..store.types import ObjectInfo, ObjectProperties, Session
 from .errors import GcsError, invalid
 from .multipart_related import RelatedDecoder, RelatedError
+from .new_objects import new_object
 from .request import (
     GcsCall,
     answer,
@@ -38,8 +39,10 @@ CLIENT_CLOSED_REQUEST = 499
 """GCS's status for the deletion of a session."""
 RESUME_INCOMPLETE = 308
 CONTENT_RANGE = re.compile(
-    r"bytes (?:(?P<first>\d{1,18})-(?P<last>\d{1,18})|\*)/(?:(?P<total>\d{1,18})|\*)", re.ASCII
+    r"bytes (?:(?P<first>\d{1,18})-(?:(?P<last>\d{1,18})|\*)|\*)/(?:(?P<total>\d{1,18})|\*)",
+    re.ASCII,
 )
+"""`bytes 0-*/*`, of an unknown number of bytes, is the Node client's (`resumable-upload.ts`)."""
 
 
 async def upload(call: GcsCall, request: Request) -> Response:
@@ -108,7 +111,8 @@ def _properties(call: GcsCall, resource: Mapping[str, Any], content_type: str) -
     encoding = call.query.get("contentEncoding")
     overrides = {"contentEncoding": encoding} if encoding else {}
     merged = {**resource, **overrides}
-    return properties_from(merged, content_type, default_class(call, call.bucket))
+    properties = properties_from(merged, content_type, default_class(call, call.bucket))
+    return new_object(call, call.bucket, properties)
 
 
 def _name(call: GcsCall, resource: Mapping[str, Any]) -> str:
@@ -195,7 +199,9 @@ async def _take_chunk(
     except BaseException:
         sessions.commit(chunk)
         raise
-    total = chunk.writer.size if span.first == 0 and span.last is None else span.total
+    total = span.total
+    if total is None and span.first is not None and span.last is None:
+        total = chunk.writer.size  # the rest of the object
     if total is None or chunk.writer.size < total:
         return _incomplete(await asyncio.to_thread(sessions.commit, chunk))
     return await asyncio.to_thread(_finish, call, chunk)

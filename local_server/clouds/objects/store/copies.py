@@ -10,7 +10,7 @@ from .blobs import COPY_BYTES, BlobDirectory
 from .composite import Composites
 from .database import Database
 from .errors import NoSuchKeyError
-from .object_table import Objects
+from .object_table import Objects, find_bucket
 from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Precondition, as_blob
 from .versions import find_version
 
@@ -30,10 +30,13 @@ class Copies:
         name: tuple[str, str],
         properties: ObjectProperties | None = None,
         precondition: Precondition = ANYTHING,
+        *,
+        moved: bool = False,
     ) -> ObjectInfo:
         """Copy an object, which must not have changed, to this bucket and key.
 
-        Raises NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
+        `moved` deletes the source in the same transaction. Raises HeldError, NoSuchBucketError,
+        NoSuchKeyError, PreconditionFailedError.
         """
         properties = properties or source.properties
         # Only a composite object may lack an MD5, which is S3's ETag.
@@ -44,7 +47,10 @@ class Copies:
                 place = (source.bucket, source.key, source.generation)
                 if find_version(connection, *place) is None:
                     raise NoSuchKeyError(source.bucket, source.key)
-                return self.objects.put(connection, name, blob, properties, precondition)
+                info = self.objects.put(connection, name, blob, properties, precondition)
+                if moved:
+                    self.objects.remove(connection, source, find_bucket(connection, source.bucket))
+                return info
 
     def compose(
         self,

@@ -7,7 +7,7 @@ order of strings by code points.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .object_table import COLUMNS, require_bucket, to_object
@@ -32,7 +32,7 @@ def beyond(prefix: str) -> str | None:
     return None
 
 
-def list_objects(
+def list_objects(  # noqa: PLR0913 the parameters of a listing
     connection: sqlite3.Connection,
     bucket: str,
     prefix: str = "",
@@ -40,8 +40,12 @@ def list_objects(
     delimiter: str = "",
     start: str = "",
     limit: int = 1000,
+    accept: Callable[[str], bool] = lambda _: True,
 ) -> Listing:
-    """Return a page of at most `limit` objects and prefixes together, starting at `start`."""
+    """Return a page of at most `limit` objects and prefixes together, starting at `start`.
+
+    Keys that `accept` returns false for are not listed.
+    """
     require_bucket(connection, bucket)
     objects: list[ObjectInfo] = []
     prefixes: list[str] = []
@@ -50,6 +54,8 @@ def list_objects(
     while position is not None:
         rows, position = _scan(connection, bucket, position, end), None
         for row in rows:
+            if not accept(row[1]):
+                continue
             if len(objects) + len(prefixes) >= limit:
                 return Listing(tuple(objects), tuple(prefixes), next=row[1])
             common = common_prefix(row[1], prefix, delimiter)

@@ -255,11 +255,18 @@ class ObjectStore:
         delimiter: str = "",
         start: str = "",
         limit: int = PAGE,
+        accept: Callable[[str], bool] = lambda _: True,
     ) -> Listing:
         """Return a page of a listing (see `listing.list_objects`); raises NoSuchBucketError."""
         with self._database.read() as connection:
             return list_objects(
-                connection, bucket, prefix, delimiter=delimiter, start=start, limit=limit
+                connection,
+                bucket,
+                prefix,
+                delimiter=delimiter,
+                start=start,
+                limit=limit,
+                accept=accept,
             )
 
     def walk(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:

@@ -78,6 +78,10 @@ class VersionQuery:
     after: tuple[str, int] | None = None
     limit: int = 1000
     states: tuple[State, ...] = (State.LIVE, *HISTORY)
+    oldest_first: bool = False
+    """Whether a key's versions are listed from old to new, as Cloud Storage lists them."""
+    accept: Callable[[str], bool] = lambda _: True
+    """Returns whether a key is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +281,8 @@ def _page(connection: sqlite3.Connection, query: VersionQuery) -> VersionListing
     while position is not None:
         scan, position = _scan(connection, query, position), None
         for row in scan:
+            if not query.accept(row[1]):
+                continue
             if len(versions) + len(prefixes) >= query.limit:
                 return VersionListing(tuple(versions), tuple(prefixes), last)
             common = common_prefix(row[1], query.prefix, query.delimiter)
@@ -290,7 +296,7 @@ def _page(connection: sqlite3.Connection, query: VersionQuery) -> VersionListing
 
 
 Position = tuple[str, int | None]
-"""The first key of a scan, and the generation that its first version is older than."""
+"""The first key of a scan, and the generation that its first version comes after."""
 
 
 def _start(query: VersionQuery) -> Position | None:
@@ -313,18 +319,20 @@ def _beyond(prefix: str) -> Position | None:
 def _scan(
     connection: sqlite3.Connection, query: VersionQuery, start: Position
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield rows of VERSION_COLUMNS by key, from new to old."""
+    """Yield rows of VERSION_COLUMNS by key and generation."""
     key, older = start
     end = beyond(query.prefix)
     bound = "AND key < :end" if end is not None else ""
     listed = ", ".join(str(int(each)) for each in query.states)
     live = "AND 1" if State.LIVE in query.states else "AND 0"
+    sign, order = (">", "ASC") if query.oldest_first else ("<", "DESC")
+    bound += f" AND (key > :key OR generation {sign} :edge)"
+    edge = older or (-1 if query.oldest_first else NEWEST)
     rows: Iterator[tuple[Any, ...]] = connection.execute(
         f"SELECT {COLUMNS}, 0, 0.0, 0.0 FROM objects WHERE bucket = :bucket "  # noqa: S608 constants
-        f"AND key >= :key {bound} {live} AND (key > :key OR generation < :older) UNION ALL "
+        f"AND key >= :key {bound} {live} UNION ALL "
         f"SELECT {VERSION_COLUMNS} FROM versions WHERE bucket = :bucket "
-        f"AND key >= :key {bound} AND state IN ({listed}) "
-        "AND (key > :key OR generation < :older) ORDER BY key, generation DESC",
-        {"bucket": query.bucket, "key": key, "older": older or NEWEST, "end": end},
+        f"AND key >= :key {bound} AND state IN ({listed}) ORDER BY key, generation {order}",
+        {"bucket": query.bucket, "key": key, "edge": edge, "end": end},
     )
     return rows

@@ -208,4 +208,4 @@ def test_buckets_are_made_once_listed_and_deleted_empty(gcs):
 
 def test_features_of_gcs_that_are_missing_here_are_refused_by_name(bucket):
     with pytest.raises(MethodNotImplemented):
-        bucket.get_iam_policy()
+        bucket.acl.reload()
