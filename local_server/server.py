@@ -37,10 +37,12 @@ from .protocols.middleware.auth import AuthorizedGrpc, AuthorizedHttp
 from .protocols.middleware.health import Health
 from .protocols.middleware.openapi import OpenApi
 from .protocols.middleware.tokens import Tokens
+from .protocols.middleware.tracing import TracedGrpc, TracedHttp
 from .protocols.tfserving.grpc.services import TfServingGrpc
 from .protocols.tfserving.rest import TfServingRest
 from .protocols.vertex.container import VertexContainer
 from .status import Code, FileStatusError, StatusError
+from .tracing.tracer import open_tracer
 from .transport.grpc.addresses import check_address as check_grpc_address
 from .transport.grpc_options import GrpcServerOptions
 from .transport.grpc_types import GrpcApplication
@@ -74,6 +76,7 @@ class ModelServer:
         self._loading = ThreadPoolExecutor(options.load_threads or _LOAD_THREADS, "load")
         self._running = ThreadPoolExecutor(options.request_threads or _REQUEST_THREADS, "request")
         self._monitor = make_monitor(options)
+        self._tracer = open_tracer() if options.otel else None
         self._manager = Manager(make_loader(options, load, self._monitor), self._loading)
         self._monitor.watch(self._manager)
         self._core = make_core(options, self._manager, self._monitor.configure)
@@ -224,6 +227,8 @@ class ModelServer:
             self.is_stuck = True
             logger.warning("models are left: aborted requests or loads still hold them")
         await asyncio.to_thread(self._monitor.close, _LOG_SECONDS)
+        if self._tracer:
+            await asyncio.to_thread(self._tracer.close, _LOG_SECONDS)
         self._running.shutdown(wait=False)
         self._loading.shutdown(wait=False)
 
@@ -247,6 +252,8 @@ class ModelServer:
         )
         if options.container:
             app = VertexContainer(options.container, self._core, app)
+        if self._tracer:
+            app = TracedHttp(self._tracer, app)
         app = Health(self._core, self._monitor.http(app))
         if options.openapi:
             app = OpenApi(self._core, self._manager.handle, app)
@@ -267,6 +274,8 @@ class ModelServer:
             tensor_content=options.tensor_content,
             reload_seconds=self._options.reload_seconds,
         )
+        if self._tracer:
+            app = TracedGrpc(self._tracer, app)
         app = self._monitor.grpc(app)
         admit = None
         if self._tokens:

@@ -50,6 +50,7 @@ class ServeCommand:
     ssl_config_file: Path | None = None
     request_log: Path | None = None
     request_log_rate: float = 1.0
+    otel: bool = False
     recording: Recording | None = None
     container_routes: tuple[str, str] | None = None
     """The prediction and health routes of a container on Vertex AI, whose model never changes."""

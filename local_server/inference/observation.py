@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from copy import copy
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -70,7 +71,8 @@ class Observation:
         """How long the version was held."""
         self.run_seconds = 0.0
         """How long the model ran, or waited in a batch and ran."""
-        self._observe = observe
+        own = REQUEST_OBSERVER.get()
+        self._observe = together(observe, own) if own else observe
         self._began = perf_counter()
 
     @property
@@ -121,6 +123,8 @@ def _code(error: BaseException) -> Code:
 
 Observer = Callable[[Observation], None]
 """Called with every request that reached the data plane, once it has finished or failed."""
+REQUEST_OBSERVER: ContextVar[Observer | None] = ContextVar("REQUEST_OBSERVER", default=None)
+"""An observer of the requests that begin in this context alone; None, the default, is none."""
 
 
 def unobserved(_observation: Observation) -> None:

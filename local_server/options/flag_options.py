@@ -72,6 +72,7 @@ def flag_options(flags: FlagValues) -> ServerOptions:
         monitoring_config_file=_path(flags, "monitoring_config_file"),
         request_log=_request_log(flags),
         recording=_recording(flags),
+        otel=flags.is_on("enable_otel"),
         auth_token_file=_path(flags, "auth_token_file"),
         drain_seconds=flags.number("drain_seconds"),
         reload_seconds=_positive(flags.number("reload_timeout_seconds")),

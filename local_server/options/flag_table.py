@@ -213,6 +213,11 @@ FLAGS: tuple[Flag, ...] = (
         "Show browsers a console at / of the HTTP/REST API, and describe the models at "
         "/openapi.json and /docs.",
     ),
+    Flag(
+        "enable_otel",
+        False,
+        "Trace requests by OpenTelemetry, and export the spans as its variables OTEL_... say.",
+    ),
     Flag("drain_seconds", 10, "Seconds for requests in flight at shutdown."),
     Flag("reload_timeout_seconds", 300, "Timeout of a ReloadConfig. Zero: none."),
     Flag("pretty_json", False, "Format REST responses as tensorflow_model_server does."),

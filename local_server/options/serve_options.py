@@ -65,6 +65,7 @@ def serve_options(path: Path | str, command: ServeCommand) -> ServerOptions:
         metrics_path=DEFAULT_PATH,
         request_log=RequestLogOptions(command.request_log, command.request_log_rate),
         recording=_recording(command.recording, models),
+        otel=command.otel,
         auth_token_file=command.auth_token_file,
         drain_seconds=command.drain_seconds,
     )

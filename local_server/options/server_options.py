@@ -118,6 +118,8 @@ class ServerOptions:
     request_log: RequestLogOptions = field(default_factory=RequestLogOptions)
     recording: Recording | None = None
     """What is recorded in golden files; None records nothing."""
+    otel: bool = False
+    """Whether requests are traced by OpenTelemetry, as its variables say."""
     auth_token_file: Path | None = None
     """The bearer tokens of which each request needs one; None disables authentication."""
     drain_seconds: float = 10.0

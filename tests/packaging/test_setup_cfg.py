@@ -78,6 +78,7 @@ def test_the_extras_are_those_that_are_documented(config):
         "server",
         "tflite",
         "onnx",
+        "otel",
         "demo",
         "test",
         "all",

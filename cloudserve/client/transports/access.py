@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,19 @@ def read_token(file: Path | None) -> Token:
     return read
 
 
+def trace_headers() -> dict[str, str]:
+    """Return the headers that continue the caller's trace, such as `traceparent`.
+
+    {} unless the program uses OpenTelemetry and has a current span (W3C Trace Context).
+    """
+    headers: dict[str, str] = {}
+    if "opentelemetry.trace" in sys.modules:
+        from opentelemetry.propagate import inject
+
+        inject(headers)
+    return headers
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Credentials and certificates for a server; targets of a project use their SDK's own."""
@@ -67,7 +81,8 @@ class Access:
         Raises UserError for one that cannot be sent; the error has no values, which are secrets.
         """
         token = self.token() if callable(self.token) else self.token
-        headers = {**self.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        own = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**trace_headers(), **self.headers, **own}
         for name, value in headers.items():
             if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
                 raise UserError(

@@ -20,7 +20,7 @@ _TFSERVING_ONLY = (
     *("name", "grpc_port", "grpc_transport", "no_grpc", "devices", "pretty_json"),
     *("batching", "batching_parameters"),
     "custom_op_libraries",
-    *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate"),
+    *("auth_token_file", "ssl_config_file", "request_log", "request_log_rate", "otel"),
 )
 _SAGEMAKER_ONLY = ("image", "install_requirements", "container_env")
 

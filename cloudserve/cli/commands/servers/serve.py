@@ -121,6 +121,11 @@ class _ModelLocation(click.Path):
     default=True,
     help="Show browsers a page about the server at /.",
 )
+@click.option(
+    "--otel",
+    is_flag=True,
+    help="Trace requests by OpenTelemetry, and export the spans as its variables OTEL_… say.",
+)
 @record_options
 @click.option("--image", help="With --as sagemaker: the URI or version of the image to imitate.")
 @click.option(
