@@ -86,7 +86,8 @@ class EmulateCommand:
     faults: Path | None = None
     """A file of injected faults."""
     auth: Literal["ignore", "strict"] = "ignore"
-    """`strict` requires AWS requests to be signed with the emulator's key."""
+    """`strict` requires AWS requests to be signed with the emulator's key, and Google's, except
+    those for Cloud Storage, to have a token of its service account."""
     install_requirements: bool = False
     """Whether the requirements of SageMaker models' code are installed, each in its own folder."""
     container_variables: Mapping[str, str] = field(default_factory=dict)

@@ -53,6 +53,7 @@ from .faults.answers import refusal
 from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
+from .google.authentication import Authenticated, Tokens
 from .google.logging.app import CloudLogging, is_logging
 from .google.logging.containers import ContainerLogs
 from .google.logging.store import EntryStore
@@ -74,6 +75,7 @@ from .offers import Offers
 from .permissions import Permissions, read_permissions
 from .pointing import (
     KEYS,
+    SERVICE_ACCOUNT,
     client_variables,
     container_variables,
     google_variables,
@@ -251,7 +253,7 @@ class Emulator:
         )
         roles = Roles(resources, self._now)
         access = replace(self._permissions.aws, callers=Sessions(resources, roles).caller)
-        keys = KEYS if self._command.auth == "strict" else None
+        keys = KEYS if self._is_strict else None
         signed = partial(check_form, keys) if keys else unchecked
         checks = Checks(anonymous=False, form=signed, now=self._now)
         s3_app = S3App(s3, refusals=access.of_s3, checks=checks)
@@ -280,19 +282,31 @@ class Emulator:
             )
         )
         self._closing.push_async_callback(aws.close)
+        tokens, denied = Tokens(self._credentials / SERVICE_ACCOUNT), self._permissions.google
         routes = (
             Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
             *aws.routes(),
-            route_of(is_vertex, vertex),
-            route_of(is_monitoring, CloudMonitoring(metrics, self._permissions.google)),
-            route_of(is_logging, CloudLogging(entries, self._now, self._permissions.google)),
-            route_of(_is_ml, google),
+            self._google(is_vertex, vertex, tokens),
+            self._google(is_monitoring, CloudMonitoring(metrics, denied), tokens),
+            self._google(is_logging, CloudLogging(entries, self._now, denied), tokens),
+            self._google(_is_ml, google, tokens),
+            # Google's client of Cloud Storage sends no credentials to STORAGE_EMULATOR_HOST.
             route_of(is_gcs, gcs_app),
-            Route(_is_token, OAuth()),
+            Route(_is_token, OAuth(tokens, checks=self._is_strict)),
             Route(Unsigned(s3).takes, s3_app),
         )
         stored = Stored(resources, {"s3": s3, "gs": gcs})
         return (google.restore, vertex.restore, aws.restore), routes, stored
+
+    @property
+    def _is_strict(self) -> bool:
+        return self._command.auth == "strict"
+
+    def _google(self, takes: Callable[[Head], bool], service: Service, tokens: Tokens) -> Route:
+        """Return the route of one of Google's APIs, which checks tokens if it is to."""
+        if not self._is_strict:
+            return route_of(takes, service)
+        return Route(takes, Authenticated(service, tokens, service.offers.service), service)
 
     def _now(self) -> float:
         return self._latency.clock.now().timestamp()

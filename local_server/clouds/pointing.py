@@ -21,7 +21,8 @@ CONTAINER_KEY = "cloudserve-container"
 """Both keys of the code in containers, which has the permissions of a model's role."""
 KEYS: Mapping[str, str] = {KEY: KEY, CONTAINER_KEY: CONTAINER_KEY}
 """The offline account's secrets by access key."""
-_SERVICE_ACCOUNT, _CONFIG, _CREDENTIALS = "service-account.json", "aws-config", "aws-credentials"
+SERVICE_ACCOUNT = "service-account.json"
+_CONFIG, _CREDENTIALS = "aws-config", "aws-credentials"
 _SAGEMAKER = "sagemaker-sdk.yaml"
 # The SDK asks the real STS for the account before it names its default bucket, and its telemetry
 # sends the account's number to a real bucket. A user's own file has precedence over this one.
@@ -39,7 +40,7 @@ SageMaker:
 
 def write_credentials(folder: Path, url: str) -> None:
     """Write the files that `client_variables` names. Blocks."""
-    write_service_account(folder / _SERVICE_ACCOUNT, f"{url}/token")
+    write_service_account(folder / SERVICE_ACCOUNT, f"{url}/token")
     config = f"[default]\nregion = {DEFAULT_REGION}\nendpoint_url = {url}\n"
     replace_atomically(folder / _CONFIG, config.encode(), 0o600)
     keys = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
@@ -57,7 +58,7 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         "AWS_CONFIG_FILE": str(folder / _CONFIG),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / _CREDENTIALS),
         "STORAGE_EMULATOR_HOST": url,
-        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / _SERVICE_ACCOUNT),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(folder / SERVICE_ACCOUNT),
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         # gcloud's own overrides, which need the trailing slash.
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",

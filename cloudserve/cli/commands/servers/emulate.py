@@ -53,7 +53,8 @@ _PORT = 8900
     "--auth",
     type=click.Choice(["ignore", "strict"]),
     default="ignore",
-    help="Whether AWS requests must be signed with the printed key.",
+    help="Whether AWS requests must be signed with the printed key, and Google's have a token of "
+    "the printed service account.",
 )
 @click.option(
     "--deny",
