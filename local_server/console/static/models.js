@@ -17,7 +17,7 @@ export class ModelsSection {
     this.shown = null;
     this.filter = h("input", { type: "search", placeholder: "Filter models", "aria-label": "Filter models", oninput: () => this.list() });
     this.summary = h("p", { class: "quiet", role: "status" });
-    this.rail = h("ul", { class: "rail" });
+    this.rail = h("ul", { class: "rail", onkeydown: (event) => this.moveInRail(event) });
     this.versions = h("div", {});
     this.card = h("div", { class: "card-area" });
     this.heading = h("h2", {}, "Models");
@@ -46,15 +46,37 @@ export class ModelsSection {
     const wanted = this.filter.value.trim().toLowerCase();
     const found = this.models.filter((model) => model.name.toLowerCase().includes(wanted));
     const available = this.models.filter((model) => bestVersion(model)?.state === "AVAILABLE").length;
-    this.summary.textContent = `${count(this.models.length)} models, ${count(available)} available` +
+    this.summary.textContent = `${count(this.models.length)} ${this.models.length === 1 ? "model" : "models"}, ${count(available)} available` +
       (found.length > MOST_LISTED ? `; the first ${MOST_LISTED} of ${count(found.length)} are listed` : "");
+    const focused = this.rail.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     put(this.rail, found.slice(0, MOST_LISTED).map((model) => h("li", {}, this.link(model))));
+    this.markCurrent();
+    if (focused !== null) [...this.rail.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
+  }
+
+  /** Move between the models by the arrow keys; one of them is a stop of the tab key. */
+  moveInRail(event) {
+    const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const links = [...this.rail.querySelectorAll("a")];
+    const at = links.indexOf(document.activeElement) + steps[event.key];
+    links[Math.min(links.length - 1, Math.max(0, at))]?.focus();
+  }
+
+  markCurrent() {
+    const links = [...this.rail.querySelectorAll("a")];
+    const wanted = `#/models/${encodeURIComponent(this.model?.name ?? "")}`;
+    const current = links.find((link) => link.getAttribute("href") === wanted);
+    for (const link of links) {
+      link.tabIndex = link === (current ?? links[0]) ? 0 : -1;
+      if (link === current) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
+    }
   }
 
   link(model) {
     const state = bestVersion(model)?.state ?? "NO VERSION";
-    const current = this.model?.name === model.name;
-    return h("a", { href: `#/models/${encodeURIComponent(model.name)}`, "aria-current": current && "true" },
+    return h("a", { href: `#/models/${encodeURIComponent(model.name)}` },
       h("span", { class: "name" }, printable(model.name)), badge(state));
   }
 
@@ -68,10 +90,7 @@ export class ModelsSection {
     this.chosen = [this.model.name, version];
     this.version = this.model.versions.find((each) => each.version === version) ?? bestVersion(this.model);
     this.heading.textContent = printable(this.model.name);
-    for (const link of this.rail.querySelectorAll("a")) {
-      const isCurrent = link.getAttribute("href") === `#/models/${encodeURIComponent(this.model.name)}`;
-      if (isCurrent) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
-    }
+    this.markCurrent();
     this.showVersions();
     this.showCard();
   }

@@ -32,7 +32,7 @@ class Stream:
         self._answer = self._connection.getresponse()
 
     def until(self, part, is_found):
-        """Read events until a part is as wanted, and return it."""
+        """Read events until a part has what is looked for, and return it."""
         while True:
             line = self._answer.readline().decode()
             if line == f"event: {part}\n":

@@ -1,0 +1,276 @@
+"""The console in a real Chromium, Debian's or the one in CHROMIUM: `make oracle-console`.
+
+Every panel, by mouse and by keyboard alone, from 360 to 1400 pixels, in light and dark; axe-core on
+each; hostile names and payloads, a thousand models, and a server that goes away and comes back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+if "CONSOLE_ORACLE" not in os.environ:
+    pytest.skip(
+        "CONSOLE_ORACLE does not name the folder of playwright and axe-core: see "
+        "`make oracle-console`",
+        allow_module_level=True,
+    )
+
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+AXE = Path(os.environ["CONSOLE_ORACLE"], "node_modules/axe-core/axe.min.js").read_text("utf-8")
+CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+PATIENCE = 60
+READY = "/v1/models/half/versions/124"
+MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching")
+CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
+RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+    .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} did not answer")
+
+
+@contextmanager
+def running(url, log, *arguments, ready):
+    with log.open("wb") as file:
+        process = subprocess.Popen([CLOUDSERVE, *map(str, arguments)], stdout=file, stderr=file)
+    try:
+        wait_for(url + ready)
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def server_arguments(port, config):
+    return (
+        *("model-server", "--port=0", f"--grpc_socket_path={config}.sock"),
+        *(f"--rest_api_port={port}", f"--model_config_file={config}", "--listen_address=127.0.0.1"),
+        *("--enable_console", "--enable_batching", "--strict_startup=false"),
+        "--max_num_load_retries=0",
+    )
+
+
+def model(name, path, more=""):
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'config {{ name: "{quoted}" base_path: "{path}" model_platform: "tensorflow" {more} }}'
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory, shared_models):
+    every = "model_version_policy { all {} }"
+    models = [
+        model("half", shared_models / "tfs_half_plus_two_2v", every),
+        model("two", shared_models / "sts_template_app", every),
+        model(HOSTILE, shared_models / "tfs_half_plus_three"),
+        *(model(f"absent-{number:04}", f"/none/{number}") for number in range(1000)),
+    ]
+    file = tmp_path_factory.mktemp("console") / "models.config"
+    file.write_text(f"model_config_list {{ {' '.join(models)} }}")
+    return file
+
+
+@pytest.fixture(scope="module")
+def server(config):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments = server_arguments(port, config)
+    with running(url, config.with_name("log"), *arguments, ready=READY):
+        wait_for(f"{url}/v1/models/two/versions/2")
+        yield url
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory):
+    port, log = free_port(), tmp_path_factory.mktemp("clouds") / "log"
+    url = f"http://127.0.0.1:{port}"
+    with running(url, log, "emulate", "--port", port, ready="/_cloudserve/faults"):
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.search(r"console: (\S+)\n", log.read_text())):
+            assert time.monotonic() < deadline
+        yield url, found[1]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    opened = context.new_page()
+    problems = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("dialog", lambda dialog: problems.append(f"dialog {dialog.message}"))
+    yield opened
+    context.close()
+    assert problems == []
+
+
+def show(page, url):
+    page.goto(url)
+    page.locator("#live[data-state=live]").wait_for()
+    page.locator("main h2").first.wait_for()
+
+
+def send(page):
+    page.get_by_role("button", name="Send").click()
+    page.locator(".result .timing, .tryit .problem:visible").first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_no_panel_breaks_a_rule_of_axe_or_is_wider_than_the_window(
+    browser, server, clouds, scheme, width
+):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+    )
+    context.add_init_script(AXE)
+    page = context.new_page()
+    pages = [*(f"{server}/{part}" for part in MODELS), *(f"{clouds[0]}/{part}" for part in CLOUDS)]
+    for url in pages:
+        show(page, url)
+        if "models/" in url:
+            send(page)
+        assert page.evaluate(RULE_CHECK) == [], url
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, url
+    page.goto(f"{server}/docs")
+    page.locator("summary").first.click()
+    assert page.evaluate(RULE_CHECK) == []
+    context.close()
+
+
+def test_a_prediction_is_sent_shown_and_compared(page, server):
+    show(page, f"{server}/#/models/half/124")
+    page.locator(".fields input, .fields textarea").first.fill("1")
+    page.get_by_label("Compare with").select_option("123")
+    send(page)
+    assert "200" in page.locator(".timing").inner_text()
+    assert "2.5" in page.locator(".output").inner_text()
+    assert "equal" in page.locator(".difference").inner_text()
+    page.get_by_label("Request for").select_option("curl")
+    command = page.get_by_label("Request", exact=True).inner_text()
+    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert '"predictions": [[2.5' in answer.stdout
+
+
+def test_the_keyboard_alone_sends_a_request(page, server):
+    show(page, f"{server}/#/models/half/124")
+    page.locator(".tryit").wait_for()
+    focused = "() => document.activeElement.textContent"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused) == "Send":
+            break
+    page.keyboard.press("Enter")
+    page.locator(".result .timing").wait_for()
+    assert "200" in page.locator(".timing").inner_text()
+
+
+def test_bad_numbers_are_named_and_not_sent(page, server):
+    show(page, f"{server}/#/models/half/124")
+    page.locator(".fields input, .fields textarea").first.fill("one")
+    send(page)
+    assert "cannot be read" in page.locator(".tryit .problem:visible").first.inner_text()
+    assert (
+        page.locator(".fields input, .fields textarea").first.get_attribute("aria-invalid")
+        == "true"
+    )
+
+
+def test_hostile_names_and_long_strings_stay_text(page, server):
+    show(page, f"{server}/")
+    page.get_by_label("Filter models").fill("<img")
+    page.locator(".rail a").click()
+    assert page.locator(".detail h2").inner_text() == HOSTILE
+    assert page.locator("main img").count() == 0
+    page.locator("summary", has_text="Edit the request").click()
+    body = page.get_by_label("Request body as JSON")
+    body.evaluate("(area) => { area.value = JSON.stringify({instances: ['x'.repeat(1e7)]}); }")
+    send(page)
+    assert len(page.locator("main").inner_text()) < 100_000
+
+
+def test_answers_that_are_no_json_numbers_are_shown(page, server):
+    show(page, f"{server}/#/models/half/124")
+    page.locator("summary", has_text="Edit the request").click()
+    page.get_by_label("Request body as JSON").fill('{"instances": [NaN, Infinity]}')
+    send(page)
+    assert "NaN" in page.locator(".output").inner_text()
+
+
+def test_a_thousand_models_are_listed_and_filtered(page, server):
+    show(page, f"{server}/")
+    status = page.locator("aside [role=status]")
+    status.filter(has_text="1,003 models").wait_for()
+    assert page.locator(".rail li").count() == 200
+    page.get_by_label("Filter models").fill("absent-0999")
+    assert page.locator(".rail li").count() == 1
+
+
+def test_traffic_appears_while_the_page_is_open(page, server):
+    show(page, f"{server}/#/traffic")
+    page.evaluate("""async () => { for (let sent = 0; sent < 50; sent += 1) await fetch(
+        '/v1/models/half:predict', {method: 'POST', body: '{"instances": [1.0]}'}); }""")
+    page.locator("td", has_text="half").first.wait_for()
+    show(page, f"{server}/#/batching")
+    assert "rows were padding" in page.locator("main").inner_text()
+
+
+def test_the_page_finds_a_server_that_comes_back(page, config, tmp_path):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments, log = server_arguments(port, config), tmp_path / "log"
+    with running(url, log, *arguments, ready=READY):
+        show(page, f"{url}/")
+    page.locator("#live[data-state=lost]").wait_for()
+    with running(url, log, *arguments, ready=READY):
+        page.locator("#live[data-state=live]").wait_for()
+        send(page)
+        assert "200" in page.locator(".timing").inner_text()
+
+
+def test_faults_are_read_only_without_the_token_and_switches_with_it(page, clouds):
+    url, link = clouds
+    show(page, f"{url}/#/faults")
+    assert page.get_by_role("button", name="Use these rules").is_disabled()
+    page.goto("about:blank")
+    show(page, link)
+    assert "token" not in page.url
+    page.get_by_role("link", name="Faults").click()
+    page.get_by_role("button", name="No capacity for new endpoints").click()
+    page.get_by_role("button", name="Use these rules").click()
+    page.locator("td", has_text="SageMaker.CreateEndpoint").wait_for()
+    page.get_by_role("button", name="Remove all faults").click()
+    page.locator("p", has_text="No faults are injected").wait_for()
