@@ -16,6 +16,12 @@ _VARIABLE = re.compile(r"\{(\w+(?:\.\w+)*)(?:=([^}]*))?\}")
 _SEGMENT = st.text("abcxyz019-_.~@% é", min_size=1, max_size=6).filter(
     lambda word: word not in {".", ".."}
 )
+_KNOWN = {
+    "projects": st.just("p") | _SEGMENT,
+    "locations": st.just("us-central1") | _SEGMENT,
+    "endpoints": st.just("any-request") | _SEGMENT,
+}
+"""Names after these words, among which some that exist."""
 _DEPTH = 2
 _SPECIAL = {
     "google.protobuf.Timestamp": st.builds(
@@ -131,8 +137,12 @@ def _set(message: Any, path: str, value: str) -> None:
 
 
 def _name(pattern: str) -> st.SearchStrategy[str]:
-    words = [_SEGMENT if word in {"*", "**"} else st.just(word) for word in pattern.split("/")]
-    return st.tuples(*words).map("/".join)
+    words = pattern.split("/")
+    drawn = [
+        _KNOWN.get(before, _SEGMENT) if word in {"*", "**"} else st.just(word)
+        for before, word in zip(["", *words], words, strict=False)
+    ]
+    return st.tuples(*drawn).map("/".join)
 
 
 def _pattern(uri: str) -> re.Pattern[str]:
