@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ....status import Code, StatusError
+from ....transport.grpc_http2.wire import escape
 from ....transport.grpc_types import Call, CallError, Message
 from ....transport.types import Head, Request, Response
 from ...google.common.errors import ApiError
@@ -22,6 +23,11 @@ from .methods import RpcMethod
 _JSON: Final = "application/json"
 _HTTP_BODY: Final = "google.api.HttpBody"
 _INVALID_NAME: Final = "Invalid resource field value in the request."
+# Clients refuse trailers of more than 8 KiB, if not always (grpc's soft limit of metadata).
+_LONGEST_TEXT: Final = 3072
+"""Bytes of an error's text, in the percent-encoding of trailers."""
+_LONGEST_DETAILS: Final = 3072
+_MARK: Final = "...TRUNCATED"
 _CODES: Mapping[int, Code] = MappingProxyType(
     {
         400: Code.INVALID_ARGUMENT,
@@ -117,11 +123,24 @@ def error_of(status: int, body: bytes) -> StatusError:
     error = _error(body)
     name, message = str(error.get("status", "")), str(error.get("message", ""))
     code = Code[name] if name in Code.__members__ else _CODES.get(status, Code.INTERNAL)
-    text = message or body.decode("utf-8", "replace")
+    text = _cut(message or body.decode("utf-8", "replace"))
     details = error.get("details")
-    if not details:
+    status = _status(code, text, details) if details else b""
+    if not status or len(status) > _LONGEST_DETAILS:
         return StatusError(code, text)
-    return CallError(code, text, _status(code, text, details))
+    return CallError(code, text, status)
+
+
+def _cut(text: str) -> str:
+    """Return a text that clients accept, with a mark if it was cut."""
+    size = len(escape(text))
+    if size <= _LONGEST_TEXT:
+        return text
+    kept = text
+    while size > _LONGEST_TEXT:
+        kept = kept[: len(kept) * _LONGEST_TEXT // size]
+        size = len(escape(kept))
+    return kept + _MARK
 
 
 def _error(body: bytes) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 
@@ -10,7 +11,8 @@ from cloudserve.local_server.clouds.google.common.discovery import load
 from cloudserve.local_server.clouds.vertex.grpc.methods import PACKAGE, Methods, RpcMethod, _load
 from cloudserve.local_server.clouds.vertex.grpc.transcoding import message_of, request_of
 from cloudserve.local_server.status import StatusError
-from cloudserve.local_server.transport.grpc_types import Call
+from cloudserve.local_server.transport.grpc_http2.wire import escape
+from cloudserve.local_server.transport.grpc_types import Call, details_of
 from cloudserve.local_server.transport.types import Response
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
@@ -108,3 +110,29 @@ def test_an_error_without_googles_form_keeps_its_status(aiplatform):
         "UNAVAILABLE",
         "<html>try later</html>",
     )
+
+
+def error(message: str, **more) -> Response:
+    document = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": message} | more}
+    return Response(400, json.dumps(document).encode())
+
+
+@given(st.text(max_size=50).map(lambda text: text * 400))
+def test_a_text_is_cut_to_what_clients_accept(aiplatform, text):
+    method = Methods().find(f"/{PACKAGE}EndpointService/GetEndpoint")
+    with pytest.raises(StatusError) as raised:
+        message_of(method, error(f"a{text}"))
+    message = raised.value.message
+    assert len(escape(message)) < 3100
+    assert message == f"a{text}" or f"a{text}".startswith(message.removesuffix("...TRUNCATED"))
+
+
+def test_details_that_clients_would_refuse_are_left_out(aiplatform):
+    method = Methods().find(f"/{PACKAGE}EndpointService/GetEndpoint")
+    for size, has_details in ((100, True), (5000, False)):
+        violation = {"field": "f", "description": "x" * size}
+        detail = {"@type": "type.googleapis.com/google.rpc.BadRequest"}
+        details = [detail | {"fieldViolations": [violation]}]
+        with pytest.raises(StatusError) as raised:
+            message_of(method, error("m", details=details))
+        assert bool(details_of(raised.value)) is has_details
