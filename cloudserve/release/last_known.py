@@ -90,12 +90,17 @@ def _questions(project: Project, releases: Releases) -> Iterator[Question]:
     model = folder_of(deployment.model, project.name)
     yield lambda: _read_manifests(releases.provider.blobs, model)
     yield releases.drift
-    yield releases.plan_deploy
+    source = project.model(deployment.model)
+    # A model's URL is not read offline: no download for a question that is refused.
+    is_local = not source.url and not source.is_registered
+    if is_local:
+        yield lambda: releases.plan_deploy(loads=False)
     yield releases.plan_rollback
     yield releases.plan_undeploy
     for deployed in deployment.revisions:
         name, number = deployed.revision.id, deployed.revision.number
-        yield lambda number=number: releases.plan_deploy(number)  # type: ignore[misc]
+        if is_local:
+            yield lambda number=number: releases.plan_deploy(number, loads=False)  # type: ignore[misc]
         yield lambda name=name: releases.plan_promote(name)  # type: ignore[misc]
         yield lambda name=name: releases.plan_rollback(name)  # type: ignore[misc]
         yield lambda name=name: releases.plan_undeploy(name)  # type: ignore[misc]

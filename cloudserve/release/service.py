@@ -121,15 +121,8 @@ class Releases:
         models = UploadedModels(self._provider.blobs, self._layout, self._model.tags)
         self._gates = gates_of(self._target, self._provider, models, self._local, folder)
         self._alias = RegistryAlias(self._target, self._provider.blobs, self._layout, self._environ)
-        self._planner = ReleasePlanner(
-            self._provider,
-            self._layout,
-            self._local,
-            self._gates,
-            lambda: self.destination,
-            self._alias,
-            self._tape.as_of,
-        )
+        place, parts = lambda: self.destination, (self._layout, self._local, self._gates)
+        self._planner = ReleasePlanner(self._provider, *parts, place, self._alias, tape.as_of)
         self._unfinished = Unfinished(
             self._provider.blobs, self._layout, self._planner.unfinished, reporter
         )
@@ -196,12 +189,14 @@ class Releases:
         """
         return plan_of(self, operation, version, percent, everything=everything)
 
-    def plan_deploy(self, number: int | None = None) -> Plan:
-        """Plan what `deploy` would do, with what the platform warns of; changes nothing."""
+    def plan_deploy(self, number: int | None = None, *, loads: bool = True) -> Plan:
+        """Plan what `deploy` would do; without `loads` the model's files are not all checked."""
         revision, source, artifact = self._local.read(number)
         plan = self._planner.deploy(self._read(), revision, source)
         if not plan.actions:
             return plan
+        if not loads:
+            return replace(plan, warnings=(*self._provider.check(artifact), *plan.warnings))
         load = check_load(self._provider, artifact)
         return replace(
             plan,
