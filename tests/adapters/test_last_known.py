@@ -27,6 +27,17 @@ from tests.adapters.test_collections import TARGETS, make, versions
 __all__ = ["make", "versions"]  # fixtures
 
 SLOW = pytest.mark.slow
+SCALED = {"min": 1, "max": 3, "invocations_per_instance": 600}
+VARIANTS = {
+    "guarded": ("sagemaker", {"update": "canary", "update_wait_seconds": 0}),
+    "shadowed": ("sagemaker", {"shadow_percent": 25}),
+    "scaled": ("sagemaker", {"autoscaling": SCALED}),
+    "grouped": ("sagemaker", {"package_group": "known"}),
+    "archived": ("sagemaker", {"archive": True}),
+    "scaled vertex": ("vertex", {"min_replicas": 1, "max_replicas": 2}),
+    "approved vertex": ("vertex", {"approval_alias": "approved"}),
+}
+KINDS = {**{kind: (kind, {}) for kind in TARGETS}, **VARIANTS}
 FAST = ("sagemaker", "vertex", "ai-platform")
 ENV = {"SECRET": "swordfish-0451"}
 
@@ -106,13 +117,15 @@ def check_file(folder):
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind in FAST else SLOW) for kind in TARGETS]
+    "name", [pytest.param(name, marks=() if name in FAST else SLOW) for name in KINDS]
 )
 def test_the_offline_answers_are_those_of_the_same_state_online(
-    make, versions, tmp_path, home, unplugged, kind
+    make, versions, tmp_path, home, unplugged, name
 ):
+    kind, more = KINDS[name]
     has_environment = kind in {"sagemaker", "serverless", "vertex"}
-    releases, _ = make(kind, 1, 2, **({"env": ENV} if has_environment else {}))
+    releases, _ = make(kind, 1, **more, **({"env": ENV} if has_environment else {}))
+    releases.deploy(2)
     base = tmp_path / "half"
     shutil.copytree(versions, base)
     project = project_of(releases, base)

@@ -77,6 +77,8 @@ class SnapshotReader:
         if endpoint is None:
             revisions = tuple(_deployed(name, tagged, None, base) for name, tagged in ours.items())
             return Reading(Deployment(model, target, revisions), Snapshot(None, models))
+        if self._aws.options.staged:
+            self._aws.api.list_for_offline(f"{base}-v")
         staging = self._read_staging(ours, endpoint, base)
         scaled = self._scaled(endpoint)
         shares = _shares(endpoint, base)

@@ -7,6 +7,7 @@ distinguished only by its text (`Could not find …`, `Cannot create already exi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ import msgspec
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
+from cloudserve.errors import RemoteError, UserError
 from cloudserve.known.tape import Tape
 from cloudserve.release.destination import Destination
 
@@ -73,6 +75,8 @@ class SageMaker:
 
     def endpoint(self, name: str) -> Endpoint | None:
         """Read an endpoint and its configuration, or None."""
+        if self._is_absent("list_endpoints", "EndpointName", name):
+            return None
         description = self._read(
             f"read the endpoint {name}", "describe_endpoint", EndpointName=name
         )
@@ -107,6 +111,18 @@ class SageMaker:
             if endpoint["EndpointStatus"] != "Deleting":
                 yield endpoint["EndpointArn"]
 
+    def list_for_offline(self, containing: str) -> None:
+        """List the endpoints whose names contain a text, if answers are kept.
+
+        The list says offline which endpoints do not exist. Nothing else needs it, so a failure, as
+        of a caller who may not list endpoints, is ignored.
+        """
+        if not self._tape.keeps:
+            return
+        query = {"NameContains": containing}
+        with suppress(RemoteError, UserError):
+            list(self._listed("list the endpoints", "list_endpoints", "Endpoints", **query))
+
     def config(self, config: str) -> Record | None:
         """Read an endpoint configuration, or None."""
         return self._read(
@@ -128,11 +144,9 @@ class SageMaker:
         return tuple(variant for kind in kinds for variant in record.get(kind, ()))
 
     def model(self, name: str) -> Record | None:
-        """Read a SageMaker Model, or None; one that a known list lacks is known not to exist."""
-        for asked, models in self._tape.listed("list_models "):
-            query = msgspec.json.decode(asked)["NameContains"]
-            if query in name and all(model["ModelName"] != name for model in models):
-                return None
+        """Read a SageMaker Model, or None."""
+        if self._is_absent("list_models", "ModelName", name):
+            return None
         return self._read(f"read the model {name}", "describe_model", ModelName=name)
 
     def model_names(self, containing: str) -> Iterator[str]:
@@ -276,6 +290,14 @@ class SageMaker:
         return self._tape.ask(
             _question(operation, arguments), lambda: self._find(what, operation, **arguments)
         )
+
+    def _is_absent(self, operation: str, field: str, name: str) -> bool:
+        """Return whether a known list that would have a name lacks it."""
+        for asked, records in self._tape.listed(f"{operation} "):
+            containing = msgspec.json.decode(asked).get("NameContains", "")
+            if containing in name and all(record[field] != name for record in records):
+                return True
+        return False
 
     def _find(self, what: str, operation: str, **arguments: Any) -> Record | None:
         with translated(what, self.where):
