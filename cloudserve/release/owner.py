@@ -64,8 +64,8 @@ class Owner:
 
     def __str__(self) -> str:
         """Return the owner in words."""
-        project = f" of the project {self.project}" if self.is_named else ""
-        return f"the target {self.target}{project}, bucket {self.bucket}"
+        project = f"the project {self.project}" if self.is_named else "a project without a name"
+        return f"the target {self.target} of {project}, bucket {self.bucket}"
 
 
 def owned_by(what: str, owner: Owner, *, where: str, field: str = "endpoint_name") -> ConflictError:

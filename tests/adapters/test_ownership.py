@@ -92,7 +92,9 @@ class TestClaims:
 
     def test_the_owner_is_reported_in_words(self):
         assert str(Owner("shop", "prod", "b")) == "the target prod of the project shop, bucket b"
-        assert str(Owner("b", "prod", "b")) == "the target prod, bucket b"
+        assert (
+            str(Owner("b", "prod", "b")) == "the target prod of a project without a name, bucket b"
+        )
 
     def test_another_model_is_refused_and_named(self):
         error = refusal(owning(), endpoint(MINE | {"cloudserve-model": "other"}))
