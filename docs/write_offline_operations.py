@@ -82,6 +82,8 @@ SERVICES: Mapping[str, tuple[str, str]] = {
             " are kept."
         ),
     ),
+    "iamcredentials": ("IAM Service Account Credentials (`iamcredentials` v1)", GOOGLE),
+    "sts.googleapis.com": ("Security Token Service (`sts` v1)", "It has no other methods here."),
     "logging": ("Cloud Logging (`logging` v2)", GOOGLE),
     "monitoring": ("Cloud Monitoring (`monitoring` v3)", GOOGLE),
     "ml": ("AI Platform (`ml` v1)", GOOGLE),

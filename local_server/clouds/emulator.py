@@ -54,6 +54,8 @@ from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
 from .google.authentication import Authenticated, Tokens
+from .google.identity.iam_credentials import IamCredentials, is_iam_credentials
+from .google.identity.token_exchange import TokenExchange, is_token_exchange
 from .google.logging.app import CloudLogging, is_logging
 from .google.logging.containers import ContainerLogs
 from .google.logging.store import EntryStore
@@ -293,6 +295,8 @@ class Emulator:
             # Google's client of Cloud Storage sends no credentials to STORAGE_EMULATOR_HOST.
             route_of(is_gcs, gcs_app),
             Route(_is_token, OAuth(tokens, checks=self._is_strict)),
+            route_of(is_token_exchange, TokenExchange(tokens, self._now)),
+            self._google(is_iam_credentials, IamCredentials(tokens, self._now, denied), tokens),
             Route(Unsigned(s3).takes, s3_app),
         )
         stored = Stored(resources, {"s3": s3, "gs": gcs})

@@ -19,7 +19,7 @@ from cloudserve.errors import MissingExtraError, UserError
 from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
 from .aws.permissions.policy import EVERYTHING, Rule, denial, names_action, read_policy
-from .google.common.permissions import OBSERVABILITY, VERTEX, Denied
+from .google.common.permissions import IMPERSONATE, OBSERVABILITY, VERTEX, Denied
 from .objects.gcs.permissions import PERMISSIONS as GCS
 from .objects.s3.permissions import ACTIONS as S3
 from .pointing import CONTAINER_KEY
@@ -92,7 +92,7 @@ def _aws_actions() -> frozenset[str]:
 
 
 def _google_permissions() -> frozenset[str]:
-    return frozenset({*VERTEX.values(), *OBSERVABILITY.values(), *GCS})
+    return frozenset({*VERTEX.values(), *OBSERVABILITY.values(), *GCS, IMPERSONATE})
 
 
 def _load(path: Path) -> tuple[Rule, ...]:

@@ -46,9 +46,9 @@ class Tokens:
         self._account = account
         self._now = now
 
-    def issue(self) -> str:
-        """Return a new token."""
-        signed = f"{int(self._now()) + SECONDS}-{secrets.token_hex(16)}"
+    def issue(self, seconds: int = SECONDS) -> str:
+        """Return a new token that is valid for so long."""
+        signed = f"{int(self._now()) + seconds}-{secrets.token_hex(16)}"
         return f"ya29.offline-{signed}-{self._mac(signed)}"
 
     def is_valid(self, token: str) -> bool:

@@ -70,6 +70,9 @@ OBSERVABILITY: Mapping[str, str] = MappingProxyType(
 Source: their documentation, "Access control with IAM".
 """
 
+IMPERSONATE = "iam.serviceAccounts.getAccessToken"
+"""The permission to impersonate a service account."""
+
 
 class Denied:
     """The permissions that the caller does not have, by name or with `*`."""

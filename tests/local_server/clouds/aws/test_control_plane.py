@@ -42,9 +42,9 @@ class TestRefusals:
         assert refusal(sm.create_model, **arguments) == ("ValidationException", text)
 
     def test_an_operation_that_is_not_emulated(self, sm):
-        assert refusal(sm.list_training_jobs) == (
+        assert refusal(sm.list_hubs) == (
             "UnsupportedOperationException",
-            "ListTrainingJobs is not available offline.",
+            "ListHubs is not available offline.",
         )
 
 

@@ -1,0 +1,1 @@
+"""Google's short-lived credentials: token exchange and impersonation. For the emulator."""
