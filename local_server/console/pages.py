@@ -61,8 +61,10 @@ class ConsolePages:
 
     def _file(self, head: Head) -> str | None:
         """Return the name of the file that a request asks for, which may not exist."""
+        if not is_read(head):  # most requests are predictions
+            return None
         path = head.path
-        if path.startswith(STATIC) and is_read(head):
+        if path.startswith(STATIC):
             return path.removeprefix(STATIC)
         page = self._pages.get(path)
         return page if page is not None and asks_for_page(head) else None

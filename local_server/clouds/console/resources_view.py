@@ -42,6 +42,8 @@ class ResourceRow:
     created: str = ""
     problem: str = ""
     shares: tuple[Share, ...] = ()
+    path: str = ""
+    """The path of an endpoint's predictions."""
 
 
 def list_resources(resources: Resources) -> tuple[ResourceRow, ...]:
@@ -65,6 +67,7 @@ def _aws_endpoint(name: str, document: Document) -> ResourceRow:
         _iso(document["CreationTime"]),
         document.get("FailureReason") or "",
         tuple(_aws_shares(document)),
+        f"/endpoints/{short}/invocations",
     )
 
 
@@ -146,7 +149,16 @@ def _vertex_endpoint(name: str, document: Document) -> ResourceRow:
     state = "deployed" if shares else "empty"
     created = str(document.get("createTime", ""))
     return ResourceRow(
-        _VERTEX, "endpoint", display, place, state, f"id {short}", created, "", shares
+        _VERTEX,
+        "endpoint",
+        display,
+        place,
+        state,
+        f"id {short}",
+        created,
+        "",
+        shares,
+        f"/v1/{name}:predict",
     )
 
 

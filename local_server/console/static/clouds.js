@@ -2,6 +2,7 @@
 
 import { bar, h, put, table } from "./dom.js";
 import { bytes, clock, count, printable } from "./format.js";
+import { endpointForm } from "./endpoint_form.js";
 import { record } from "./server.js";
 
 const MOST_ROWS = 200;
@@ -25,6 +26,7 @@ export class CloudsSection {
   title = "Clouds";
 
   constructor() {
+    this.forms = new Map();
     this.endpoints = h("div", { class: "plots" });
     this.buckets = h("div", {});
     this.objects = h("div", { "aria-live": "polite" });
@@ -51,12 +53,21 @@ export class CloudsSection {
   show() {
     const resources = this.resources ?? [];
     const endpoints = resources.filter((each) => each.kind === "endpoint");
-    put(this.endpoints, endpoints.length > 0 ? endpoints.map(endpointCard) : h("p", { class: "quiet" }, "There are no endpoints."));
+    const focused = this.endpoints.contains(document.activeElement) ? document.activeElement : null;
+    put(this.endpoints, endpoints.length > 0 ? endpoints.map((each) => endpointCard(each, this.formOf(each))) : h("p", { class: "quiet" }, "There are no endpoints."));
+    focused?.focus();
     this.showBuckets();
     const others = resources.filter((each) => each.kind !== "endpoint")
       .sort((one, other) => (one.created < other.created ? 1 : -1));
     put(this.others, others.length > 0 ? this.otherTable(others) : h("p", { class: "quiet" }, "There are none."),
       others.length > MOST_ROWS && h("p", { class: "quiet" }, `and ${count(others.length - MOST_ROWS)} older ones`));
+  }
+
+  /** Return the form of an endpoint; it is kept, with what was typed. */
+  formOf({ path }) {
+    if (!path) return null;
+    if (!this.forms.has(path)) this.forms.set(path, endpointForm(path));
+    return this.forms.get(path);
   }
 
   otherTable(others) {
@@ -95,7 +106,7 @@ export class CloudsSection {
   }
 }
 
-function endpointCard(each) {
+function endpointCard(each, form) {
   return h("article", { class: "plot" },
     h("div", { class: "split" }, h("h4", {}, printable(each.name)), stateBadge(each.state)),
     h("p", { class: "quiet" }, [each.cloud, each.place, printable(each.about)].filter(Boolean).join(" · ")),
@@ -104,5 +115,6 @@ function endpointCard(each) {
       h("div", { class: "split" }, h("strong", {}, printable(share.name)),
         h("span", {}, share.percent === null ? "shadow" : `${Number(share.percent.toFixed(1))} %`)),
       bar((share.percent ?? 0) / 100),
-      h("p", { class: "quiet fine" }, [share.machines, printable(share.runs)].filter(Boolean).join(" · ")))));
+      h("p", { class: "quiet fine" }, [share.machines, printable(share.runs)].filter(Boolean).join(" · ")))),
+    form);
 }

@@ -56,13 +56,14 @@ async function read(response) {
   return document;
 }
 
-/** Send a body to a path; return status, text, milliseconds, and the server's own timings. */
+/** Send a body to a path; return status, text, milliseconds, the variant, and the server's own timings. */
 export async function send(path, body) {
   const began = performance.now();
   const response = await fetch(path, { method: "POST", body, headers: headers({ "Content-Type": "application/json" }) });
   const text = await response.text();
   const millis = performance.now() - began;
-  return { status: response.status, text, millis, timings: timingsOf(response.headers.get("Server-Timing")) };
+  const from = response.headers.get("X-Amzn-Invoked-Production-Variant") ?? "";
+  return { status: response.status, text, millis, from, timings: timingsOf(response.headers.get("Server-Timing")) };
 }
 
 function timingsOf(header) {
