@@ -29,6 +29,7 @@ from .config.model_config import ConfigFile
 from .console.app import ConsoleApi
 from .console.pages import ConsolePages
 from .console.server_view import ServerParts
+from .console.timing import Timed
 from .console.view import Address
 from .inference import Inference
 from .models import Loader, Manager
@@ -250,6 +251,8 @@ class ModelServer:
         app: Application = TfServingRest(
             inference, cors=options.cors, timeout_seconds=options.seconds, pretty=options.pretty
         )
+        if options.console:
+            app = Timed(app)
         if options.container:
             app = VertexContainer(options.container, self._core, app)
         if self._tracer:

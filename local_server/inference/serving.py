@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from contextvars import copy_context
 from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -91,7 +92,8 @@ class Serving(Deferred[_T]):
 
     def _begin(self) -> None:
         if self._job.parsed is None:
-            self._plane.executor.submit(self._work)
+            # In the request's context, whose observer is that of this request alone.
+            self._plane.executor.submit(copy_context().run, self._work)
         else:
             self._opened = self._plane.open(self._job.parsed[0])
             self._advance()

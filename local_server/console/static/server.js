@@ -59,7 +59,7 @@ async function read(response) {
 /** Send a body to a path; return status, text, milliseconds, the variant, and the server's own timings. */
 export async function send(path, body) {
   const began = performance.now();
-  const response = await fetch(path, { method: "POST", body, headers: headers({ "Content-Type": "application/json" }) });
+  const response = await fetch(path, { method: "POST", body, headers: headers({ "Content-Type": "application/json", "X-Cloudserve-Timing": "1" }) });
   const text = await response.text();
   const millis = performance.now() - began;
   const from = response.headers.get("X-Amzn-Invoked-Production-Variant") ?? "";

@@ -15,6 +15,7 @@ from cloudserve.local.servers import ServeCommand
 from tests.local_server.monitoring.test_monitored_server import ask, serving
 
 API = "/_cloudserve/console/api"
+TIMED = {"X-Cloudserve-Timing": "1"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 NAME = "tfs_half_plus_two_2v"
 
@@ -32,6 +33,17 @@ def get(server, path, headers=None, method="GET"):
     read = answer.status, dict(answer.getheaders()), answer.read()
     connection.close()
     return read
+
+
+def predict(server, instances, headers):
+    """Return status and Server-Timing of a prediction."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    body = json.dumps({"instances": instances})
+    connection.request("POST", f"/v1/models/{NAME}:predict", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.getheader("Server-Timing")
 
 
 def open_events(server, headers=None):
@@ -72,6 +84,10 @@ def seen(half):
             "foreign": get(server, f"{API}/models/{NAME}/124", {"Origin": "https://evil.example"}),
             "by address": get(server, f"{API}/models/{NAME}/124", {"Host": "192.0.2.7:8501"}),
             "head": get(server, f"{API}/events", method="HEAD"),
+            "timed": predict(server, [1.0], TIMED),
+            "timed in a thread": predict(server, [1.0] * 100_000, TIMED),
+            "timed refusal": predict(server, ["no number"], TIMED),
+            "untimed": predict(server, [1.0], {}),
         }
         connection, stream = open_events(server)
         answers["parts"] = read_parts(stream, {"server", "models", "traffic"})
@@ -145,6 +161,17 @@ def test_other_sites_and_rebound_names_are_refused(seen):
     assert "use its IP address" in seen["rebound"][2].decode()
     assert seen["foreign"][0] == 403
     assert seen["by address"][0] == 200
+
+
+def test_the_times_of_a_request_are_sent_if_it_asks_for_them(seen):
+    for name in ("timed", "timed in a thread"):
+        status, header = seen[name]
+        times = dict(part.split(";dur=") for part in header.split(", "))
+        assert (status, list(times)) == (200, ["parse", "run", "check", "encode"]), name
+        assert all(float(value) >= 0 for value in times.values())
+        assert float(times["run"]) > 0
+    assert seen["timed refusal"][0] == 400
+    assert seen["untimed"] == (200, None)
 
 
 def test_nothing_can_be_changed(seen):
