@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudserve.bench.tuning import Tuning
     from cloudserve.golden.recording import Recording
     from cloudserve.images.rehearsal import Rehearsal
+    from cloudserve.local.interception import Interception
     from cloudserve.local.model_export import ExportReport, ExportRequest
     from cloudserve.local.model_repair import RepairReport, RepairRequest
     from cloudserve.local.model_run import RunRequest, RunResult
@@ -107,6 +108,8 @@ class EmulateCommand:
     """The most instances of a type that SageMaker's endpoints of a region have, as `TYPE=N`."""
     console: bool = True
     """Whether browsers get the console's page."""
+    intercept: bool = False
+    """Whether a forward proxy answers under the hosts of the clouds."""
 
 
 class Server(Protocol):
@@ -160,6 +163,9 @@ class Emulator(Server, Protocol):
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that point unmodified AWS and Google clients at the clouds."""
+
+    def interception(self) -> Interception | None:
+        """Return what came through the proxy until now; None without `intercept`."""
 
 
 class LoadedModel(Protocol):

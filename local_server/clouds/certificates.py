@@ -2,12 +2,15 @@
 
 Each data folder has its own, made at the first start; clients trust it because a variable names its
 certificate. Its key is readable by the owner only, and it is valid for a month: the next start
-replaces one that is about to expire.
+replaces one that is about to expire. An authority for the real hosts of the clouds can vouch for
+those only (name constraints, RFC 5280 4.2.1.10): a stolen key is of no use against others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +18,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cloudserve.errors import MissingExtraError
+from cloudserve.errors import MissingExtraError, UserError
 from cloudserve.files import replace_atomically
 
 from ..transport.tls import Tls
@@ -76,18 +79,21 @@ class Authority:
         return _pem(self.certificate)
 
 
-def open_authority(folder: Path) -> Authority:
+def open_authority(folder: Path, domains: Sequence[str] = ()) -> Authority:
     """Return the authority of a folder; make one if it has none, or one that expires soon.
 
-    Blocks. Raises MissingExtraError without `cryptography`, which google-auth depends on.
+    A new one can vouch for names in `domains` only, if there are any. Blocks. Raises UserError if
+    other users can read the key, MissingExtraError without `cryptography`, which google-auth
+    depends on.
     """
+    _check_private(folder / _KEY)
     try:
         kept = _read(folder)
     except ImportError as error:
         raise MissingExtraError("The offline Google Cloud", "gcp") from error
     if kept is not None and kept.certificate.not_valid_after_utc - _RENEWED > datetime.now(UTC):
         return kept
-    made = _make()
+    made = _make(domains)
     folder.mkdir(parents=True, exist_ok=True)
     # A certificate without its key would be replaced, a key without its certificate as well.
     replace_atomically(folder / _KEY, _key_pem(made.key), 0o600)
@@ -111,7 +117,28 @@ def _read(folder: Path) -> Authority | None:
     return Authority(key, certificate)
 
 
-def _make() -> Authority:
+def _check_private(key: Path) -> None:
+    """Raise UserError if others could have signed certificates with a key."""
+    try:
+        found = key.lstat()
+    except OSError:
+        return  # a missing one is made
+    if not stat.S_ISREG(found.st_mode):
+        problem = "is not a file"
+    elif found.st_uid != os.geteuid():
+        problem = "belongs to another user"
+    elif stat.S_IMODE(found.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        problem = "can be read by other users"
+    else:
+        return
+    raise UserError(
+        f"the key of the certificate authority {problem}",
+        where=str(key),
+        hint="remove it: a new authority is made at the next start",
+    )
+
+
+def _make(domains: Sequence[str]) -> Authority:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -132,7 +159,7 @@ def _make() -> Authority:
         decipher_only=False,
     )
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    certificate = (
+    builder = (
         x509.CertificateBuilder(
             issuer_name=name,
             subject_name=name,
@@ -144,9 +171,11 @@ def _make() -> Authority:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(identifier, critical=False)
-        .sign(key, hashes.SHA256())
     )
-    return Authority(key, certificate)
+    if domains:
+        permitted = x509.NameConstraints([x509.DNSName(name) for name in domains], None)
+        builder = builder.add_extension(permitted, critical=True)
+    return Authority(key, builder.sign(key, hashes.SHA256()))
 
 
 def _general_name(name: str) -> GeneralName:

@@ -18,8 +18,10 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cloudserve.errors import MissingExtraError
+from cloudserve.local.interception import Interception
 from cloudserve.local.running import forget_running, write_running
 from cloudserve.local.servers import EmulateCommand
 
@@ -89,6 +91,9 @@ from .vertex.app import VertexAi, VertexParts, is_vertex
 from .vertex.endpoints import DEDICATED_DOMAIN
 from .vertex.grpc.calls import GoogleMethods
 
+if TYPE_CHECKING:
+    from .intercept.interceptor import Interceptor
+
 logger = logging.getLogger(__name__)
 
 _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
@@ -133,6 +138,7 @@ class Emulator:
         self._closing = AsyncExitStack()
         self._server: SharedPort | None = None
         self._services: tuple[Service, ...] = ()
+        self._interceptor: Interceptor | None = None
 
     @property
     def port(self) -> int:
@@ -195,6 +201,8 @@ class Emulator:
             restore()
         work.start("tensorflow", _warm())
         await asyncio.to_thread(write_credentials, self._credentials, self.url)
+        if self._command.intercept:
+            await self._intercept(calls or faults, data / "intercept")
         await asyncio.to_thread(write_running, data, self.url, self.environment())
 
     def _certificate(self) -> Tls:
@@ -212,6 +220,14 @@ class Emulator:
         api = ConsoleApi(view, app, self._sites, token=self._token, changes=fault_changes(faults))
         self._console = api
         return ConsolePages(api, has_docs=False)
+
+    async def _intercept(self, app: Application, folder: Path) -> None:
+        from .intercept.interceptor import Interceptor
+
+        interceptor = Interceptor(app, folder)
+        self._closing.push_async_callback(interceptor.stop, _DRAIN_SECONDS)
+        await interceptor.start(self._credentials / SERVICE_ACCOUNT)
+        self._interceptor = interceptor
 
     def _build(
         self, data: Path, work: BackgroundTasks
@@ -338,8 +354,17 @@ class Emulator:
         return self._folder.path / "credentials"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point unmodified AWS and Google clients at this emulator."""
+        """Return the variables that point unmodified AWS and Google clients at this emulator.
+
+        With `intercept`, those that lead the clients of one command to its proxy.
+        """
+        if self._interceptor is not None:
+            return dict(self._interceptor.variables(self.url))
         return dict(client_variables(self._credentials, self.url))
+
+    def interception(self) -> Interception | None:
+        """Return what came through the proxy until now; None without `intercept`."""
+        return self._interceptor.report() if self._interceptor else None
 
 
 async def _warm() -> None:

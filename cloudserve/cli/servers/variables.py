@@ -23,6 +23,13 @@ VARIABLES_TO_UNSET = (
     "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
 )
 """Variables that make AWS clients bypass the emulator, or send it real credentials."""
+_ENDPOINTS = frozenset(
+    ("BOTO_CONFIG", "BOTO_PATH", "S3_ENDPOINT", "S3_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
+)
+_ENDPOINT_PREFIXES = (
+    *("STORAGE_EMULATOR_HOST", "GCE_METADATA_", "FSSPEC_S3", "FSSPEC_GCS", "FSSPEC_GS"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "GRPC_PROXY", "NO_GRPC_PROXY"),
+)
 _ACCOUNT_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_")
 
 
@@ -59,6 +66,18 @@ def forget_accounts(environ: MutableMapping[str, str]) -> None:
     """
     for name in [name for name in environ if name.startswith(_ACCOUNT_PREFIXES)]:
         del environ[name]
+
+
+def forget_endpoints(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without variables that lead SDKs past the proxy of `--intercept`.
+
+    These name other endpoints, proxies and configuration files than the proxy's variables.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in _ENDPOINTS and not name.upper().startswith(_ENDPOINT_PREFIXES)
+    }
 
 
 FAILURE = "echo 'cloudserve emulate failed: no variable is set' >&2\nfalse"

@@ -1,16 +1,26 @@
 """Buckets in host names: `bucket.s3.us-east-1.amazonaws.com`, `bucket.localhost`.
 
-Sources: Amazon S3 User Guide, "Virtual hosting of general purpose buckets"; Cloud Storage, "Request
-endpoints".
+Sources: Amazon S3 User Guide, "Virtual hosting of general purpose buckets", "Dual-stack endpoints",
+"Transfer Acceleration"; AWS General Reference, "Amazon S3 endpoints and quotas"; Cloud Storage,
+"Request endpoints".
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
+from ..hosts import host_name
+
+REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"
+"""A region's name (botocore's `partitions.json`, `regionRegex`)."""
+DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu")
+"""The suffixes of the public partitions (botocore's `partitions.json`, `dnsSuffix`)."""
 S3_HOST = re.compile(
-    r"(?:(?P<bucket>.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
+    r"(?:(?P<bucket>.+)\.)?s3"
+    rf"(?:-fips|-external-1|-accelerate|-(?P<dash>{REGION}))?(?:\.dualstack)?"
+    rf"(?:\.(?P<region>{REGION}))?\.(?:{'|'.join(map(re.escape, DOMAINS))})"
 )
 GCS_HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?(?:storage\.googleapis\.com|commondatastorage\.googleapis\.com)"
@@ -18,10 +28,27 @@ GCS_HOST = re.compile(
 LOCAL_HOST = re.compile(r"(?P<bucket>.{3,})\.localhost")
 
 
+@dataclass(frozen=True, slots=True)
+class S3Host:
+    """A host of S3; `bucket` is "" for path-style requests, `region` for the global host."""
+
+    bucket: str
+    region: str
+
+
+@lru_cache(maxsize=1024)
+def s3_host(host: str) -> S3Host | None:
+    """Return what a `Host` of S3 names; None for any other host."""
+    match = S3_HOST.fullmatch(host_name(host))
+    if match is None:
+        return None
+    return S3Host(match["bucket"] or "", match["region"] or match["dash"] or "")
+
+
 @lru_cache(maxsize=1024)
 def bucket_in(host: str) -> str:
     """Return the bucket that a `Host` header names; "" if the path does."""
-    name = _name(host)
+    name = host_name(host)
     for pattern in (S3_HOST, GCS_HOST, LOCAL_HOST):
         match = pattern.fullmatch(name)
         if match:
@@ -31,13 +58,9 @@ def bucket_in(host: str) -> str:
 
 def is_s3_host(host: str) -> bool:
     """Return whether a `Host` header is one of S3's."""
-    return "amazonaws" in host and S3_HOST.fullmatch(_name(host)) is not None
+    return "amazonaws" in host.lower() and s3_host(host) is not None
 
 
 def is_gcs_host(host: str) -> bool:
     """Return whether a `Host` header is one of Cloud Storage's."""
-    return "storage." in host and GCS_HOST.fullmatch(_name(host)) is not None
-
-
-def _name(host: str) -> str:
-    return host.lower().rsplit(":", 1)[0] if host[-1:].isdigit() else host.lower().rstrip(":")
+    return "storage." in host.lower() and GCS_HOST.fullmatch(host_name(host)) is not None

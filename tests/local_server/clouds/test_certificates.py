@@ -12,6 +12,8 @@ from cloudserve.local_server.clouds.certificates import CERTIFICATE, open_author
 from cloudserve.local_server.transport.tls import server_context
 from cryptography import x509
 
+from cloudserve.errors import UserError
+
 KEY = "authority-key.pem"
 
 
@@ -56,6 +58,34 @@ def test_a_client_that_trusts_it_accepts_its_certificates_for_their_names(tmp_pa
         shake_hands(client, server, "s3.amazonaws.com")
     with pytest.raises(ssl.SSLCertVerificationError, match=r"self-signed|unable to get"):
         shake_hands(ssl.create_default_context(), server, "127.0.0.1")
+
+
+def test_an_authority_of_domains_cannot_vouch_for_other_hosts(tmp_path):
+    authority = open_authority(tmp_path, ["googleapis.com"])
+    client = ssl.create_default_context(cafile=str(tmp_path / CERTIFICATE))
+    client.verify_flags |= getattr(ssl, "VERIFY_X509_STRICT", 0)
+    for name in ("googleapis.com", "storage.googleapis.com"):
+        assert shake_hands(client, server_context(authority.issue([name])), name)
+    for name in ("pypi.org", "evilgoogleapis.com"):
+        with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+            shake_hands(client, server_context(authority.issue([name])), name)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_refused(tmp_path, mode):
+    open_authority(tmp_path)
+    (tmp_path / KEY).chmod(mode)
+    with pytest.raises(UserError, match="can be read by other users") as caught:
+        open_authority(tmp_path)
+    assert caught.value.hint
+
+
+def test_a_key_behind_a_link_is_refused(tmp_path):
+    open_authority(tmp_path)
+    (tmp_path / KEY).rename(tmp_path / "elsewhere")
+    (tmp_path / KEY).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is not a file"):
+        open_authority(tmp_path)
 
 
 def test_a_certificate_signs_no_others(tmp_path):

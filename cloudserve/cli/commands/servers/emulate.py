@@ -19,11 +19,17 @@ from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import run_until_stopped
-from cloudserve.cli.servers.variables import container_env_option, forget_accounts, print_exports
+from cloudserve.cli.servers.variables import (
+    container_env_option,
+    forget_accounts,
+    forget_endpoints,
+    print_exports,
+)
 from cloudserve.local.servers import EmulateCommand
 
 if TYPE_CHECKING:
     from cloudserve.images.rehearsal import Rehearsal
+    from cloudserve.local.interception import Interception
 
 _PORT = 8900
 
@@ -107,6 +113,12 @@ _PORT = 8900
 @project_file_option
 @container_env_option()
 @click.option(
+    "--intercept",
+    is_flag=True,
+    help="Answer COMMAND under the real hosts of AWS and Google Cloud, through a proxy; refuse "
+    "its requests to all other hosts.",
+)
+@click.option(
     "--env", "as_exports", is_flag=True, help="Print shell exports only, and keep running."
 )
 @click.option(
@@ -132,7 +144,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     variables that point a client at it are printed on standard output once it is ready.
 
     With a COMMAND, runs the command with these variables set, without the credentials of real
-    accounts, and stops when the command ends, with its exit code.
+    accounts, and stops when the command ends, with its exit code. With --intercept, the command
+    needs no variable that names an endpoint.
 
     With --detach, keeps running in the background, for several steps of a job: `cloudserve
     emulate status` prints the variables then, `cloudserve emulate stop` ends it.
@@ -140,6 +153,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve import registry
 
     _check_usage(argv, as_exports=as_exports, detach=detach, data=options["data"])
+    if options["intercept"] and not argv:
+        raise click.UsageError("`--intercept` needs a COMMAND: `emulate --intercept -- COMMAND`")
     if detach:
         _detach(options["data"], port, as_exports=as_exports)
         return
@@ -160,7 +175,8 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     def environment() -> Mapping[str, str]:
         # Without the variables that this process sets for its own TensorFlow.
-        return {**shell, **bypass_proxies(shell), **emulator.environment()}
+        inherited = forget_endpoints(shell) if options["intercept"] else shell
+        return {**inherited, **bypass_proxies(inherited), **emulator.environment()}
 
     def announce() -> None:
         os.environ.update(emulator.environment())
@@ -170,8 +186,14 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     if argv:
         code = local_server.run(run_beside(emulator, argv, environment, stderr))
+        _report(emulator.interception())
         click.get_current_context().exit(code)
     local_server.run(run_until_stopped(emulator, announce))
+
+
+def _report(interception: Interception | None) -> None:
+    for sentence in interception.sentences() if interception else ():
+        click.echo(f"cloudserve: {sentence}", err=True)
 
 
 def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehearsal]:

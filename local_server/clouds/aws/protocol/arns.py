@@ -26,7 +26,16 @@ class Scope:
 
 def scope(head: Head) -> Scope | None:
     """Return the scope of a signed request, or None for an unsigned one."""
-    match = _SCOPE.search(head.headers.get("authorization", ""))
+    return _scope_in(head.headers.get("authorization", ""))
+
+
+def presigned_scope(head: Head) -> Scope | None:
+    """Return the scope of a presigned request, which has it in the query; else None."""
+    return _scope_in(unquote(head.query)) if "X-Amz-Credential=" in head.query else None
+
+
+def _scope_in(text: str) -> Scope | None:
+    match = _SCOPE.search(text)
     return Scope(match[1], match[2]) if match else None
 
 

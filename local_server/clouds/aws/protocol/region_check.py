@@ -1,7 +1,8 @@
-"""Check of the region that a request is signed for, in front of each service.
+"""Check of the region and service that a request is signed for, in front of each service.
 
-A region that does not exist has no host in the cloud: the client would not reach it. The offline
-services, which share one host, answer with the words that services have for another region
+The host of an intercepted request names both. A region that does not exist has no host in the
+cloud: the client would not reach it. The offline services, which share one host, answer with the
+words that services have for another region
 (aws/aws-sdk-ruby#508; S3: "Error responses", AuthorizationHeaderMalformed).
 """
 
@@ -15,7 +16,8 @@ from typing import Any
 
 from ....transport.types import Head, Request, Response
 from ...router import App
-from .arns import DEFAULT_REGION, scope
+from .arns import DEFAULT_REGION, presigned_scope, scope
+from .hosts import aws_host
 from .signature_check import Refuse
 from .sigv4 import Reason, SignatureError
 
@@ -60,21 +62,34 @@ class RegionCheck:
         return self._app.body_limit(head)
 
     async def handle(self, request: Request) -> Response:
-        """Pass on a request that is unsigned, or signed for an existing region."""
-        signed = scope(request.head)
-        if signed is None or self._knows_region(signed.region):
+        """Pass on a request that is unsigned, or signed for this service and an existing region."""
+        problem = self._problem(request.head)
+        if problem is None:
             return await self._app.handle(request)
-        logger.warning(
-            "%s is not a region that botocore knows; `pip install -U botocore` if it is new",
-            signed.region,
-        )
-        return self._refuse(request.head, SignatureError(Reason.SCOPE, self._text(signed.region)))
+        return self._refuse(request.head, SignatureError(Reason.SCOPE, problem))
 
-    def _text(self, region: str) -> str:
+    def _problem(self, head: Head) -> str | None:
+        host = aws_host(head.headers.get("host", ""))
+        signed = scope(head) or presigned_scope(head)
+        service = signed.service if signed else self._service
+        if host is not None and {host.service} != {service, self._service}:
+            return f"Credential should be scoped to correct service: '{host.service}'."
+        if signed is None:
+            return None
+        if not self._knows_region(signed.region):
+            logger.warning(
+                "%s is not a region that botocore knows; `pip install -U botocore` if it is new",
+                signed.region,
+            )
+            return self._wrong(signed.region, host.region if host else "")
+        is_here = host is None or host.region in {"", signed.region}
+        return None if is_here else self._wrong(signed.region, host.region if host else "")
+
+    def _wrong(self, region: str, expected: str) -> str:
         if self._service == "s3":
             return (
                 f"The authorization header is malformed; the region '{region}' is wrong; expecting"
-                f" '{DEFAULT_REGION}'"
+                f" '{expected or DEFAULT_REGION}'"
             )
         return f"Credential should be scoped to a valid region, not '{region}'."
 

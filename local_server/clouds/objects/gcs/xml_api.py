@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ....transport.types import Request, Response
+from ..addressing import bucket_in
 from ..body_spool import spool
 from ..http_util import chunks, decode, iso_time, small_body
 from ..store.checksums import to_base64
@@ -31,7 +32,9 @@ PAGE = 1000
 
 async def answer(call: GcsCall, request: Request) -> Response:
     """Answer a request of the XML API; raises GcsError."""
-    bucket, _, key = decode(request.head.path).removeprefix("/").partition("/")
+    own = bucket_in(request.head.headers.get("host", ""))
+    path = f"/{own}{request.head.path}" if own else request.head.path
+    bucket, _, key = decode(path).removeprefix("/").partition("/")
     method = request.head.method
     if (method, key) == ("GET", "") and "uploads" in call.query:
         return await asyncio.to_thread(_list_uploads, replace(call, names=(bucket,)))

@@ -1,0 +1,120 @@
+"""Unmodified SDKs through the proxy: no endpoint, no region's host, no emulator is named."""
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from tests.local_server.clouds.conftest import RunningEmulator
+
+WEST = "eu-west-1"
+
+
+@pytest.fixture(scope="module")
+def emulator():
+    running = RunningEmulator(None, intercept=True)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def aws(emulator, monkeypatch):
+    """Give a function that creates boto3's clients of the intercepted environment."""
+    import boto3
+
+    intercept(monkeypatch, emulator)
+    return boto3.Session().client
+
+
+def intercept(monkeypatch, emulator):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+class TestAws:
+    @pytest.mark.parametrize("style", ["virtual", "path"])
+    @pytest.mark.parametrize("options", [{}, {"use_dualstack_endpoint": True}])
+    def test_s3_by_host_and_by_path(self, aws, style, options):
+        from botocore.config import Config
+
+        config = Config(s3={"addressing_style": style}, **options)
+        s3 = aws("s3", region_name=WEST, config=config)
+        bucket = f"{style}-{len(options)}"
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": WEST})
+        s3.put_object(Bucket=bucket, Key="a b/c+d", Body=b"model")
+        assert s3.get_object(Bucket=bucket, Key="a b/c+d")["Body"].read() == b"model"
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+        url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b/c+d"})
+        assert requests.get(url).content == b"model"
+
+    def test_an_unsigned_request_reaches_s3(self, aws):
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        s3 = aws("s3", config=Config(signature_version=UNSIGNED))
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            s3.list_objects_v2(Bucket="nobodys-bucket")
+
+    def test_the_services_around_a_deployment(self, aws):
+        assert aws("sts").get_caller_identity()["Account"] == "000000000000"
+        assert aws("sts", region_name=WEST).get_caller_identity()
+        assert aws("sagemaker", region_name=WEST).list_endpoints()["Endpoints"] == []
+        assert aws("logs").describe_log_groups()["logGroups"] == []
+        with pytest.raises(ClientError, match="RepositoryNotFoundException"):
+            aws("ecr").describe_images(repositoryName="none", imageIds=[{"imageTag": "1"}])
+        assert aws("cloudwatch").list_metrics()["Metrics"] == []
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            aws("iam").get_role(RoleName="nobody")
+        with pytest.raises(ClientError, match="ValidationError"):
+            aws("sagemaker-runtime", region_name=WEST).invoke_endpoint(
+                EndpointName="none", Body=b"{}"
+            )
+        with pytest.raises(ClientError, match="ec2 is not available offline"):
+            aws("ec2").describe_instances()
+
+    @pytest.mark.parametrize(
+        ("service", "signed", "text"),
+        [
+            ("sagemaker", "us-east-1", "valid region, not 'us-east-1'"),
+            ("s3", "us-east-1", "the region 'us-east-1' is wrong; expecting 'eu-west-1'"),
+            ("sts", "us-east-1", "valid region, not 'us-east-1'"),
+        ],
+    )
+    def test_a_host_of_another_region_than_the_signature(self, aws, service, signed, text):
+        host = {"sagemaker": "api.sagemaker"}.get(service, service)
+        url = f"https://{host}.{WEST}.amazonaws.com"
+        client = aws(service, region_name=signed, endpoint_url=url)
+        call = {
+            "sagemaker": "list_models",
+            "s3": "list_buckets",
+            "sts": "get_caller_identity",
+        }[service]
+        with pytest.raises(ClientError, match=text):
+            getattr(client, call)()
+
+    def test_a_host_of_another_service_than_the_signature(self, aws):
+        client = aws("logs", endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
+        with pytest.raises(ClientError, match="scoped to correct service: 'sagemaker'"):
+            client.describe_log_groups()
+
+
+class TestGoogle:
+    def test_cloud_storage_with_default_credentials(self, emulator, monkeypatch):
+        from google.cloud import storage
+
+        intercept(monkeypatch, emulator)
+        with storage.Client() as client:
+            blob = client.create_bucket("intercepted").blob("a/b.txt")
+            blob.upload_from_string(b"model")
+            assert blob.download_as_bytes() == b"model"
+
+    def test_ai_platform_through_httplib2(self, emulator, monkeypatch):
+        from googleapiclient.discovery import build
+
+        intercept(monkeypatch, emulator)
+        # A new process reads it from HTTPLIB2_CA_CERTS.
+        monkeypatch.setattr("httplib2.CA_CERTS", emulator.environment["HTTPLIB2_CA_CERTS"])
+        with build("ml", "v1") as ml:
+            parent = "projects/cloudserve-offline"
+            assert ml.projects().models().list(parent=parent).execute() == {}
