@@ -56,7 +56,7 @@ _BODY_FIELD = {
 }
 _PATH = re.compile(r"/(?:v1|v1beta1|ui)/projects/[^/]+/locations(?:[/:].*)?")
 _LOCATION = re.compile(r"/v1/projects/[^/]+/locations/([^/:]+)[/:].*")
-_PREDICTION = re.compile(r".*/endpoints/[^/]+:\w*[pP]redict")
+_PREDICTION = re.compile(r".*/endpoints/[^/]+:(?:\w*[pP]redict|explain)")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _OPERATIONS = Listing("operations", frozenset({"name", "done"}))
 
@@ -132,6 +132,7 @@ class VertexAi(GoogleApp):
             f"{_PREFIX}endpoints.rawPredict": self._predictions.raw_predict,
             f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
             f"{_PREFIX}endpoints.directRawPredict": self._predictions.direct_raw_predict,
+            f"{_PREFIX}endpoints.explain": self._predictions.explain,
         }
 
     @property

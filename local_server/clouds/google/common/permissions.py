@@ -26,6 +26,7 @@ VERTEX: Mapping[str, str] = MappingProxyType(
         "endpoints.delete": "aiplatform.endpoints.delete",
         "endpoints.deployModel": "aiplatform.endpoints.deploy",
         "endpoints.directRawPredict": "aiplatform.endpoints.predict",
+        "endpoints.explain": "aiplatform.endpoints.explain",
         "endpoints.get": "aiplatform.endpoints.get",
         "endpoints.list": "aiplatform.endpoints.list",
         "endpoints.mutateDeployedModel": "aiplatform.endpoints.update",

@@ -33,7 +33,7 @@ from ...google.monitoring.endpoint_metrics import EndpointMetrics, Invoked
 from ...model_hosting import ModelHosting
 from ...resources import Document
 from ..endpoints import DEDICATED_DOMAIN, check_serves
-from ..records import Records, failed_precondition
+from ..records import Records, failed_precondition, not_found
 from . import commands
 from .deployments import serving_key
 from .direct import DirectPredictions
@@ -43,6 +43,7 @@ SHARED_LIMIT, DEDICATED_LIMIT = 1_572_864, 10_485_760
 """Bytes of a prediction: 1.5 MB on the shared domain, 10 MB on a dedicated one."""
 _SHARED_SECONDS, _DEDICATED_SECONDS, _LONGEST_SECONDS = 60.0, 600.0, 3600.0
 _REQUEST = "GoogleCloudAiplatformV1PredictRequest"
+_EXPLAIN_REQUEST = "GoogleCloudAiplatformV1ExplainRequest"
 _DIRECT_REQUEST = "GoogleCloudAiplatformV1DirectRawPredictRequest"
 _SECONDS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 
@@ -157,6 +158,32 @@ class Predictions:
             )
         return Response(200, msgspec.json.encode({"output": output}), JSON)
 
+    async def explain(self, name: str, head: Head, body: bytes) -> Response:
+        """Refuse `ENDPOINT:explain`: attributions are not available offline.
+
+        A deployed model without an explanation_spec is refused as the service does
+        (statmike/vertex-ai-mlops#46).
+        """
+        fields = parse(self._schemas, _EXPLAIN_REQUEST, body, "")
+        endpoint = self._records.endpoint(name)
+        check_serves(endpoint, host_of(head))
+        deployed_id = fields.get("deployedModelId") or self._drawn(endpoint)
+        found = [m for m in endpoint.get("deployedModels", ()) if m["id"] == deployed_id]
+        if not found:
+            raise not_found("DeployedModel", f"{name}/deployedModels/{deployed_id}")
+        version = self._records.deployed_version(found[0])
+        if not (found[0].get("explanationSpec") or version.document.get("explanationSpec")):
+            raise failed_precondition(f"Deployed model {deployed_id} does not support explanation.")
+        text = "explain of a model with an explanation_spec is not available offline."
+        raise ApiError(Code.UNIMPLEMENTED, text)
+
+    def _drawn(self, endpoint: Mapping[str, Any]) -> str:
+        """Return the deployed model that answers by the traffic split; raises ApiError."""
+        split = endpoint.get("trafficSplit")
+        if not split:
+            raise failed_precondition(f"Endpoint {endpoint['name']} doesn't have traffic_split.")
+        return choose(split, self._rng)
+
     @contextmanager
     def _counted(
         self, chosen: _Chosen, began: float, request: VertexRequest | None = None
@@ -190,10 +217,7 @@ class Predictions:
     async def _answering(self, name: str, head: Head) -> _Chosen:
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
-        split = endpoint.get("trafficSplit")
-        if not split:
-            raise failed_precondition(f"Endpoint {name} doesn't have traffic_split.")
-        deployed = self._deployed(endpoint, choose(split, self._rng))
+        deployed = self._deployed(endpoint, self._drawn(endpoint))
         # After a restart the deployed model may still be loading.
         await self._work.settled(deployed.servable)
         if not self._hosting.is_loaded(deployed.servable):

@@ -125,10 +125,10 @@ def error_of(status: int, body: bytes) -> StatusError:
     code = Code[name] if name in Code.__members__ else _CODES.get(status, Code.INTERNAL)
     text = _cut(message or body.decode("utf-8", "replace"))
     details = error.get("details")
-    status = _status(code, text, details) if details else b""
-    if not status or len(status) > _LONGEST_DETAILS:
+    encoded = _status(code, text, details) if details else b""
+    if not encoded or len(encoded) > _LONGEST_DETAILS:
         return StatusError(code, text)
-    return CallError(code, text, status)
+    return CallError(code, text, encoded)
 
 
 def _cut(text: str) -> str:

@@ -191,3 +191,31 @@ class TestLimits:
         host = "1.us-central1-2.prediction.vertexai.goog"
         answer = post(served[0], "predict", b'{"instances": [1]}', host)
         assert answer.status_code == 400
+
+
+class TestExplanations:
+    def test_a_model_without_an_explanation_spec_has_none(self, served, post):
+        endpoint, _, deployed = served
+        expected = f"Deployed model {deployed} does not support explanation."
+        for body in (b'{"instances": [1.0]}', b'{"instances": [1.0], "deployedModelId": "%s"}'):
+            answer = post(endpoint, "explain", body.replace(b"%s", deployed.encode()))
+            error = answer.json()["error"]
+            assert (error["status"], error["message"]) == ("FAILED_PRECONDITION", expected)
+
+    def test_a_deployed_model_that_does_not_exist_is_not_found(self, served, post):
+        answer = post(served[0], "explain", b'{"instances": [1.0], "deployedModelId": "7"}')
+        assert answer.json()["error"]["status"] == "NOT_FOUND"
+
+    def test_attributions_are_refused_by_name(self, vertex, post):
+        spec = {
+            "parameters": {"sampledShapleyAttribution": {"pathCount": 10}},
+            "metadata": {"inputs": {"x": {}}, "outputs": {"y": {}}},
+        }
+        model = vertex.upload(explanationSpec=spec)["name"]
+        endpoint = vertex.create_endpoint()
+        vertex.deploy(endpoint, model, {"0": 100})
+        error = post(endpoint, "explain", b'{"instances": [1.0]}').json()["error"]
+        assert (error["status"], error["message"]) == (
+            "UNIMPLEMENTED",
+            "explain of a model with an explanation_spec is not available offline.",
+        )

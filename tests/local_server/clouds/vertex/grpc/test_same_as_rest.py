@@ -63,11 +63,12 @@ FAILING = {
         "create_batch_prediction_job",
         {"parent": "{parent}", "batch_prediction_job": JOB},
     ),
-    "not offline": (
+    "nothing to explain": (
         "PredictionService",
         "explain",
         {"endpoint": "{parent}/endpoints/used", "instances": [Value(number_value=1.0)]},
     ),
+    "not offline": ("ModelService", "list_model_evaluations", {"parent": "{parent}/models/1"}),
 }
 
 
