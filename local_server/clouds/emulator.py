@@ -31,7 +31,7 @@ from ..inference import Inference
 from ..inference.observation import unobserved
 from ..models import Manager
 from ..monitoring.recording.recorder import Recorder
-from ..protocols.middleware.foreign import SameSite, Sites
+from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
@@ -80,6 +80,7 @@ from .permissions import Permissions, read_permissions
 from .pointing import (
     KEYS,
     SERVICE_ACCOUNT,
+    client_host,
     client_variables,
     container_variables,
     google_variables,
@@ -147,8 +148,13 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Return the base URL, without a trailing slash."""
-        return f"http://{self._command.host}:{self.port}"
+        """Return the base URL for clients, without a trailing slash."""
+        return f"http://{client_host(self._command.host, self._command.allow_hosts)}:{self.port}"
+
+    @property
+    def _own_url(self) -> str:
+        """Return the base URL for the processes that this emulator starts."""
+        return f"http://{client_host(self._command.host)}:{self.port}"
 
     @property
     def console_url(self) -> str:
@@ -266,7 +272,7 @@ class Emulator:
                 logs=ContainerLogs(entries, self._now),
                 denied=self._permissions.google,
                 rehearsals=self._command.rehearsals,
-                variables=lambda: google_variables(self._credentials, self.url),
+                variables=lambda: google_variables(self._credentials, self._own_url),
             )
         )
         roles = Roles(resources, self._now)
@@ -320,7 +326,7 @@ class Emulator:
 
     @property
     def _is_strict(self) -> bool:
-        return self._command.auth == "strict"
+        return self._command.auth == "strict" or not is_loopback(self._command.host)
 
     def _google(self, takes: Callable[[Head], bool], service: Service, tokens: Tokens) -> Route:
         """Return the route of one of Google's APIs, which checks tokens if it is to."""
@@ -340,7 +346,7 @@ class Emulator:
         return recorder
 
     def _variables(self, region: str) -> Mapping[str, str]:
-        return {**self._command.container_variables, **container_variables(self.url, region)}
+        return {**self._command.container_variables, **container_variables(self._own_url, region)}
 
     async def stop(self) -> None:
         """Finish requests in flight, stop loading, free the models, release the folder."""
@@ -359,7 +365,7 @@ class Emulator:
         With `intercept`, those that lead the clients of one command to its proxy.
         """
         if self._interceptor is not None:
-            return dict(self._interceptor.variables(self.url))
+            return dict(self._interceptor.variables(self._own_url))
         return dict(client_variables(self._credentials, self.url))
 
     def interception(self) -> Interception | None:

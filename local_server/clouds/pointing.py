@@ -6,7 +6,7 @@ of those of the user's accounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cloudserve.files import replace_atomically
@@ -24,6 +24,7 @@ KEYS: Mapping[str, str] = {KEY: KEY, CONTAINER_KEY: CONTAINER_KEY}
 SERVICE_ACCOUNT = "service-account.json"
 _CONFIG, _CREDENTIALS = "aws-config", "aws-credentials"
 _SAGEMAKER = "sagemaker-sdk.yaml"
+_ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared
 # The SDK asks the real STS for the account before it names its default bucket, and its telemetry
 # sends the account's number to a real bucket. A user's own file has precedence over this one.
 # Source: sagemaker 2.257, `config/config.py`; 3.27, `core/config/config_manager.py`.
@@ -36,6 +37,18 @@ SageMaker:
       Session:
         DefaultS3Bucket: sagemaker-{DEFAULT_REGION}-{ACCOUNT}
 """
+
+
+def client_host(host: str, names: Iterable[str] = ()) -> str:
+    """Return the host of URLs for a server on an address, an IPv6 one in brackets.
+
+    A server on all addresses is called by the first of its names that is complete, else by loopback
+    from this machine.
+    """
+    if host in _ALL_ADDRESSES:
+        complete = (name for name in names if not name.startswith("."))
+        host = next(complete, "127.0.0.1")
+    return f"[{host}]" if ":" in host else host
 
 
 def write_credentials(folder: Path, url: str) -> None:

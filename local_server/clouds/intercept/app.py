@@ -24,7 +24,10 @@ AWS_SERVICES = frozenset(
 )
 """The services of AWS that are available offline, by the names that requests are signed for."""
 GOOGLE_SERVICES = frozenset(
-    ("aiplatform", "logging", "ml", "monitoring", "oauth2", "www", DEDICATED, METADATA, STORAGE)
+    (
+        *("aiplatform", "iamcredentials", "logging", "ml", "monitoring", "oauth2", "sts", "www"),
+        *(DEDICATED, METADATA, STORAGE),
+    )
 )
 _UNSIGNED = frozenset({"s3", "sts"})
 """Services with public resources, or with operations that take other credentials."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cloudserve.local.interception import Interception
 
 _PORT = 8900
+_LOOPBACK = "127.0.0.1"
 
 
 @click.command("emulate", cls=WithVerbs)
@@ -42,6 +43,12 @@ _PORT = 8900
     show_envvar=True,
     help="The loopback port, 8900 by default; 0, the default with a COMMAND and with --detach, "
     "picks a free one.",
+)
+@click.option(
+    "--host",
+    default=_LOOPBACK,
+    show_default=True,
+    help="The address to listen on; any but a loopback one implies `--auth strict`.",
 )
 @data_option(required=False)
 @click.option(
@@ -159,6 +166,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         _detach(options["data"], port, as_exports=as_exports)
         return
     log_to_stderr(FORMS[0])
+    _warn_of(options["host"])
     forget_accounts(os.environ)
     shell = dict(os.environ)
     stderr = click.get_current_context().with_resource(kept_stderr())
@@ -180,7 +188,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     def announce() -> None:
         os.environ.update(emulator.environment())
-        _announce(emulator.port, emulator.environment(), as_exports=as_exports)
+        _announce(emulator.environment(), as_exports=as_exports)
         if emulator.console_url:
             click.echo(f"console: {emulator.console_url}", err=True)
 
@@ -189,6 +197,19 @@ def command(  # noqa: PLR0913 - one parameter per option
         _report(emulator.interception())
         click.get_current_context().exit(code)
     local_server.run(run_until_stopped(emulator, announce))
+
+
+def _warn_of(host: str) -> None:
+    """Say what a server on a network means."""
+    from cloudserve.release.destination import is_loopback
+
+    if not is_loopback(f"//[{host}]" if ":" in host else f"//{host}"):
+        click.echo(
+            f"warning: every machine that reaches {host} can use these clouds and run models on "
+            "this one: the keys are known, and Cloud Storage asks for none. Signatures and tokens "
+            "are checked (--auth strict)",
+            err=True,
+        )
 
 
 def _report(interception: Interception | None) -> None:
@@ -242,8 +263,8 @@ def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
     click.echo(f"cloudserve emulate stop --data {shlex.quote(str(data))}")
 
 
-def _announce(port: int, environment: Mapping[str, str], *, as_exports: bool) -> None:
-    url = f"http://127.0.0.1:{port}"
+def _announce(environment: Mapping[str, str], *, as_exports: bool) -> None:
+    url = environment["AWS_ENDPOINT_URL"]
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
         click.echo("To point a client at them, run in another shell:\n")
