@@ -61,6 +61,7 @@ from .google.identity.token_exchange import TokenExchange, is_token_exchange
 from .google.logging.app import CloudLogging, is_logging
 from .google.logging.containers import ContainerLogs
 from .google.logging.store import EntryStore
+from .google.metadata_server import MetadataServer, is_metadata
 from .google.monitoring.app import CloudMonitoring, is_monitoring
 from .google.monitoring.endpoint_metrics import EndpointMetrics
 from .google.monitoring.store import MetricStore
@@ -319,6 +320,7 @@ class Emulator:
             Route(_is_token, OAuth(tokens, checks=self._is_strict)),
             route_of(is_token_exchange, TokenExchange(tokens, self._now)),
             self._google(is_iam_credentials, IamCredentials(tokens, self._now, denied), tokens),
+            *((Route(is_metadata, MetadataServer(tokens)),) if self._command.intercept else ()),
             Route(Unsigned(s3).takes, s3_app),
         )
         stored = Stored(resources, {"s3": s3, "gs": gcs})

@@ -109,6 +109,34 @@ class TestGoogle:
             blob.upload_from_string(b"model")
             assert blob.download_as_bytes() == b"model"
 
+    def test_a_program_on_a_virtual_machine_gets_its_account(self, emulator, monkeypatch):
+        from google.auth import compute_engine
+        from google.auth.transport.requests import Request
+
+        intercept(monkeypatch, emulator)
+        credentials = compute_engine.Credentials()
+        credentials.refresh(Request())
+        assert credentials.token.startswith("ya29.offline-")
+        assert credentials.service_account_email.startswith("offline@")
+
+    def test_the_metadata_server(self, emulator, monkeypatch):
+        intercept(monkeypatch, emulator)
+        root = "http://metadata.google.internal/computeMetadata/v1"
+        flavor = {"Metadata-Flavor": "Google"}
+
+        def ask(path, headers=flavor):
+            return requests.get(root + path, headers=headers)
+
+        assert ask("/project/project-id").text == "cloudserve-offline"
+        assert ask("/universe/universe-domain").text == "googleapis.com"
+        assert ask("/instance/service-accounts/").text.splitlines()[0] == "default/"
+        account = ask("/instance/service-accounts/default/?recursive=true").json()
+        assert account["aliases"] == ["default"]
+        assert ask("/instance/zone").headers["Metadata-Flavor"] == "Google"
+        assert ask("/instance/nothing").status_code == 404
+        assert ask("/project/project-id", {}).status_code == 403
+        assert ask("/project/project-id", flavor | {"X-Forwarded-For": "1"}).status_code == 403
+
     def test_ai_platform_through_httplib2(self, emulator, monkeypatch):
         from googleapiclient.discovery import build
 
