@@ -142,6 +142,28 @@ def test_an_injected_fault_hits_calls_by_their_rest_path(gapic, clouds, parent):
         requests.delete(rules, timeout=60)
 
 
+def test_a_dedicated_endpoint_refuses_the_shared_host_and_answers_its_own(gapic, parent, clouds):
+    """The host is the authority of the call."""
+    import grpc
+    from google.api_core.exceptions import FailedPrecondition
+
+    request = {
+        "parent": parent,
+        "endpoint": {"display_name": "e", "dedicated_endpoint_enabled": True},
+    }
+    endpoint = gapic("EndpointServiceClient").create_endpoint(request).result()
+    predict = gapic("PredictionServiceClient").predict
+    with pytest.raises(FailedPrecondition, match="Dedicated Endpoint"):
+        predict(endpoint=endpoint.name, instances=[Value(number_value=1.0)])
+    options = [("grpc.default_authority", endpoint.dedicated_endpoint_dns)]
+    service = type(gapic("PredictionServiceClient"))
+    with grpc.insecure_channel(clouds.url.removeprefix("http://"), options) as channel:
+        client = service(transport=service.get_transport_class("grpc")(channel=channel))
+        # Nothing is deployed.
+        with pytest.raises(FailedPrecondition, match="doesn't have traffic_split"):
+            client.predict(endpoint=endpoint.name, instances=[Value(number_value=1.0)])
+
+
 def test_a_large_prediction_is_measured_as_a_message(gapic, parent):
     """As JSON it may be larger than the limit, or smaller: the service counts what it received."""
     from google.api_core.exceptions import FailedPrecondition, NotFound
