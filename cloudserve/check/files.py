@@ -14,6 +14,7 @@ from cloudserve.hints import printable
 from cloudserve.plural import counted
 from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
 from cloudserve.savedmodel.files import UNREADABLE, is_file, list_names
+from cloudserve.savedmodel.tree import find_files
 from cloudserve.savedmodel.versions import is_saved_model, list_versions
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -36,6 +37,20 @@ def missing_asset(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def foreign_file(subject: Subject) -> Iterator[Finding]:
+    """Find links that lead out of the directory or in a circle, and entries that are not files."""
+    try:
+        find_files(subject.model.path)
+    except ModelError as error:
+        yield Finding(
+            "foreign-file",
+            Severity.WARNING,
+            error.message,
+            "a release refuses to upload the directory, and a copy of it is another model",
+            error.hint or _COPY_AGAIN,
+        )
+
+
 def ignored_directory(subject: Subject) -> Iterator[Finding]:
     """Find SavedModels beside the versions whose names are not numbers."""
     base = subject.base
@@ -44,12 +59,15 @@ def ignored_directory(subject: Subject) -> Iterator[Finding]:
     versions = list_versions(base)
     for name in sorted(set(list_names(base)) - {path.name for path in versions.values()}):
         if is_saved_model(base / name):
+            is_draft = name.startswith(".")
             yield Finding(
                 "ignored-directory",
                 Severity.WARNING,
                 f"{printable(name)}/ holds a SavedModel, and its name is not a number",
                 "TensorFlow Serving ignores it",
-                f"rename it to a number, such as {max(versions) + 1}",
+                "remove it if no command is running: a killed one leaves such a draft"
+                if is_draft
+                else f"rename it to a number, such as {max(versions) + 1}",
             )
 
 
@@ -112,4 +130,4 @@ def checksum(subject: Subject) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (missing_asset, ignored_directory, warmup_records, checksum)
+RULES: tuple[Rule, ...] = (missing_asset, foreign_file, ignored_directory, warmup_records, checksum)

@@ -63,7 +63,7 @@ def read_tree(path: Path | str, cache: DigestCache | None = None) -> Tree:
     """
     root = Path(path)
     started = time.time_ns()
-    before = _find_files(root)
+    before = find_files(root)
     known = cache.load(root) if cache else {}
     unknown = sorted(name for name, state in before.items() if state not in known)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -85,7 +85,8 @@ def digest(files: tuple[FileEntry, ...]) -> str:
     return hashlib.sha256((_FORMAT + "".join(lines)).encode()).hexdigest()
 
 
-def _find_files(root: Path) -> dict[str, FileState]:
+def find_files(root: Path) -> dict[str, FileState]:
+    """Return the state of all files below a directory by path; raises ModelError as `read_tree`."""
     if not is_directory(root):
         raise ModelError(
             "there is no such directory",
@@ -96,7 +97,7 @@ def _find_files(root: Path) -> dict[str, FileState]:
 
 
 def _check_unchanged(root: Path, before: dict[str, FileState]) -> None:
-    changed = before.items() ^ _find_files(root).items()
+    changed = before.items() ^ find_files(root).items()
     if changed:
         raise ModelError(
             f"{min(changed)[0]} was written or removed while the directory was read",

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.savedmodel.files import check_protobuf_size, read_file
+from cloudserve.savedmodel.tree import find_files
 
 from ..messages import Message, message_class
 
@@ -62,7 +63,12 @@ def select(message: Message, tags: Iterable[str]) -> Message:
 
 
 def copy_model(source: Path, target: Path, message: Message) -> None:
-    """Copy the files of a model with another `SavedModel` message; raises OSError."""
+    """Copy the files of a model with another `SavedModel` message; raises OSError.
+
+    Raises ModelError for links that lead out of the model or in a circle, before anything is
+    written.
+    """
+    find_files(source)
     try:
         shutil.copytree(source, target, symlinks=False)
     except shutil.Error as error:  # a list of all files that failed

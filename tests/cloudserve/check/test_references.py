@@ -120,3 +120,21 @@ def test_variables_of_another_export(shared_models, tmp_path):
     assert graph.count(entry) == 2  # of the save op and of the restore op
     path.write_bytes(graph.replace(entry, b"B" + bytes([len(key)]) + b"?" * len(key)))
     assert rules(folder) == [("missing-value", "error", ""), *before]
+
+
+@pytest.mark.parametrize("target", ["/etc", "..", "absent"])
+def test_links_that_no_release_uploads(tmp_path, target):
+    folder = save(tmp_path / "1")
+    (folder / "assets").mkdir()
+    (folder / "assets" / "link").symlink_to(target)
+    (finding,) = check(folder).findings
+    assert (finding.rule, finding.severity) == ("foreign-file", "warning")
+    assert "assets/link" in finding.text
+
+
+def test_the_draft_of_a_killed_repair_is_to_be_removed(tmp_path):
+    folder = save(tmp_path / "1")
+    save(tmp_path / ".2.0f3c")
+    (finding,) = check(folder, tmp_path).findings
+    assert finding.rule == "ignored-directory"
+    assert finding.hint.startswith("remove it")
