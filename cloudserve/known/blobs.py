@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cloudserve.known.tape import Tape
+from cloudserve.known.tape import Tape, unknown
 from cloudserve.storage.contract import Blob
 
 
@@ -50,9 +50,7 @@ class RecordedBlobs(ABC):
         """Return an object's bytes and token, or None when it or the bucket is missing."""
         if self._is_absent(key):
             return None
-        stored = self.tape.ask(
-            f"read {self.url}/{key}", lambda: self._from_earlier(key) or self._read(key)
-        )
+        stored = self.tape.ask(f"read {self.url}/{key}", lambda: self._fetched(key))
         return (stored[0], stored[1]) if stored else None
 
     def list(self, prefix: str) -> Iterator[Blob]:
@@ -73,13 +71,19 @@ class RecordedBlobs(ABC):
         lists = self.tape.listed(f"list {self.url}/")
         return next((entries for other, entries in lists if prefix.startswith(other)), None)
 
-    def _from_earlier(self, key: str) -> Any:
-        """Return the answer of an earlier tape if the object has the same token now."""
-        earlier, entries = self.tape.earlier.get(f"read {self.url}/{key}"), self._listed(key)
-        if not earlier or entries is None:
-            return None
-        tokens = (entry["token"] for entry in entries if entry["key"] == key)
-        return earlier if next(tokens, None) == earlier[1] else None
+    def _fetched(self, key: str) -> Any:
+        """Read an object, from an earlier tape if it has the same token now.
+
+        Raises UserError for a listed object that is larger than the tape takes.
+        """
+        question, tape = f"read {self.url}/{key}", self.tape
+        entry = next((one for one in self._listed(key) or () if one["key"] == key), None)
+        earlier = tape.earlier.get(question)
+        if entry is not None and earlier and entry["token"] == earlier[1]:
+            return earlier
+        if entry is not None and tape.largest and entry["size"] > tape.largest:
+            raise unknown(question)
+        return self._read(key)
 
     def _is_absent(self, key: str) -> bool:
         entries = self._listed(key)

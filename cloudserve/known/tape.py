@@ -28,6 +28,8 @@ class Tape:
     """The known answers, by their questions."""
     earlier: Mapping[str, Any] = NOTHING
     """Answers of an earlier tape, for objects that have not changed."""
+    largest = 0
+    """The bytes of the largest object that is read; 0 without a limit."""
 
     @property
     def keeps(self) -> bool:

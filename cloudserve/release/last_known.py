@@ -28,8 +28,10 @@ from cloudserve.storage.contract import BlobStore
 
 logger = logging.getLogger(__name__)
 Question = Callable[[], object]
-SECONDS = 10.0
+SECONDS = 5.0
 """The time after which no further question is asked: a command must not be held up."""
+LARGEST = 8 << 20
+"""The bytes of the largest object that is read only to be kept."""
 
 
 def remember(
@@ -53,7 +55,7 @@ def remember(
     if states is None or not isinstance(releases.provider, RecordedProvider):
         return False
     place, environment = releases.destination, project.target(target).environment
-    tape.earlier = _earlier(states, model, target, environment)
+    tape.earlier, tape.largest = _earlier(states, model, target, environment), LARGEST
     end = time.monotonic() + SECONDS
     for question in _questions(project, releases):
         with suppress(CloudserveError):
