@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cloudserve.known.tape import Recorder
     from cloudserve.release.service import Releases
 
+logger = logging.getLogger(__name__)
 offline_option = click.option(
     "--offline",
     is_flag=True,
@@ -41,8 +42,12 @@ def remember(subject: Subject, tape: Recorder | None = None) -> None:
     """
     from cloudserve.release.last_known import remember as keep
 
-    with suppress(CloudserveError, KeyboardInterrupt):
+    try:
         keep(subject.project(), subject.model, subject.target, tape=tape)
+    except (CloudserveError, KeyboardInterrupt) as error:
+        logger.info("the state is not kept for --offline: %s", str(error) or "interrupted")
+    except Exception:  # a defect here must not hide the result of a release
+        logger.warning("the state is not kept for --offline", exc_info=True)
 
 
 def since_line(since: datetime) -> str:

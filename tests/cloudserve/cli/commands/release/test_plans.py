@@ -5,6 +5,7 @@ import re
 import pytest
 
 from cloudserve.cli.errors import run
+from cloudserve.errors import RemoteError
 
 
 def on_target(command, *arguments):
@@ -100,3 +101,17 @@ def test_an_adapter_that_keeps_no_state_cannot_plan_offline(project, capsys):
     assert "the adapter `memory` keeps no state for --offline" in capsys.readouterr().err
     assert plan("--offline", "--out", "plan.json") == 2
     assert "--offline and --out are mutually exclusive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [RemoteError("denied"), KeyboardInterrupt(), TypeError("a defect")], ids=str
+)
+def test_a_state_that_cannot_be_kept_changes_no_result(
+    project, platform, capsys, monkeypatch, error
+):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("cloudserve.release.last_known.remember", fail)
+    assert plan() == 0
+    assert capsys.readouterr().out.startswith("deploy half v124-")
