@@ -69,15 +69,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     step of its traffic, until they prove that it does not fail or slow down more often (SageMaker
     and Vertex AI).
     """
-    from cloudserve.cli.render.release.deployment import outcome_report
-    from cloudserve.cli.render.release.plan import plan_report
     from cloudserve.release.canary.notes import unread_noted
 
     if canary and percent != ALL:
         raise click.UsageError("`--percent` is one step, and `--canary` has `--steps`")
-    options = _options(subject, canary) if canary else None
-    with unread_noted(subject.model, subject.target) if options else nullcontext():
+    with unread_noted(subject.model, subject.target) if canary else nullcontext():
+        options = _options(subject, canary) if canary else None
         verbs = subject.releases(yes=yes, gates=gates)
+    from cloudserve.cli.render.release.deployment import outcome_report
+    from cloudserve.cli.render.release.plan import plan_report
+
     if dry_run:
         percent = options.rules.steps[0] if options else percent
         plan = verbs.plan_promote(version, percent=percent)
