@@ -35,15 +35,18 @@ def recalled(subject: Subject) -> Releases:
     return releases
 
 
-def remember(subject: Subject, tape: Recorder | None = None) -> None:
+def remember(subject: Subject, releases: Releases, tape: Recorder | None = None) -> None:
     """Keep the state of a subject for `--offline`, with what a command has read already.
+
+    `releases` are those of the command, whose connections are used again.
 
     The command itself is done: what fails here is left out.
     """
     from cloudserve.release.last_known import remember as keep
 
     try:
-        keep(subject.project(), subject.model, subject.target, tape=tape)
+        names = subject.model, subject.target
+        keep(subject.project(), *names, tape=tape, provider=releases.provider)
     except (CloudserveError, KeyboardInterrupt) as error:
         logger.info("the state is not kept for --offline: %s", str(error) or "interrupted")
     except Exception:  # a defect here must not hide the result of a release

@@ -20,7 +20,7 @@ from cloudserve.known.states import KnownState, KnownStates
 from cloudserve.known.tape import Recorder, Recording
 from cloudserve.project import Project, Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import RecordedProvider
+from cloudserve.release.provider import Provider, RecordedProvider
 from cloudserve.release.recorded import use_tape
 from cloudserve.release.service import Releases
 from cloudserve.release.state.layout import MANIFESTS, folder_of
@@ -41,17 +41,19 @@ def remember(
     *,
     environ: Mapping[str, str] | None = None,
     tape: Recorder | None = None,
+    provider: Provider | None = None,
 ) -> bool:
     """Read what plans and `diff` need to know of a model on a target, and keep it for `--offline`.
 
-    What `tape` has already is not read again. Changes nothing but the file. Returns False if the
+    What `tape` has already is not read again; `provider` is one of this target, if it was made
+    already. Changes nothing but the file. Returns False if the
     target's adapter, or this machine, keeps no states. Raises RemoteError and ConflictError if
     there is nothing to keep, because the platform cannot be read.
     """
     environ = os.environ if environ is None else environ
     tape = tape or Recorder()
     states = KnownStates.of_project(project.path, environ)
-    releases = Releases(project, model, target, environ=environ, tape=tape)
+    releases = Releases(project, model, target, environ=environ, tape=tape, provider=provider)
     if states is None or not isinstance(releases.provider, RecordedProvider):
         return False
     place, environment = releases.destination, project.target(target).environment

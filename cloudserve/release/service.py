@@ -79,7 +79,8 @@ class Releases:
     first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
     `allow_breaking` is such an override of the gate *contract*; `require_other` demands an approval
     by a person who did not deploy the version. `tape` keeps what is read, or answers from it
-    (`cloudserve.release.last_known`). Making one reaches no network; raises UserError for an
+    (`cloudserve.release.last_known`); `provider` is that of the same target, to use its connections
+    again. Making one reaches no network; raises UserError for an
     unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
     """
 
@@ -96,6 +97,7 @@ class Releases:
         overrides: Mapping[str, str] | None = None,
         require_other: bool = False,
         tape: Tape = LIVE,
+        provider: Provider | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._reporter = reporter
@@ -114,7 +116,7 @@ class Releases:
         self._target = project.target(target)
         if require_other:
             self._target = replace(self._target, gates=self._target.gates.with_other())
-        self._provider: Provider = registry.provider(self._target, self._environ)
+        self._provider = provider or registry.provider(self._target, self._environ)
         self._tape = use_tape(self._provider, tape, self._target)
         endpoint = self._provider.lock_name(model) if isinstance(self._provider, Locking) else ""
         self._layout = Layout(self._provider.blobs.url, model, target, project.name, endpoint)

@@ -44,6 +44,11 @@ class Owned:
         self._read: set[str] = set()
         self._others: set[str] = set()
 
+    def forget(self) -> None:
+        """Read again whose endpoints there are: a tape is to have all that an answer depends on."""
+        self._read.clear()
+        self._others.clear()
+
     def endpoint(self, model: str) -> Endpoint | None:
         """Read a model's endpoint, or None.
 

@@ -158,6 +158,7 @@ class SageMakerEndpoints:
     def record(self, tape: Tape) -> None:
         """Send all reads through a tape."""
         self._aws.api.record(tape)
+        self._aws.owned.forget()
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the endpoint in its region."""

@@ -92,6 +92,7 @@ class MultiModelEndpoint:
     def record(self, tape: Tape) -> None:
         """Send all reads through a tape."""
         self._aws.api.record(tape)
+        self._aws.owned.forget()
 
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: one model on the endpoint in its region."""

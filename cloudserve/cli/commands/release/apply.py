@@ -44,4 +44,4 @@ def command(
         releases = subject.releases(reporter, yes=yes, gates=gates)
         outcome = gates.carry_out(lambda: releases.apply(plan))
     print_outcome(outcome_report(outcome), output)
-    remember(subject)
+    remember(subject, releases)

@@ -60,4 +60,4 @@ def command(
     print_outcome(outcome_report(outcome), output)
     if output == "table":
         show_calls(lambda: call_example(subject.project(), subject.model, subject.target))
-    remember(subject)
+    remember(subject, releases)

@@ -84,9 +84,9 @@ def _compare_target(subjects: tuple[Subject, ...], output: str, *, offline: bool
     ]
     reports = [each.drift() for each in verbs]
     print_report(drift_report(reports), output)
-    for subject, tape in zip(subjects, tapes, strict=True):
+    for subject, each, tape in zip(subjects, verbs, tapes, strict=True):
         if not offline:
-            remember(subject, tape)
+            remember(subject, each, tape)
     if any(each.drifts for each in reports):
         raise click.exceptions.Exit(DRIFTED)
 

@@ -34,10 +34,8 @@ def command(
     """
     from cloudserve.cli.render.release.collection import collection_report
 
-    results = []
-    for subject in subjects:
-        verbs = subject.releases(yes=yes)
-        results.append(verbs.plan_gc(keep) if dry_run else verbs.gc(keep).plan)
+    verbs = [subject.releases(yes=yes) for subject in subjects]
+    results = [each.plan_gc(keep) if dry_run else each.gc(keep).plan for each in verbs]
     print_report(collection_report(results, is_done=not dry_run), output)
-    for subject in subjects if not dry_run else ():
-        remember(subject)
+    for subject, each in zip(subjects, verbs, strict=True) if not dry_run else ():
+        remember(subject, each)

@@ -89,7 +89,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
     print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
     if not offline:
-        remember(subject, tape)
+        remember(subject, verbs, tape)
     if detailed_exitcode and plan.actions:
         raise click.exceptions.Exit(CHANGES)
     if exit_code and plan.actions:

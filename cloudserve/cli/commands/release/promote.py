@@ -89,7 +89,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         outcome = gates.carry_out(lambda: verbs.promote(version, percent=percent))
         print_outcome(outcome_report(outcome), output)
-    remember(subject)
+    remember(subject, verbs)
 
 
 def _options(subject: Subject, canary: CanaryFlags) -> CanaryOptions:

@@ -40,4 +40,4 @@ def command(
         print_report(plan_report(verbs.plan_rollback(to)), output)
         return
     print_report(outcome_report(verbs.rollback(to)), output)
-    remember(subject)
+    remember(subject, verbs)

@@ -58,7 +58,7 @@ def _one(subject: Subject, output: str) -> bool:
     releases = subject.releases(tape=tape)
     deployment = releases.status()
     print_report(deployment_report(deployment, open_canary(releases.ledger, deployment)), output)
-    remember(subject, tape)
+    remember(subject, releases, tape)
     return deployment.state is not State.FAILED
 
 

@@ -53,4 +53,4 @@ def command(
         print_report(plan_report(verbs.plan_undeploy(version, everything=everything)), output)
         return
     print_report(outcome_report(verbs.undeploy(version, everything=everything)), output)
-    remember(subject)
+    remember(subject, verbs)
