@@ -82,6 +82,7 @@ SERVICES: Mapping[str, tuple[str, str]] = {
             " are kept."
         ),
     ),
+    "cloudresourcemanager": ("Cloud Resource Manager (`cloudresourcemanager` v3)", GOOGLE),
     "iamcredentials": ("IAM Service Account Credentials (`iamcredentials` v1)", GOOGLE),
     "sts.googleapis.com": ("Security Token Service (`sts` v1)", "It has no other methods here."),
     "logging": ("Cloud Logging (`logging` v2)", GOOGLE),

@@ -57,6 +57,7 @@ from .faults.rules import RuleSet, load_rules
 from .google.ai_platform.app import AiPlatform
 from .google.authentication import Authenticated, Tokens
 from .google.identity.iam_credentials import IamCredentials, is_iam_credentials
+from .google.identity.resource_manager import ResourceManager, is_resource_manager
 from .google.identity.token_exchange import TokenExchange, is_token_exchange
 from .google.logging.app import CloudLogging, is_logging
 from .google.logging.containers import ContainerLogs
@@ -312,6 +313,7 @@ class Emulator:
             Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
             *aws.routes(),
             self._google(is_vertex, vertex, tokens),
+            self._google(is_resource_manager, ResourceManager(denied), tokens),
             self._google(is_monitoring, CloudMonitoring(metrics, denied), tokens),
             self._google(is_logging, CloudLogging(entries, self._now, denied), tokens),
             self._google(_is_ml, google, tokens),

@@ -76,6 +76,7 @@ def client_variables(folder: Path, url: str) -> Mapping[str, str]:
         # gcloud's own overrides, which need the trailing slash.
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING": f"{url}/",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{url}/",
         # What gRPC's clients trust: its endpoints are addresses without `http://`, over TLS.

@@ -77,6 +77,26 @@ def test_a_missing_permission_and_a_role_that_sagemaker_may_not_assume_are_found
         iam.close()
 
 
+def test_a_missing_permission_of_google_is_found(terminal, running_clouds):
+    denied = "aiplatform.endpoints.deploy,storage.objects.delete"
+    file = terminal.folder / "cloudserve.yaml"
+    file.write_text(file.read_text().replace("provider: ai-platform", "provider: vertex"))
+    with running_clouds("--deny", denied) as denying:
+        terminal.environment = {**denying.environment, "CLOUDSERVE_ACTOR": "ada"}
+        target = ("doctor", "-t", "gcp", "-o", "json")
+        code, out, _ = terminal.run(*target)
+        found = results(out)
+        assert (code, found["permissions"]["status"]) == (6, "failed")
+        assert "may not aiplatform.endpoints.deploy in the project" in found["permissions"]["text"]
+        assert found["bucket's region"]["status"] == "skipped"
+        terminal.run("deploy", terminal.model, "-t", "gcp", "--version", "1")
+        found = results(terminal.run(*target)[1])
+        on_bucket = found["permissions on the bucket"]
+        assert on_bucket["status"] == "failed"
+        assert "may not storage.objects.delete in gs://" in on_bucket["text"]
+        assert found["bucket's region"]["status"] == "ok"
+
+
 def client_options(environment):
     return {
         "endpoint_url": environment["AWS_ENDPOINT_URL"],

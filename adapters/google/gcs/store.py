@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from google.api_core.exceptions import Conflict, NotFound, PreconditionFailed
@@ -53,6 +53,12 @@ class GcsBlobs(GcsParts, RecordedBlobs):
                 return None
             raise
         return None if bucket is None else str(bucket.location or "").upper()
+
+    def missing_permissions(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return those permissions that the caller does not have on the bucket."""
+        with self._translated(f"read the permissions on {self.url}"):
+            held = self._bucket.test_iam_permissions(list(names), timeout=TIMEOUT, retry=RETRY)
+        return tuple(name for name in names if name not in held)
 
     @property
     def tape(self) -> Tape:

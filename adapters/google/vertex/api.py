@@ -20,6 +20,7 @@ from ..errors import translated
 from ..googleapi import CONNECT_SECONDS, PAGE, READ_SECONDS, RETRIES, GoogleApi, Record
 from .container_logs import ContainerLogs
 from .deployed_model_metrics import DeployedModelMetrics
+from .project_permissions import ProjectPermissions
 
 GOOGLE = ".googleapis.com"
 DEPLOYED_MODEL_HEADER = "X-Vertex-AI-Deployed-Model-Id"
@@ -43,13 +44,16 @@ class VertexApi(GoogleApi):
         retries: int = RETRIES,
         others: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the URL of Vertex AI, and those of `monitoring` and `logging` unless Google's."""
+        """Take the URL of Vertex AI, and those of the APIs beside it unless they are Google's."""
         urls = others or {}
         super().__init__("aiplatform", "v1", endpoint, access, retries=retries)
         self.metrics = DeployedModelMetrics(
             urls.get("monitoring", ""), endpoint, project, region, access
         )
         self.logs = ContainerLogs(urls.get("logging", ""), endpoint, project, region, access)
+        self.permissions = ProjectPermissions(
+            urls.get("cloudresourcemanager", ""), endpoint, project, region, access
+        )
         self.project = project
         self._parent = f"projects/{project}/locations/{region}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cloudserve.errors import RemoteError
+from cloudserve.errors import RemoteError, UserError
 from cloudserve.predict.batch import Batch, BatchResult
 from cloudserve.storage.events import Reporter
 
@@ -19,6 +19,7 @@ from .fields.machines import machine_spec
 from .fields.options import Options
 from .names import Names
 from .planning.private_endpoint import encryption
+from .snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from ..googleapi import Record
@@ -46,10 +47,21 @@ class Batches:
         self._options = options
         self._poller = poller
 
-    def run(
-        self, model: str, version: str, revision_id: str, batch: Batch, reporter: Reporter
-    ) -> BatchResult:
-        """Run a job with a model version (its full name) and wait for its end."""
+    def version_of(self, model: str, revision_id: str) -> str:
+        """Return the full name of a revision's model version; raises UserError without one."""
+        version = read_snapshot(self._api, self._names, model).version(revision_id)
+        if version is None or version.failed:
+            target = self._names.own.target
+            raise UserError(
+                f"{revision_id} has no model version that works",
+                where=f"{model} on {target}",
+                hint=f"cloudserve deploy {model} --target {target}",
+            )
+        return self._api.model_name(self._names.model(model), version.number)
+
+    def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
+        """Run a job with a revision's model version, and wait for its end."""
+        version = self.version_of(model, revision_id)
         job = self._api.create_job(self._body(model, version, batch))
         name = str(job["name"])
         where = self._api.url(name)

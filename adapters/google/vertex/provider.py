@@ -8,11 +8,12 @@ registry and is deployed again when it is promoted, without an upload.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cloudserve.doctor.result import Result
 from cloudserve.errors import UserError
 from cloudserve.known.tape import Tape
 from cloudserve.logs.contract import LogLine, LogQuery
@@ -51,6 +52,7 @@ from ..labels import check_labels
 from .actions.executor import Performer
 from .batch import Batches, check_urls
 from .container_logs import without_job_logs
+from .diagnosis import diagnose
 from .fields.extra import check_extra
 from .fields.images import Availability, Clock, check_image, utc_now
 from .fields.machines import check_replicas, with_accelerator
@@ -108,7 +110,8 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
         emulator=environ.get("STORAGE_EMULATOR_HOST") or None,
     )
     others = {
-        api: environ.get(f"{OVERRIDES}{api.upper()}", "") for api in ("monitoring", "logging")
+        api: environ.get(f"{OVERRIDES}{api.upper()}", "")
+        for api in ("cloudresourcemanager", "monitoring", "logging")
     }
     api = VertexApi(options.project, options.region, options.api_endpoint, access, others=others)
     # Uploads and endpoints are often there at once; what takes longer is asked ever less often.
@@ -301,6 +304,11 @@ class Vertex:
         self._read_deployed(model)
         return self._api.logs.read(self._names.endpoint(model), query, self._deployed)
 
+    def diagnose(self, models: Sequence[str]) -> Iterable[Result]:
+        """Yield the results of checks of the project, for `doctor`."""
+        del models  # the permissions are those in the project
+        return diagnose(self._api, self._blobs, self._options.region)
+
     def _ids(self, model: str, revision_id: str) -> list[str]:
         """Return the ids of a revision's DeployedModels."""
         if revision_id not in self._deployed.values():
@@ -354,24 +362,12 @@ class Vertex:
     def check_batch(self, model: str, revision_id: str, batch: Batch) -> None:
         """Raise UserError for a revision without a model version, or URLs of another storage."""
         check_urls(batch)
-        self._version_for_batch(model, revision_id)
+        self._batches.version_of(model, revision_id)
 
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
         check_urls(batch)
-        name = self._version_for_batch(model, revision_id)
-        return self._batches.run(model, name, revision_id, batch, reporter)
-
-    def _version_for_batch(self, model: str, revision_id: str) -> str:
-        """Return the full name of a revision's model version."""
-        version = read_snapshot(self._api, self._names, model).version(revision_id)
-        if version is None or version.failed:
-            raise UserError(
-                f"{revision_id} has no model version that works",
-                where=f"{model} on {self._target}",
-                hint=f"cloudserve deploy {model} --target {self._target}",
-            )
-        return self._api.model_name(self._names.model(model), version.number)
+        return self._batches.run(model, revision_id, batch, reporter)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
         traffic = self.read(model).deployment.traffic

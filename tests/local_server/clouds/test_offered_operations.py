@@ -29,6 +29,7 @@ QUERIES = ("sts", "iam")
 SCOPE = "AWS4-HMAC-SHA256 Credential=a/20261121/us-east-1/{}/aws4_request, SignedHeaders=host"
 GOOGLE = {
     "aiplatform": "v1",
+    "cloudresourcemanager": "v3",
     "iamcredentials": "v1",
     "logging": "v2",
     "monitoring": "v3",

@@ -46,7 +46,7 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
             where=bucket.url,
             hint="export it without optimizer state, or build it into a container image",
         )
-    _check_region(options.region, bucket)
+    check_bucket_region(options.region, bucket)
     version, gpu = served_version(options), bool(options.accelerator_type)
     if version is None:
         return (*check_own_image(artifact, options.image, gpu=gpu), *image_warnings(options))
@@ -54,7 +54,8 @@ def check(artifact: Artifact, options: Options, bucket: Located) -> tuple[str, .
     return (*image_warnings(options), *unsure)
 
 
-def _check_region(region: str, bucket: Located) -> None:
+def check_bucket_region(region: str, bucket: Located) -> None:
+    """Raise UserError if Vertex AI would not read models from the bucket's region."""
     location = bucket.location()
     if location is None or location == region.upper():
         return

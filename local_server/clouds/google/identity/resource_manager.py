@@ -1,0 +1,74 @@
+"""Cloud Resource Manager (cloudresourcemanager v3): the caller's permissions in a project.
+
+Source: its discovery document; any project exists offline. Everything else is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from ....status import Code
+from ....transport.types import Head, Response
+from ...offers import Offers, offers
+from ...resources import Document
+from ..common.app import GoogleApp, handler_of
+from ..common.discovery import load
+from ..common.errors import ApiError, json_response
+from ..common.messages import parse
+from ..common.permissions import Denied
+
+# Cloud Monitoring's paths go on below the project.
+_PATH = re.compile(r"/v3/projects/[^/:]+(?::\w+)?|/v3/projects(?::search)?")
+_PERMISSION = re.compile(r"[a-z][a-z0-9]*\.[A-Za-z]+\.[A-Za-z]+", re.ASCII)
+_BODY = 64 * 1024
+_MOST = 100
+Handler = Callable[[Document], Document]
+
+
+def is_resource_manager(head: Head) -> bool:
+    """Return whether a request is about a project itself."""
+    return _PATH.fullmatch(head.path) is not None
+
+
+class ResourceManager(GoogleApp):
+    """The cloudresourcemanager v3 application."""
+
+    def __init__(self, denied: Denied | None = None) -> None:
+        self._denied = denied or Denied()
+        self._api = load("cloudresourcemanager", "v3")
+        self._handlers: Mapping[str, Handler] = {
+            "cloudresourcemanager.projects.testIamPermissions": self.test_permissions,
+        }
+
+    @property
+    def offers(self) -> Offers:
+        """Return the methods that the service answers."""
+        return offers("cloudresourcemanager", self._handlers)
+
+    def limit(self, _: Head) -> int:
+        """Return the largest body."""
+        return _BODY
+
+    def too_large(self, _: Head) -> ApiError:
+        """Return the error for a body above the limit."""
+        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
+
+    async def answer(self, head: Head, body: bytes) -> Response:
+        """Answer a request by its method."""
+        call = self._api.match(head.method, head.path, head.query)
+        handler = handler_of(self._handlers, call)
+        schema = call.method.request
+        return json_response(handler(parse(self._api.schemas, schema, body, "") if schema else {}))
+
+    def test_permissions(self, body: Document) -> Document:
+        """Return those of the named permissions that are not denied."""
+        names = body.get("permissions", [])
+        if len(names) > _MOST:
+            raise ApiError(Code.INVALID_ARGUMENT, f"At most {_MOST} permissions can be tested.")
+        for name in names:
+            if not _PERMISSION.fullmatch(name):  # wildcards are not allowed (discovery document)
+                text = f"Permission {name} is not valid for this resource."
+                raise ApiError(Code.INVALID_ARGUMENT, text)
+        held = [name for name in names if not self._denied.covers(name)]
+        return {"permissions": held} if held else {}
