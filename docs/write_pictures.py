@@ -133,7 +133,7 @@ def clouds(base: Path, work: Path) -> Iterator[str]:
     with running(("emulate", "--port", str(CLOUDS_PORT), "--env"), log, "console: "):
         environment = {**os.environ, **exports(log.read_text())}
         for command in COMMANDS:
-            run = [CLOUDSERVE, *command.split()]
+            run = [str(CLOUDSERVE), *command.split()]
             subprocess.run(run, cwd=work, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  its own command
         yield f"http://127.0.0.1:{CLOUDS_PORT}"
 
