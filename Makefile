@@ -54,7 +54,7 @@ $(LATER): tools/later.c | $(VENV)/bin/python
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
 	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
 
-# The gRPC library of Node, which npm installs in a separate folder.
+# The gRPC library of Node and its client of Vertex AI, which npm installs in a separate folder.
 oracle-grpc-js: $(ORACLES_JS)/done $(VENV)/test.done
 	GRPC_JS=$(CURDIR)/$(ORACLES_JS)/node_modules $(BIN)/pytest tests/oracles/test_grpc_js.py
 
@@ -277,7 +277,8 @@ $(SDKS)/done: Makefile
 	@touch $@
 
 $(ORACLES_JS)/done: Makefile
-	npm install --silent --no-audit --no-fund --prefix $(ORACLES_JS) '@grpc/grpc-js@^1.14'
+	npm install --silent --no-audit --no-fund --prefix $(ORACLES_JS) '@grpc/grpc-js@^1.14' \
+		'@google-cloud/aiplatform@^6'
 	@touch $@
 
 clean:

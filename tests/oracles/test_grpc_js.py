@@ -1,4 +1,7 @@
-"""@grpc/grpc-js, the gRPC library of Node, against the native transport: `make oracle-grpc-js`."""
+"""gRPC of Node against the native transport, and Vertex AI's client against the offline clouds.
+
+`make oracle-grpc-js` installs @grpc/grpc-js and @google-cloud/aiplatform.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import base64
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,7 @@ from cloudserve.local_server.transport.grpc_options import GrpcServerOptions
 from cloudserve.local_server.transport.tls import Tls
 from google.protobuf.wrappers_pb2 import StringValue
 
+from cloudserve.local.offline import offline_clouds
 from tests.local_server.transport.certificates import Signed
 from tests.local_server.transport.grpc import grpc_echo
 from tests.local_server.transport.grpc.grpc_echo import Echo, serving
@@ -127,3 +132,19 @@ def test_streams_are_answered_and_end(results, called):
     assert b"echo.Echo" in base64.b64decode(results["reflection"]["first"])
     assert results["reflection"]["code"] == 0
     assert called.cancelled.is_set()
+
+
+def test_vertex_ais_client_is_answered_over_tls_and_without():
+    with offline_clouds() as clouds:
+        done = subprocess.run(
+            ["node", CLIENT.with_name("vertex.js")],
+            env=clouds.apply(os.environ) | {"NODE_PATH": os.environ["GRPC_JS"]},
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        project = clouds.environment["GOOGLE_CLOUD_PROJECT"]
+    name = f"projects/{project}/locations/us-central1/endpoints/1"
+    refused = {"code": 5, "details": f"Endpoint `{name}` not found."}
+    answered = {"isListed": True} | refused
+    assert json.loads(done.stdout) == {"tls": answered, "plain": answered}
