@@ -22,6 +22,7 @@ OUTER = ("cloudserve.adapters", "cloudserve.local_server")
 # relative to `cloudserve`.
 WALLS = {
     "client": ["cli", "golden", "predict"],
+    "known": ["cli", "client", "predict", "project", "release"],
     "savedmodel": ["cli", "client", "predict", "release", "storage"],
     "storage": ["cli", "client", "predict", "release"],
     "storage.upload": ["storage.download"],
