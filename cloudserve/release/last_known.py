@@ -17,7 +17,7 @@ from typing import Any
 from cloudserve import registry
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.known.states import KnownState, KnownStates
-from cloudserve.known.tape import Recorder, Recording
+from cloudserve.known.tape import LIVE, Recorder, Recording
 from cloudserve.project import Project, Target
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Provider, RecordedProvider
@@ -46,9 +46,9 @@ def remember(
     """Read what plans and `diff` need to know of a model on a target, and keep it for `--offline`.
 
     What `tape` has already is not read again; `provider` is one of this target, if it was made
-    already. Changes nothing but the file. Returns False if the
-    target's adapter, or this machine, keeps no states. Raises RemoteError and ConflictError if
-    there is nothing to keep, because the platform cannot be read.
+    already. Changes nothing but the file. Returns False if the target's adapter, or this machine,
+    keeps no states. Raises RemoteError and ConflictError if there is nothing to keep, because the
+    platform cannot be read.
     """
     environ = os.environ if environ is None else environ
     tape = tape or Recorder()
@@ -56,14 +56,13 @@ def remember(
     releases = Releases(project, model, target, environ=environ, tape=tape, provider=provider)
     if states is None or not isinstance(releases.provider, RecordedProvider):
         return False
-    place, environment = releases.destination, project.target(target).environment
+    environment = project.target(target).environment
     tape.earlier, tape.largest = _earlier(states, model, target, environment), LARGEST
-    end = time.monotonic() + SECONDS
-    for question in _questions(project, releases):
-        with suppress(CloudserveError):
-            question()
-        if time.monotonic() > end:
-            break
+    try:
+        place = releases.destination
+        _ask(_questions(project, releases))
+    finally:
+        releases.provider.record(LIVE)
     state = KnownState(model, target, environment, _place(place), tape.since, tape.answers)
     try:
         states.save(state)
@@ -71,6 +70,15 @@ def remember(
         logger.info("the state is not kept for --offline: %s", error)
         return False
     return True
+
+
+def _ask(questions: Iterator[Question]) -> None:
+    end = time.monotonic() + SECONDS
+    for question in questions:
+        with suppress(CloudserveError):
+            question()
+        if time.monotonic() > end:
+            return
 
 
 def recall(

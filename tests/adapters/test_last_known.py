@@ -154,7 +154,9 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
     project = project_of(releases, versions)
     with pytest.raises(UserError, match="there is no last known state of half on here for the off"):
         recall(project, "half", "here", environ=home)
-    remember(project, "half", "here", environ=home)
+    remember(project, "half", "here", environ=home, provider=releases.provider)
+    releases.deploy(2)
+    assert len(releases.status().revisions) == 2  # the provider keeps nothing afterwards
     unplugged()
     offline = recall(project, "half", "here", environ=home)
     plan = offline.plan_deploy()
