@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import warnings
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_the_environment_points_both_clouds_here(clouds):
     assert clouds.environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"] == f"{url}/"
     for api in ("MONITORING", "LOGGING"):
         assert clouds.environment[f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api}"] == f"{url}/"
+
+
+def test_the_same_port_answers_over_tls(clouds):
+    authority = clouds.environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]
+    for host in ("127.0.0.1", "localhost"):
+        context = ssl.create_default_context(cafile=authority)
+        opened = HTTPSConnection(host, clouds.emulator.port, timeout=10, context=context)
+        assert send(opened, "GET", "/storage/v1/b?project=p")[0] == 200
+        opened.close()
+
+
+def test_an_allowed_host_is_in_the_certificate(start_emulator):
+    running = start_emulator(None, allow_hosts=("clouds.test", ".below.test", "büro.test"))
+    authority = running.environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]
+    context = ssl.create_default_context(cafile=authority)
+    for host in ("clouds.test", "a.below.test"):
+        with (
+            socket.create_connection(("127.0.0.1", running.emulator.port), 10) as plain,
+            context.wrap_socket(plain, server_hostname=host) as encrypted,
+        ):
+            assert encrypted.version() == "TLSv1.3"
 
 
 def test_the_defaults_of_the_sagemaker_sdk_keep_it_off_real_hosts(clouds):
