@@ -53,7 +53,7 @@ class ServerView:
     def follow(self) -> Tick:
         """Return a function of this moment's parts; see View."""
         facts = self._facts()
-        metrics = self._monitor.metrics
+        metrics, recent = self._monitor.metrics, self._monitor.recent
         meter = TrafficMeter(metrics, time.time()) if metrics else None
 
         def read() -> Parts:
@@ -64,6 +64,8 @@ class ServerView:
                     parts["batching"] = read_batching(
                         self._batching, metrics.batches, self._waiting()
                     )
+            if recent is not None:
+                parts["requests"] = recent.listed()
             return parts
 
         return partial(asyncio.to_thread, read)
@@ -99,6 +101,7 @@ class ServerView:
                 yield Waiting(*_key(each), each.model.waiting)
 
     def _facts(self) -> ServerFacts:
+        recent = self._monitor.recent
         return ServerFacts(
             self._kind,
             __version__,
@@ -109,7 +112,7 @@ class ServerView:
             self._monitor.path,
             has_docs=self._has_docs,
             counts_traffic=self._monitor.metrics is not None,
-            records=self._monitor.records,
+            records=recent is not None,
         )
 
 

@@ -18,6 +18,7 @@ from ..warmup import WarmupObserver
 from .instruments import Labels
 from .log_options import RequestLogOptions
 from .monitoring_config import MonitoringConfig
+from .recording.recent import RecentRequests
 from .recording.recorder import Recorder
 from .recording.recorder import uncounted as unrecorded
 from .request_log import RequestLog, uncounted
@@ -64,9 +65,9 @@ class Monitor:
         return self._path
 
     @property
-    def records(self) -> bool:
-        """Return whether requests are recorded in golden files."""
-        return self._recorder is not None
+    def recent(self) -> RecentRequests | None:
+        """Return the last recorded requests; None if nothing is recorded."""
+        return self._recorder.recent if self._recorder else None
 
     @property
     def batches(self) -> BatchObserver | None:

@@ -33,7 +33,7 @@ CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 PATIENCE = 60
 READY = "/v1/models/half/versions/124"
-MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching")
+MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching", "#/requests")
 CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
 RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
@@ -73,7 +73,7 @@ def server_arguments(port, config):
         *("model-server", "--port=0", f"--grpc_socket_path={config}.sock"),
         *(f"--rest_api_port={port}", f"--model_config_file={config}", "--listen_address=127.0.0.1"),
         *("--enable_console", "--enable_batching", "--strict_startup=false"),
-        "--max_num_load_retries=0",
+        *("--max_num_load_retries=0", f"--record={config}.golden/"),
     )
 
 
@@ -237,6 +237,19 @@ def test_a_thousand_models_are_listed_and_filtered(page, server):
     assert page.locator(".rail li").count() == 200
     page.get_by_label("Filter models").fill("absent-0999")
     assert page.locator(".rail li").count() == 1
+
+
+def test_a_recorded_request_is_opened_and_sent_again(page, server):
+    show(page, f"{server}/#/models/half/123")
+    page.locator(".fields input, .fields textarea").first.fill("5")
+    send(page)
+    page.get_by_role("link", name="Requests").click()
+    page.get_by_role("button", name="Open").first.click()
+    assert "5" in page.get_by_label("Request", exact=True).inner_text()
+    page.get_by_role("button", name="Send it again").click()
+    page.locator(".tryit").wait_for()
+    send(page)
+    assert "4.5" in page.locator(".output").inner_text()
 
 
 def test_traffic_appears_while_the_page_is_open(page, server):

@@ -43,9 +43,9 @@ export function shorten(text, most) {
   return text.length <= most ? text : `${text.slice(0, most)}… (${count(text.length - most)} more characters)`;
 }
 
-/** Return a text without characters that would change how the page is read. */
+/** Return a text without characters that would change how the page is read; lines and tabs stay. */
 export function printable(text) {
-  return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+  return String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

@@ -6,6 +6,7 @@ import { follow, setBearer } from "./server.js";
 import { ModelsSection } from "./models.js";
 import { TrafficSection } from "./traffic.js";
 import { BatchingSection } from "./batching.js";
+import { RecordedSection } from "./recorded.js";
 import { CloudsSection } from "./clouds.js";
 import { ReleasesSection } from "./releases.js";
 import { CallsSection } from "./calls.js";
@@ -23,6 +24,7 @@ const sections = new Map([
   ["models", new ModelsSection()],
   ["traffic", new TrafficSection()],
   ["batching", new BatchingSection()],
+  ["requests", new RecordedSection()],
   ["clouds", new CloudsSection()],
   ["releases", new ReleasesSection()],
   ["calls", new CallsSection()],

@@ -127,6 +127,7 @@ export class ModelsSection {
     const wanted = JSON.stringify([this.model.name, this.version?.version, this.version?.state, this.version?.load_seconds]);
     if (wanted === this.shown) {
       this.tryIt?.update(this.model);
+      this.tryIt?.fill();
       return;
     }
     this.shown = wanted;

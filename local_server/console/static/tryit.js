@@ -13,6 +13,14 @@ import { SNIPPETS } from "./snippets.js";
 
 const LONGEST_SHOWN = 4000;
 
+/** A recorded request that the next form of its version begins with. */
+let waiting = null;
+
+/** Let the form of a version begin with a recorded request: {model, version, method, request}. */
+export function fillForm(recorded) {
+  waiting = recorded;
+}
+
 export class TryIt {
   constructor(card, model) {
     this.card = card;
@@ -36,11 +44,13 @@ export class TryIt {
       this.result,
       h("div", { class: "code" }, this.codeChoice, copyButton("the request", () => this.codeText), this.code));
     this.ownArea.addEventListener("toggle", () => {
-      if (this.ownArea.open) this.own.value = this.formBody() ?? this.own.value;
+      if (this.ownArea.open && !this.isFilled) this.own.value = this.formBody() ?? this.own.value;
+      this.isFilled = false;
       this.preview();
     });
     this.useSignature(card.signatures[0]);
     this.update(model);
+    this.fill();
   }
 
   /** Take the model's versions as they are now. */
@@ -52,6 +62,20 @@ export class TryIt {
     if (!others.some((each) => each.version === this.other)) this.other = "";
     const options = [["", "no other version"], ...others.map((each) => [each.version, `version ${each.version}`])];
     put(this.versionChoice, others.length > 0 && select("Compare with", options, this.other, (value) => { this.other = value; }));
+  }
+
+  /** Begin with the recorded request that waits for this version, if there is one. */
+  fill() {
+    if (waiting?.model !== this.card.model || waiting?.version !== this.card.version) return;
+    const { request, method } = waiting;
+    waiting = null;
+    const name = parse(request).signature_name ?? "serving_default";
+    const signature = this.card.signatures.find((each) => each.name === name && each.method === method);
+    if (signature) this.useSignature(signature);
+    this.ownArea.open = true;
+    this.isFilled = true;
+    this.own.value = request;
+    this.preview();
   }
 
   useSignature(signature) {

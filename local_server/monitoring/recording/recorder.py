@@ -28,6 +28,7 @@ from ...runtime.types import DEFAULT_SIGNATURE
 from ...status import Code
 from ..work_queue import WorkQueue
 from .golden_file import FullError, GoldenFile
+from .recent import RecentRequests
 from .recorded_examples import RecordedExamples, examples_example
 from .recorded_request import NoJsonFormError, RecordedRequest, to_example
 from .redact import Redaction
@@ -110,6 +111,7 @@ class Recorder:
         self._said: set[tuple[str, Outcome]] = set()
         self._totals: Counter[Outcome] = Counter()
         self._lock = threading.Lock()
+        self.recent = RecentRequests()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -226,6 +228,7 @@ class Recorder:
                 self._leave_out(request.model, Outcome.OTHER_MODEL, text)
             elif file.counts[request.version, request.signature_name] < self._recording.most:
                 file.append(example, request.model)
+                self.recent.add(request.model, example)
                 self._said.discard((request.model, Outcome.UNWRITABLE))
                 self._count(request.model, Outcome.RECORDED)
         except (OSError, UserError) as error:

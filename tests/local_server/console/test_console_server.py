@@ -11,6 +11,7 @@ from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.options.serve_options import serve_options
 
+from cloudserve.golden.recording import Recording
 from cloudserve.local.servers import ServeCommand
 from tests.local_server.monitoring.test_monitored_server import ask, serving
 
@@ -194,6 +195,30 @@ def test_more_pages_than_allowed_are_refused_and_a_stop_ends_them(half):
     for connection, stream in streams:
         stream.read()
         connection.close()
+
+
+def test_a_recording_server_shows_what_it_wrote(half, tmp_path):
+    recording = Recording(tmp_path / "golden.jsonl")
+
+    def work(server):
+        connection, stream = open_events(server)
+        assert read_parts(stream, {"requests"})["requests"] == []
+        ask(server, f"/v1/models/{NAME}:predict", {"instances": [1.0]})
+        (one,) = read_parts(stream, {"requests"})["requests"]
+        connection.close()
+        stream.close()
+        return one
+
+    one = serving(serve_options(half, ServeCommand(recording=recording)), work)
+    assert (one["model"], one["version"], one["status"]) == (NAME, "124", 200)
+    assert json.loads(one["request"])["instances"] == [1.0]
+    assert json.loads(one["answer"])["predictions"] == [2.5]
+    assert recording.path.read_text().count('"request"') == 1
+
+
+def test_no_request_is_kept_without_a_recording(seen):
+    assert "requests" not in seen["parts"]
+    assert not seen["parts"]["server"]["records"]
 
 
 def test_with_tokens_the_page_is_open_and_its_data_is_not(half, tmp_path):
