@@ -78,8 +78,9 @@ SERVICES: Mapping[str, tuple[str, str]] = {
     "storage": (
         "Cloud Storage (`storage` v1)",
         (
-            "Every other method is refused with 501 and its path. Of the XML API, multipart uploads"
-            " are kept."
+            "Every other method is refused with 501 and its path. The XML API has objects (read,"
+            " written, copied, deleted, uploaded in parts or in a session), buckets and listings;"
+            " its other operations are refused with `NotImplemented` and their parameter."
         ),
     ),
     "cloudresourcemanager": ("Cloud Resource Manager (`cloudresourcemanager` v3)", GOOGLE),

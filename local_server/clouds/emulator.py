@@ -67,12 +67,12 @@ from .google.monitoring.app import CloudMonitoring, is_monitoring
 from .google.monitoring.endpoint_metrics import EndpointMetrics
 from .google.monitoring.store import MetricStore
 from .google.oauth import OAuth
-from .google.service_account import EMAIL
+from .google.service_account import EMAIL, AccountKey
 from .latency import Latency
 from .model_hosting import ModelHosting
 from .objects.form_app import FormApp, is_form
 from .objects.gcs.app import GcsApp
-from .objects.routing import is_gcs, is_s3
+from .objects.routing import NamedBucket, is_gcs, is_s3
 from .objects.s3.anonymous import Checks, Unsigned
 from .objects.s3.app import S3App
 from .objects.s3.posted import unchecked
@@ -283,7 +283,13 @@ class Emulator:
         signed = partial(check_form, keys) if keys else unchecked
         checks = Checks(anonymous=False, form=signed, now=self._now)
         s3_app = S3App(s3, refusals=access.of_s3, checks=checks)
-        gcs_app = GcsApp(gcs, account=EMAIL, denies=self._permissions.google.covers)
+        gcs_app = GcsApp(
+            gcs,
+            account=EMAIL,
+            denies=self._permissions.google.covers,
+            verify=AccountKey(self._credentials).verify,
+            now=self._now,
+        )
         aws = OfflineAws(
             AwsParts(
                 resources=resources,
@@ -324,6 +330,7 @@ class Emulator:
             self._google(is_iam_credentials, IamCredentials(tokens, self._now, denied), tokens),
             *((Route(is_metadata, MetadataServer(tokens)),) if self._command.intercept else ()),
             Route(Unsigned(s3).takes, s3_app),
+            Route(NamedBucket(gcs).takes, gcs_app),
         )
         stored = Stored(resources, {"s3": s3, "gs": gcs})
         return (google.restore, vertex.restore, aws.restore), routes, stored

@@ -13,7 +13,7 @@ from cloudserve.files import replace_atomically
 
 from .aws.protocol.arns import ACCOUNT, DEFAULT_REGION
 from .certificates import CERTIFICATE
-from .google.service_account import PROJECT, write_service_account
+from .google.service_account import FILE, PROJECT, write_service_account
 
 KEY = "cloudserve"
 """Both AWS keys: signatures are checked on request only, and the key grants nothing."""
@@ -21,7 +21,7 @@ CONTAINER_KEY = "cloudserve-container"
 """Both keys of the code in containers, which has the permissions of a model's role."""
 KEYS: Mapping[str, str] = {KEY: KEY, CONTAINER_KEY: CONTAINER_KEY}
 """The offline account's secrets by access key."""
-SERVICE_ACCOUNT = "service-account.json"
+SERVICE_ACCOUNT = FILE
 _CONFIG, _CREDENTIALS = "aws-config", "aws-credentials"
 _SAGEMAKER = "sagemaker-sdk.yaml"
 _ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from ....transport.types import BodyTooLargeError, Head, Request, Response
@@ -18,11 +19,14 @@ from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import batch, buckets, iam, objects, uploads, xml_api
+from . import batch, buckets, iam, objects, posted, uploads, xml_api
 from .errors import GcsError, from_store, invalid, not_implemented, render
-from .fields import check_head
+from .fields import XML_METHOD, check_head
 from .permissions import Denies, check_method, check_xml, test_permissions
 from .request import GcsCall
+from .signed_urls import Verify, check_url, is_signed_url, trusting
+from .xml_errors import XmlError
+from .xml_errors import render as render_xml
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,11 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Run], ...] = tuple(
 )
 _METHODS = ("objects.insert", "buckets.testIamPermissions", *(name for _, _, name, _ in ROUTES))
 BATCH = "/batch/storage/v1"
+ANONYMOUS: Mapping[str, str] = {
+    "DELETE": "storage.objects.delete",
+    "GET": "storage.objects.get",
+    "HEAD": "storage.objects.get",
+}
 TEST_PERMISSIONS = re.compile(f"{BUCKET}/iam/testPermissions")
 UPLOAD = re.compile("/upload/storage/v1/b/([^/]+)/o")
 JSON_API = re.compile(r"/(?:(?:upload|download|batch)/)?storage/v1(?:/|$)")
@@ -73,11 +82,15 @@ class GcsApp:
         project: str = "cloudserve-local",
         account: str = "",
         denies: Denies = lambda _: False,
+        verify: Verify = trusting,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._project = project
         self._account = account
         self._denies = denies
+        self._verify = verify
+        self._now = now
 
     @property
     def offers(self) -> Offers:
@@ -91,14 +104,19 @@ class GcsApp:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; raises ClientGoneError."""
+        return await self._guarded(request, self._answer)
+
+    async def _guarded(
+        self, request: Request, run: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
         try:
-            return await self._answer(request)
+            return await run(request)
         except ObjectStoreError as error:
-            return self._refuse(request, from_store(error))
+            return self._refuse(request, error)
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            return self._refuse(request, from_store(StoreFullError(error)))
+            return self._refuse(request, StoreFullError(error))
         except UndecodableError as error:
             return self._refuse(request, invalid(str(error)))
         except BodyTooLargeError:
@@ -116,7 +134,8 @@ class GcsApp:
             check_method(self._account, self._denies, "objects.insert")
             return await uploads.upload(call, request)
         if not JSON_API.match(head.path):
-            check_head(head, call.query)
+            self._check_caller(head)
+            check_head(head, call.query, XML_METHOD)
             check_xml(self._account, self._denies, head, call.query)
             return await xml_api.answer(call, request)
         asking = TEST_PERMISSIONS.fullmatch(head.path)
@@ -129,9 +148,32 @@ class GcsApp:
         content = await small_body(request)
         return await asyncio.to_thread(run, replace(call, names=names, content=content))
 
-    async def handle_form(self, request: Request, _: Form) -> Response:
-        """Refuse a form that uploads an object."""
-        return self._refuse(request, not_implemented("POST policies"))
+    def _check_caller(self, head: Head) -> None:
+        """Raise XmlError for a signed URL that is not valid, and for nobody's request."""
+        if is_signed_url(head):
+            check_url(head, self._verify, self._now())
+        elif (
+            not head.headers.keys() & {"authorization", "x-goog-api-client"}
+            and "upload_id=" not in head.query
+        ):
+            permission = ANONYMOUS.get(head.method, "storage.objects.create")
+            details = (
+                f"Anonymous caller does not have {permission} access to the Google Cloud Storage"
+                f" object. Permission '{permission}' denied on resource (or it may not exist)."
+            )
+            raise XmlError(403, "AccessDenied", "Access denied.", details)
+
+    async def handle_form(self, request: Request, form: Form) -> Response:
+        """Answer a form that uploads an object; raises ClientGoneError."""
+
+        async def run(request: Request) -> Response:
+            put = posted.as_put(request.head, form, self._verify, self._now())
+            call = GcsCall(self._store, self._project, put.head, (), {})
+            check_method(self._account, self._denies, "objects.insert")
+            response = await xml_api.answer(call, put)
+            return posted.answer(response, request.head, put, form)
+
+        return await self._guarded(request, run)
 
     @staticmethod
     def failed(_: Head) -> Response:
@@ -139,9 +181,19 @@ class GcsApp:
         message = "We encountered an internal error. Please try again."
         return render(GcsError(500, "backendError", message))
 
-    def _refuse(self, request: Request, error: GcsError) -> Response:
-        logger.debug("GCS %s %s: %s", request.head.method, request.head.path, error.reason)
-        return render(error)
+    def _refuse(self, request: Request, error: ObjectStoreError) -> Response:
+        translated, head = from_store(error), request.head
+        logger.debug("GCS %s %s: %s", head.method, head.path, translated.reason)
+        if JSON_API.match(head.path):
+            return render(translated)
+        return render_xml(error, empty=head.method == "HEAD")
+
+
+def _has_caller(head: Head) -> bool:
+    """Return whether a request of the XML API is somebody's; a session's URL is a permission."""
+    if "upload_id=" in head.query:
+        return True
+    return bool(head.headers.keys() & {"authorization", "x-goog-api-client"})
 
 
 def _route(head: Head) -> tuple[str, Run, tuple[str, ...]]:

@@ -35,7 +35,7 @@ def insert(call: GcsCall) -> Response:
     resource = call.json()
     check_bucket(resource)
     name = resource.get("name")
-    if not isinstance(name, str) or not _is_bucket_name(name):
+    if not isinstance(name, str) or not is_bucket_name(name):
         raise invalid(f"Invalid bucket name: {name!r}")
     location = resource.get("location", MULTI_REGION)
     if not isinstance(location, str):
@@ -51,7 +51,8 @@ def insert(call: GcsCall) -> Response:
     return answer(bucket_resource(bucket, call.base))
 
 
-def _is_bucket_name(name: str) -> bool:
+def is_bucket_name(name: str) -> bool:
+    """Return whether a bucket may have this name."""
     if not BUCKET_NAME.fullmatch(name) or _RESERVED.fullmatch(name):
         return False
     return all(len(part) <= _LONGEST_PART for part in name.split("."))

@@ -96,11 +96,22 @@ KEYED = frozenset({
 KEYS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")
 
 
+XML_HEADERS = frozenset({
+    "x-goog-acl", "x-goog-api-version", "x-goog-copy-source", "x-goog-copy-source-generation",
+    "x-goog-copy-source-if-generation-match", "x-goog-copy-source-if-metageneration-match",
+    "x-goog-custom-time", "x-goog-if-generation-match", "x-goog-if-metageneration-match",
+    "x-goog-metadata-directive", "x-goog-project-id", "x-goog-resumable",
+})  # fmt: skip
+"""Headers of the XML API's operations."""
+XML_METHOD = "xml"
+
+
 def check_head(head: Head, query: Mapping[str, str], method: str = "") -> None:
     """Refuse a header or parameter that the method does not support; raises GcsError."""
     for name in head.headers:
         known = name in HEADERS or name.startswith(META)
-        keyed = method in KEYED and name.startswith(KEYS)
+        known = known or (method == XML_METHOD and name in XML_HEADERS)
+        keyed = method in {*KEYED, XML_METHOD} and name.startswith(KEYS)
         if name.startswith("x-goog-") and not known and not keyed:
             raise not_implemented(f"the header {name}")
     for name in QUERY_REFUSED.get(method, frozenset()) & query.keys():

@@ -55,6 +55,23 @@ XML_REQUESTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The permissions of a request about a multipart upload, by its HTTP method."""
+OF_OBJECT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "DELETE": ("storage.objects.delete",),
+        "GET": (_GET,),
+        "HEAD": (_GET,),
+        "POST": (_CREATE,),
+        "PUT": (_CREATE,),
+    }
+)
+OF_BUCKET: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "DELETE": ("storage.buckets.delete",),
+        "GET": ("storage.objects.list",),
+        "HEAD": ("storage.buckets.get",),
+        "PUT": ("storage.buckets.create",),
+    }
+)
 _LIST = f"{_UPLOADS}list"
 PERMISSIONS = frozenset(
     name for names in (*JSON_METHODS.values(), *XML_REQUESTS.values(), (_LIST,)) for name in names
@@ -86,10 +103,18 @@ def check_method(account: str, denies: Denies, method: str) -> None:
 
 def check_xml(account: str, denies: Denies, head: Head, query: Mapping[str, str]) -> None:
     """Raise DeniedError if the caller may not make a request of the XML API."""
-    is_list = head.method == "GET" and "uploads" in query
-    for permission in (_LIST,) if is_list else XML_REQUESTS.get(head.method, ()):
+    for permission in _xml_needs(head, query):
         if denies(permission):
             raise DeniedError(account, permission)
+
+
+def _xml_needs(head: Head, query: Mapping[str, str]) -> tuple[str, ...]:
+    if head.method == "GET" and "uploads" in query:
+        return (_LIST,)
+    if query.keys() & {"uploads", "uploadId"}:
+        return XML_REQUESTS.get(head.method, ())
+    key = head.path.strip("/").partition("/")[2]
+    return (OF_OBJECT if key else OF_BUCKET).get(head.method, ())
 
 
 def test_permissions(call: GcsCall, denies: Denies) -> Response:

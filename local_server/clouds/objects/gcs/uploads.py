@@ -148,6 +148,15 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
     return Response(200, headers={"location": location, "x-guploader-uploadid": session.id})
 
 
+def start_session(call: GcsCall, properties: ObjectProperties) -> str:
+    """Start a session for the XML API and return its URL."""
+    name = (call.bucket, call.key)
+    check_write(call.store.find(*name), call, name)
+    expected = expected_digests({}, call.head.headers)
+    session = call.store.sessions.create(name, properties, call.condition(), expected, None)
+    return f"{call.base}{call.head.path}?upload_id={session.id}"
+
+
 @dataclass(frozen=True, slots=True)
 class ContentRange:
     """A parsed Content-Range; `first` is None if it only queries the session's state."""

@@ -1,7 +1,7 @@
-"""Multipart uploads of the XML API, as `transfer_manager.upload_chunks_concurrently` uses them.
+"""The XML API: its requests, and multipart uploads, as `transfer_manager` uses them.
 
-Source: Cloud Storage documentation, "XML API multipart uploads". Any other request of the XML API
-is refused. Unlike in S3, a completion may name its parts in any order.
+Source: Cloud Storage documentation, "XML API multipart uploads". What is missing here is refused by
+name. Unlike in S3, a completion may name its parts in any order.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from ....transport.types import Request, Response
 from ..addressing import bucket_in
@@ -21,53 +20,103 @@ from ..store.sessions import verify
 from ..store.types import Blob, Part, Upload
 from ..store.uploads import MAX_PARTS, choose
 from ..xml import MalformedError, document, element, group, initiated, parse
+from . import xml_buckets, xml_objects
 from .errors import GcsError, invalid, not_implemented
-from .fields import META
-from .request import GcsCall, check_name, default_class, expected_digests, properties_from
+from .request import GcsCall, check_name, expected_digests
 from .resources import etag_of
+from .xml_errors import XML
+from .xml_objects import with_conditions
 
-XML = "application/xml; charset=UTF-8"
 PAGE = 1000
+
+
+SETTINGS = ("location", "storageClass", "versioning")
+SUBRESOURCES = frozenset({
+    "acl", "billing", "compose", "cors", "defaultObjectAcl", "delete", "encryption",
+    "encryptionConfig", "lifecycle", "logging", "policy", "publicAccessBlock", "restore",
+    "retention", "softDelete", "tagging", "versions", "website", "websiteConfig",
+})  # fmt: skip
+"""Parameters that select an operation which is missing here."""
 
 
 async def answer(call: GcsCall, request: Request) -> Response:
     """Answer a request of the XML API; raises GcsError."""
-    own = bucket_in(request.head.headers.get("host", ""))
-    path = f"/{own}{request.head.path}" if own else request.head.path
-    bucket, _, key = decode(path).removeprefix("/").partition("/")
-    method = request.head.method
-    if (method, key) == ("GET", "") and "uploads" in call.query:
-        return await asyncio.to_thread(_list_uploads, replace(call, names=(bucket,)))
-    call = replace(call, names=(bucket, check_name(key)))
-    if method == "PUT" and {"uploadId", "partNumber"} <= call.query.keys():
-        return await _put_part(call, request)
-    run = _choose(method, call)
+    head = request.head
+    bucket, key = bucket_in(head.headers.get("host", "")), decode(head.path).removeprefix("/")
+    if not bucket:
+        bucket, _, key = key.partition("/")
+    missing = SUBRESOURCES & call.query.keys()
+    if missing:
+        raise not_implemented(f"the XML API's {head.method} with {', '.join(sorted(missing))}")
+    if not key:
+        content = await small_body(request)
+        call = replace(call, names=(bucket,), content=content)
+        return await asyncio.to_thread(_of_bucket, call)
+    call = with_conditions(replace(call, names=(bucket, check_name(key))))
+    streamed = await _streamed(call, request)
+    if streamed is not None:
+        return streamed
+    run = _choose(head.method, call)
     content = await small_body(request)
     return await asyncio.to_thread(run, replace(call, content=content))
+
+
+async def _streamed(call: GcsCall, request: Request) -> Response | None:
+    """Answer a request whose body is an object's or a part's; None for any other."""
+    method, query = request.head.method, call.query
+    if method == "PUT" and {"uploadId", "partNumber"} <= query.keys():
+        return await _put_part(call, request)
+    if method in {"DELETE", "PUT"} and "upload_id" in query:
+        return await xml_objects.resume(call, request)
+    if method == "PUT" and not query.keys() & {"uploadId", "partNumber"}:
+        return await xml_objects.put(call, request)
+    if method == "POST" and request.head.headers.get("x-goog-resumable") == "start":
+        return await xml_objects.start(call)
+    return None
+
+
+def _of_bucket(call: GcsCall) -> Response:
+    method = call.head.method
+    if not call.bucket:
+        if method == "GET":
+            return xml_buckets.list_buckets(call)
+        raise not_implemented(f"the XML API's {method} /")
+    if method == "GET":
+        return _get_bucket(call)
+    run = {
+        "PUT": xml_buckets.create,
+        "DELETE": xml_buckets.delete,
+        "HEAD": xml_buckets.head,
+    }.get(method)
+    if run is None or call.query.keys() & {*SETTINGS, "uploads"}:
+        raise not_implemented(f"the XML API's {method} {call.head.target}")
+    return run(call)
+
+
+def _get_bucket(call: GcsCall) -> Response:
+    if "uploads" in call.query:
+        return _list_uploads(call)
+    for name in SETTINGS:
+        if name in call.query:
+            return xml_buckets.setting(call, name)
+    return xml_buckets.list_objects(call)
 
 
 def _choose(method: str, call: GcsCall) -> Callable[[GcsCall], Response]:
     if method == "POST" and "uploads" in call.query:
         return _initiate
-    if method == "POST" and "uploadId" in call.query:
-        return _complete
-    if method == "DELETE" and "uploadId" in call.query:
-        return _abort
-    if method == "GET" and "uploadId" in call.query:
-        return _list_parts
+    if "uploadId" in call.query:
+        of_upload = {"POST": _complete, "DELETE": _abort, "GET": _list_parts}
+        if method in of_upload:
+            return of_upload[method]
+    plain = {"GET": xml_objects.get, "HEAD": xml_objects.get, "DELETE": xml_objects.delete}
+    if method in plain and not call.query.keys() & {"uploads", "uploadId", "partNumber"}:
+        return plain[method]
     raise not_implemented(f"the XML API's {method} {call.head.path}")
 
 
 def _initiate(call: GcsCall) -> Response:
-    headers = call.head.headers
-    metadata = {
-        name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
-    }
-    resource: dict[str, Any] = {"metadata": metadata}
-    if "x-goog-storage-class" in headers:
-        resource["storageClass"] = headers["x-goog-storage-class"]
-    default = default_class(call, call.bucket)
-    properties = properties_from(resource, headers.get("content-type", ""), default)
+    properties = xml_objects.properties_of(call)
     upload = call.store.uploads.create(call.bucket, call.key, properties)
     return Response(200, initiated(call.bucket, call.key, upload.id), XML)
 

@@ -254,7 +254,7 @@ def test_an_upload_of_another_size_than_announced_is_refused(gcs_port):
     [
         ("GET", "/storage/v1/b/bkt/o/none", b"", 404, "notFound"),
         ("GET", "/storage/v1/b/bkt/acl", b"", 501, "notImplemented"),
-        ("POST", "/batch/storage/v1", b"", 501, "notImplemented"),
+        ("POST", "/batch/storage/v1", b"", 400, "invalid"),
         ("GET", "/storage/v1/b/bkt/o?pageToken=%21", b"", 400, "invalid"),
         ("GET", "/storage/v1/b/bkt/o?pageToken=%C3%A9", b"", 400, "invalid"),
         ("GET", "/storage/v1/b?project=p&pageToken=%C3%A9", b"", 400, "invalid"),
@@ -271,8 +271,6 @@ def test_an_upload_of_another_size_than_announced_is_refused(gcs_port):
         ("POST", "/storage/v1/b/bkt/o/k/compose", b'{"sourceObjects": [7]}', 400, "invalid"),
         ("GET", "/storage/v1/b/bkt/o?maxResults=" + "9" * 5000, b"", 400, "invalid"),
         ("POST", "/storage/v1/b", b'["name"]', 400, "parseError"),
-        ("PUT", "/bkt/k?uploadId=none&partNumber=0", b"x", 400, "invalid"),
-        ("PUT", "/bkt/k?uploadId=none&partNumber=1", b"x", 404, "notFound"),
         ("GET", "/storage/v1/b/%ff", b"", 400, "invalid"),
     ],
 )
@@ -281,6 +279,21 @@ def test_a_wrong_gcs_request_gets_an_error_in_json(gcs_port, method, target, bod
     error = json.loads(content)["error"]
     assert (answered, error["code"], error["errors"][0]["reason"]) == (status, status, reason)
     assert headers["content-type"] == "application/json; charset=UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "code"),
+    [
+        ("/bkt/k?uploadId=none&partNumber=0", 400, b"InvalidArgument"),
+        ("/bkt/k?uploadId=none&partNumber=1", 404, b"NoSuchUpload"),
+        ("/nope/k?uploadId=none&partNumber=1", 404, b"NoSuchUpload"),
+    ],
+)
+def test_a_wrong_request_of_the_xml_api_gets_an_error_in_xml(gcs_port, target, status, code):
+    client = {"x-goog-api-client": "gl-python"}
+    answered, content, headers = send(gcs_port, "PUT", target, b"x", client)
+    assert (answered, headers["content-type"]) == (status, "application/xml; charset=UTF-8")
+    assert b"<Code>" + code + b"</Code>" in content
 
 
 # SIGKILL
