@@ -126,6 +126,9 @@ class _Answers:
         return change(request)
 
 
+_ANY_HOST = Sites(checks_host=False)
+
+
 class ServerSites(Sites):
     """The names of a server that may listen on a network.
 
@@ -134,21 +137,17 @@ class ServerSites(Sites):
     """
 
     def __init__(self, host: str) -> None:
-        super().__init__((host, socket.gethostname(), *_network_names()))
+        name = socket.gethostname()
+        super().__init__((host, name, f"{name}.local"))
 
     def problem(self, headers: Mapping[str, str]) -> str | None:
         """Return why a request is refused, or None if it is not."""
         host = headers.get("host", "")
         if _is_address(host):
             # The check of Origin compares it with this host; any other name stays refused.
-            return Sites(checks_host=False).problem(headers)
+            return _ANY_HOST.problem(headers)
         problem = super().problem(headers)
         return problem and problem.replace(_HINT, "use its IP address.")
-
-
-def _network_names() -> tuple[str, ...]:
-    name = socket.gethostname()
-    return (f"{name}.local",)
 
 
 def _is_address(host: str) -> bool:

@@ -6,11 +6,14 @@ Source: WHATWG HTML, 9.2 "Server-sent events".
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 
 import msgspec
 
 from .view import Tick, View
+
+logger = logging.getLogger(__name__)
 
 SECONDS = 1.0
 MOST_PAGES = 16
@@ -44,6 +47,9 @@ class Events:
             while not self._closing.is_set():
                 yield await changes.next() or _ALIVE
                 await self._pause()
+        except Exception:
+            # A defect of a view: it must not leave the page waiting.
+            logger.exception("the console's events have ended")
         finally:
             self._opened(-1)
 

@@ -89,6 +89,13 @@ WALLS = {
         "local_server.server",
         "local_server.transport.http",
     ],
+    "local_server.console": [
+        "local_server.clouds",
+        "local_server.protocols.tfserving",
+        "local_server.protocols.vertex",
+        "local_server.server",
+        "local_server.transport.http",
+    ],
     "local_server.codecs": [
         "local_server.clouds",
         "local_server.inference",
