@@ -10,7 +10,7 @@ from cloudserve.errors import ModelError
 from cloudserve.plural import counted
 
 UNREADABLE = "check its permissions, and the disk"
-_LARGEST_PROTOBUF = 2**31 - 1
+MOST_PROTOBUF_BYTES = 2**31 - 1
 """The most bytes of a message that protobuf parses (its sizes are `int`s)."""
 
 
@@ -45,7 +45,7 @@ def read_file(root: Path, name: str) -> bytes:
 def check_protobuf_size(root: Path, name: str) -> None:
     """Raise ModelError for a file that is too large to be one protobuf, before it is read."""
     size = file_size(root / name) or 0
-    if size > _LARGEST_PROTOBUF:
+    if size > MOST_PROTOBUF_BYTES:
         raise ModelError(
             f"{name} has {counted(size, 'byte')}, and a protobuf has less than 2 GB",
             where=str(root),

@@ -17,7 +17,13 @@ from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
-from cloudserve.savedmodel.files import is_directory, is_file, list_names, read_file
+from cloudserve.savedmodel.files import (
+    check_protobuf_size,
+    is_directory,
+    is_file,
+    list_names,
+    read_file,
+)
 from cloudserve.savedmodel.graph import read_graph
 from cloudserve.savedmodel.model import SavedModel
 from cloudserve.savedmodel.other_formats import recognize
@@ -113,6 +119,7 @@ def _read_message(path: Path) -> proto.Message:
             where=str(path),
             hint="export the model in one file, without experimental_image_format",
         )
+    check_protobuf_size(path, name)
     return _parse(read_file(path, name), name, path)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from cloudserve.savedmodel.files import MOST_PROTOBUF_BYTES
+
 from ...messages import Message, message_class
 from ...status import Code
 from ..tensorflow import import_tensorflow
@@ -89,6 +91,8 @@ def _read(path: Path) -> Message:
 
 
 def _parse_binary(file: Path) -> Message:
+    if file.stat().st_size > MOST_PROTOBUF_BYTES:
+        raise _unreadable(file, "binary")
     try:
         return message_class("tensorflow.SavedModel").FromString(file.read_bytes())
     except DecodeError as error:

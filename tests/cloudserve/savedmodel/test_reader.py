@@ -302,3 +302,10 @@ def test_a_real_model_with_changed_bytes_raises_nothing_but_a_model_error(
     except ModelError:
         return
     assert read.tags == ("serve",)
+
+
+def test_a_file_above_the_limit_of_a_protobuf_is_not_read(tmp_path):
+    with (tmp_path / "saved_model.pb").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(ModelError, match="3,221,225,472 bytes, and a protobuf has less than 2 GB"):
+        read_saved_model(tmp_path)

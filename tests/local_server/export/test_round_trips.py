@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.local_server.export.clients import assert_same, running
 from tests.local_server.export.trained import LONG, SHORT
@@ -22,6 +23,7 @@ def server(tmp_path_factory):
 @pytest.mark.parametrize("name", [*SHORT, *SLOW])
 def test_an_export_answers_as_its_source(server, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
+    tf.keras.utils.set_random_seed(7)
     questions = (SHORT | LONG)[name](tmp_path, tmp_path / "models")
     for path in tmp_path.glob("words.txt"):
         path.unlink()  # the version has its own

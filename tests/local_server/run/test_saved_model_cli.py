@@ -135,11 +135,11 @@ def inputs(name, signature, folder):
     parsed = next((PARSED[n] for n in PARSED if name.startswith(n)), None)
     if parsed and [spec.dtype for spec in signature.inputs] == ["string"]:
         return ["--input_examples", f"{signature.inputs[0].alias}=[{parsed}]"]
+    unknown = () if name == "tfs_counter" else (2, 1)
     files, texts = [], []
     for spec in signature.inputs:
-        sizes = [
-            2 if size is None else size for size in ((2, 1) if spec.shape is None else spec.shape)
-        ]
+        shape = unknown if spec.shape is None else spec.shape
+        sizes = [2 if size is None else size for size in shape]
         if spec.dtype == "string":
             texts.append(f"{spec.alias}={np.full(sizes, 'cat').tolist()}")
         else:

@@ -224,3 +224,10 @@ def test_a_damaged_object_graph_fails_the_load(dense, tmp_path, damage, reason):
     assert code is Code.DATA_LOSS
     assert message.startswith("the object graph is damaged: ")
     assert reason in message
+
+
+def test_a_graph_above_the_limit_of_a_protobuf_is_not_read(tmp_path):
+    with (tmp_path / "saved_model.pb").open("wb") as file:
+        file.truncate(3 << 30)
+    text = f"Can't parse {tmp_path / 'saved_model.pb'} as binary proto"
+    assert failure(tmp_path) == (Code.DATA_LOSS, text)
