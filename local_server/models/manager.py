@@ -55,7 +55,7 @@ class Version:
     """None while it is not in memory."""
     handles: int
     path: Path | None = None
-    load_seconds: float | None = None
+    load_seconds: float | None = field(default=None, compare=False)
     """How long its last load took; None until it ends."""
 
 

@@ -60,6 +60,7 @@ def test_every_version_is_reported_with_the_requests_that_hold_it():
             Version("m", VersionState(1, State.END), None, 0, PATH),
             Version("m", VersionState(2, State.AVAILABLE), servable.model, 2, PATH),
         )
+    assert all(version.load_seconds >= 0 for version in manager.versions())
 
 
 def test_a_loaded_version_is_available_and_handed_out():
