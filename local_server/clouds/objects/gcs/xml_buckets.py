@@ -9,13 +9,13 @@ from ....transport.types import Response
 from ...pages import decode_token, encode_token
 from ..http_util import iso_time
 from ..store.listing import after
-from ..store.types import ENABLED, ObjectInfo
+from ..store.types import ENABLED, BucketInfo, ObjectInfo
 from ..xml import MalformedError, document, element, group, parse
 from .buckets import MULTI_REGION, PAGE, is_bucket_name
 from .errors import invalid, not_implemented
 from .fields import check_class
 from .request import STORAGE_CLASS, GcsCall
-from .settings import applied, merged
+from .settings import applied, has_uniform_access, merged
 from .xml_errors import XML
 from .xml_objects import quoted_etag
 
@@ -76,6 +76,8 @@ def head(call: GcsCall) -> Response:
 def setting(call: GcsCall, name: str) -> Response:
     """Return one of a bucket's settings."""
     bucket = call.store.get_bucket(call.bucket)
+    if name == "acl":
+        return _acl(bucket)
     if name == "location":
         return Response(200, document("LocationConstraint", bucket.region or MULTI_REGION), XML)
     if name == "storageClass":
@@ -83,6 +85,20 @@ def setting(call: GcsCall, name: str) -> Response:
         return Response(200, document("StorageClass", chosen, namespace=False), XML)
     status = element("Status", ENABLED) if bucket.versioning else ""
     return Response(200, document("VersioningConfiguration", status, namespace=False), XML)
+
+
+def _acl(bucket: BucketInfo) -> Response:
+    """Return the access control list of a new bucket: that of its project's owners."""
+    if has_uniform_access(bucket.settings):
+        message = "Cannot get legacy ACL for a bucket that has uniform bucket-level access."
+        raise invalid(message)
+    owners = element("ID", f"project-owners-{bucket.project}")
+    scope = f'<Scope type="GroupById">{owners}</Scope>'
+    entry = group("Entry", scope, element("Permission", "FULL_CONTROL"))
+    body = document(
+        "AccessControlList", group("Owner", owners), group("Entries", entry), namespace=False
+    )
+    return Response(200, body, XML)
 
 
 def list_objects(call: GcsCall) -> Response:

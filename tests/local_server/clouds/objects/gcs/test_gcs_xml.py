@@ -199,6 +199,7 @@ def test_buckets_are_created_listed_and_deleted(xml, gcs):
     )
     assert "<Name>xml-made</Name>" in xml("GET", "", {"x-goog-project-id": "p"}).text
     assert ">EU<" in xml("GET", "xml-made?location").text
+    assert "<Permission>FULL_CONTROL</Permission>" in xml("GET", "xml-made?acl").text
     assert xml("HEAD", "xml-made").status_code == 200
     assert error(xml("PUT", "xml-made", {"x-goog-project-id": "p"})) == (
         409,
@@ -246,7 +247,7 @@ def test_objects_are_listed_in_pages(xml, bucket):
 
 
 @pytest.mark.parametrize("target", ["signed?acl", "signed?lifecycle", "signed/k?tagging"])
-def test_what_is_missing_is_refused_by_name(xml, target):
+def test_missing_operations_are_refused_by_name(xml, target):
     answer = xml("PUT", target)
     assert error(answer) == (501, "NotImplemented")
     assert target.partition("?")[2] in answer.text
