@@ -90,7 +90,8 @@ class Quotas:
     def _used(self, region: str) -> Counter[str]:
         used: Counter[str] = Counter()
         for _, endpoint in self._endpoints.all(region):
-            for deployment in filter(None, (endpoint.serving, endpoint.pending)):
+            fleets = (endpoint.serving, endpoint.pending, endpoint.mixed)
+            for deployment in filter(None, fleets):
                 used += _counted(deployment)
         return used
 

@@ -98,7 +98,12 @@ class Faults:
             return refusal(request.head, HTTPStatus.TOO_MANY_REQUESTS, _exceeded(rule.quota))
         if rule.status is not None or rule.code:
             return refusal(request.head, rule.status, rule.message, rule.code)
-        planned = failing(*rule.operation.error) if rule.operation else nullcontext()
+        failure = rule.operation
+        planned = (
+            failing(*failure.error, with_rollback=failure.fails_rollback)
+            if failure
+            else nullcontext()
+        )
         with planned:
             answer = self._app.handle(request)
             return await answer if inspect.isawaitable(answer) else answer

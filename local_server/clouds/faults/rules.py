@@ -43,6 +43,8 @@ NO_CAPACITY = (
 )
 """An endpoint's FailureReason if there are no machines (AWS re:Post, "Why did my SageMaker endpoint
 go into the failed state", and users' reports). Jobs have `CapacityError: …` instead."""
+ROLLBACK_FAILED = "UpdateRollbackFailed"
+NO_ROLLBACK = "The update and its rollback have failed because of an injected fault."
 INJECTED = "The operation failed because of an injected fault."
 
 
@@ -61,10 +63,15 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown code."""
-        if self.code == CAPACITY:
+        if self.code in {CAPACITY, ROLLBACK_FAILED}:
             return
         if self.code not in Code.__members__ or self.code == "OK":
             raise ValueError(f"{self.code!r} is not an error code of google.rpc.Code")
+
+    @property
+    def fails_rollback(self) -> bool:
+        """Return whether an update of an endpoint is to fail, and its rollback as well."""
+        return self.code == ROLLBACK_FAILED
 
     @property
     def error(self) -> tuple[Code, str]:
@@ -72,6 +79,8 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         AWS's `CapacityError` is not a response: its text is an endpoint's FailureReason.
         """
+        if self.fails_rollback:
+            return Code.ABORTED, self.message or NO_ROLLBACK
         if self.code != CAPACITY:
             return Code[self.code], self.message or INJECTED
         return Code.RESOURCE_EXHAUSTED, self.message or NO_CAPACITY

@@ -59,7 +59,11 @@ class EndpointConfigs:
     def _check_variant(self, region: str, variant: Mapping[str, Any]) -> None:
         name = variant["VariantName"]
         if "ModelName" not in variant:
-            raise invalid(f"ModelName is required for production variant {name}.")
+            # The service takes a variant without a model, for inference components.
+            raise invalid(
+                f"ModelName is required for production variant {name}: inference components are"
+                " not available offline."
+            )
         model = self._records.stored(MODEL, region, variant["ModelName"])
         if ("InstanceType" in variant) == ("ServerlessConfig" in variant):
             raise invalid(

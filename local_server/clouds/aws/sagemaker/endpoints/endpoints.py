@@ -112,8 +112,8 @@ class Endpoints:
             if endpoint.status is Status.DELETING:
                 self._work.start(endpoint.arn, self._take_down(region, name))
                 continue
-            if endpoint.serving:
-                self._work.start(endpoint.arn, self._reload(region, name, endpoint.serving))
+            for deployment in filter(None, (endpoint.serving, endpoint.mixed)):
+                self._work.start(endpoint.arn, self._reload(region, name, deployment))
             if endpoint.changes:
                 self._work.start(endpoint.arn, self._change_weights(region, name))
             elif endpoint.status is Status.ROLLING_BACK:
@@ -127,8 +127,12 @@ class Endpoints:
         except DeploymentError as error:
             # Read again: an update or a deletion may have been requested during the load.
             with self._table.changing(region, name) as endpoint:
-                endpoint.failure, endpoint.serving = error.message, None
-                if endpoint.status is Status.IN_SERVICE:
+                endpoint.failure = error.message
+                if endpoint.mixed is not None and endpoint.mixed.id == serving.id:
+                    endpoint.mixed, endpoint.share = None, 0.0
+                    return
+                endpoint.serving = None
+                if endpoint.status not in BUSY:
                     endpoint.status = Status.FAILED
 
     def describe(self, region: str, body: Document) -> Document:
@@ -194,6 +198,11 @@ class Endpoints:
     def update_weights(self, region: str, body: Document) -> Document:
         """Start to change weights and instance counts; if one is invalid, change none."""
         endpoint, serving = self._updatable(region, body["EndpointName"])
+        if endpoint.mixed is not None:
+            raise invalid(
+                f'Cannot update the weights of endpoint "{endpoint.arn}" after a failed rollback:'
+                " update it to one endpoint configuration first."
+            )
         endpoint.changes = body["DesiredWeightsAndCapacities"]
         after = changed(serving, endpoint.changes, endpoint.arn)
         self._quotas.check_change(region, serving, after)
@@ -231,8 +240,8 @@ class Endpoints:
 
     async def _take_down(self, region: str, name: str) -> None:
         endpoint = self._table.read(region, name)
-        if endpoint.serving:
-            await self._pool.unload(endpoint.serving)
+        for deployment in filter(None, (endpoint.serving, endpoint.mixed)):
+            await self._pool.unload(deployment)
         await self._latency.pass_by(LatencyStep.UNDEPLOY)
         self._scaling.forget(region, name)
         self._table.delete(region, name)
@@ -240,18 +249,26 @@ class Endpoints:
     async def routing(self, region: str, name: str) -> Routing | None:
         """Return an endpoint's routing once it is loaded; None if no deployment serves it."""
         routing = self._routing(region, name)
-        if routing is None or self._pool.is_loaded(routing.serving):
+        if routing is None or self._is_loaded(routing):
             return routing
+        if self._pool.is_loaded(routing.serving) and self._table.read(region, name).status in BUSY:
+            # An interrupted update begins again: its new fleet has no traffic yet.
+            return Routing(routing.serving)
         # After a restart the deployment may still be loading, or fail to load.
         await self._work.settled(endpoint_arn(region, name))
         routing = self._routing(region, name)
-        return routing if routing and self._pool.is_loaded(routing.serving) else None
+        return routing if routing and self._is_loaded(routing) else None
+
+    def _is_loaded(self, routing: Routing) -> bool:
+        fleets = [routing.serving, *([routing.pending] if routing.pending else [])]
+        loaded = [self._pool.is_loaded(fleet) for fleet in fleets]
+        return all(loaded) if routing.share else loaded[0]
 
     def _routing(self, region: str, name: str) -> Routing | None:
         endpoint = self._table.find(region, name)
         if endpoint is None or endpoint.status is Status.DELETING or not endpoint.serving:
             return None
-        return Routing(endpoint.serving, endpoint.pending, endpoint.share)
+        return Routing(endpoint.serving, endpoint.pending or endpoint.mixed, endpoint.share)
 
 
 def _shown_deployment(deployment: Deployment, rehearsed: Collection[str]) -> Document:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ....faults.injected import failed_rollback
 from ....latency import Latency
 from ....latency import Step as LatencyStep
 from ...cloudwatch_alarms import Alarms
@@ -19,6 +20,8 @@ from .table import Endpoint, EndpointTable, Status
 from .traffic import Policy, Step, read_policy
 
 logger = logging.getLogger(__name__)
+
+_HALF = 0.5
 
 
 class RollbackError(Exception):
@@ -50,6 +53,12 @@ class Rollout:
         except DeploymentError as error:
             self._settle(region, name, failure=error.message)
             return
+        reason = failed_rollback()
+        if serving and reason is not None:
+            self._stay_mixed(region, name, reason)
+            if endpoint.mixed:
+                await self._pool.unload(endpoint.mixed)
+            return
         if serving:
             try:
                 await self._shift(region, name, pending, serving)
@@ -57,8 +66,20 @@ class Rollout:
                 await self._roll_back(region, name, pending, str(error))
                 return
         self._settle(region, name, serving=pending)
-        if serving:
-            await self._pool.unload(serving)
+        for old in filter(None, (serving, endpoint.mixed)):
+            await self._pool.unload(old)
+
+    def _stay_mixed(self, region: str, name: str, reason: str) -> None:
+        """End an update with both fleets in service.
+
+        Source: DescribeEndpoint.EndpointStatus, UpdateRollbackFailed: "Your endpoint is in service
+        with a mix of the old and new endpoint configurations."
+        """
+        with self._table.changing(region, name) as endpoint:
+            endpoint.status, endpoint.failure = Status.UPDATE_ROLLBACK_FAILED, reason
+            endpoint.mixed, endpoint.share = endpoint.pending, _HALF
+            endpoint.pending, endpoint.phase = None, None
+            endpoint.modified = self._records.now()
 
     async def _shift(
         self, region: str, name: str, pending: Deployment, serving: Deployment
@@ -144,6 +165,10 @@ class Rollout:
             endpoint.status = Status.IN_SERVICE if endpoint.serving else Status.FAILED
             endpoint.failure, endpoint.modified = failure, self._records.now()
             endpoint.pending, endpoint.share, endpoint.phase = None, 0.0, None
+            if serving is not None:
+                endpoint.mixed = None
+            elif endpoint.mixed is not None:
+                endpoint.status, endpoint.share = Status.UPDATE_ROLLBACK_FAILED, _HALF
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

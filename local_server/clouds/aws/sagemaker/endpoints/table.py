@@ -23,6 +23,7 @@ class Status(StrEnum):
     DELETING = "Deleting"
     IN_SERVICE = "InService"
     FAILED = "Failed"
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
 
 
 BUSY = frozenset({Status.CREATING, Status.UPDATING, Status.ROLLING_BACK, Status.DELETING})
@@ -46,6 +47,7 @@ class Endpoint(
         "share": "_share",
         "phase": "_phase",
         "changes": "_changes",
+        "mixed": "_mixed",
     },
 ):
     """An endpoint; its stored document has the API's names, and "_" before internal ones."""
@@ -68,6 +70,8 @@ class Endpoint(
     """The pending deployment's status, as a variant's."""
     changes: list[Document] = []
     """The changes of weights and instance counts that are under way."""
+    mixed: Deployment | None = None
+    """The new fleet of an update whose rollback has failed; it serves beside the old one."""
 
     def shown(self) -> Document:
         """Return the fields that Describe and List show."""
