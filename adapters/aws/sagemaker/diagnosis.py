@@ -13,6 +13,7 @@ from cloudserve.errors import CloudserveError
 
 from .api.identity import SERVICE, Need
 from .context import AwsContext
+from .fields.options import Options
 
 _ENDPOINT = (
     *("AddTags", "CreateEndpoint", "DeleteEndpoint", "DescribeEndpoint", "InvokeEndpoint"),
@@ -96,14 +97,23 @@ def _permissions(context: AwsContext, models: Sequence[str]) -> Result:
     return Result("permissions", Status.OK, f"{caller} may do all {count} actions of a release")
 
 
+def instances_of_a_release(options: Options) -> int:
+    """Return the most instances at a time while a second revision is deployed and promoted.
+
+    UpdateEndpoint starts a new fleet beside the old one (`planning.capacity`): with both revisions,
+    or with one revision at a time with the new one, whose own endpoint has an instance.
+    """
+    count = options.instance_count
+    return 2 * count + (1 if options.staged else count)
+
+
 def _quota(context: AwsContext) -> Result:
     options = context.options
     quota = context.api.identity.quota(options.instance_type)
     if quota is None:
         text = f"Service Quotas does not list {options.instance_type} for endpoints"
         return Result("quota", Status.SKIPPED, text)
-    # The live version and the new one run beside each other during a release.
-    needed = 2 * options.instance_count
+    needed = instances_of_a_release(options)
     text = f"{quota:.0f} of {options.instance_type} for endpoints; a release needs {needed}"
     if quota < needed:
         why = "ResourceLimitExceeded"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cloudserve.adapters.aws.sagemaker.api.identity import _decisions
-from cloudserve.adapters.aws.sagemaker.diagnosis import needs_of
+from cloudserve.adapters.aws.sagemaker.diagnosis import instances_of_a_release, needs_of
 from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.project import Target
@@ -76,3 +76,19 @@ def test_the_role_is_passed_to_sagemaker(needs):
 )
 def test_the_decision_on_each_resource_counts(result, decisions):
     assert _decisions(result) == decisions
+
+
+@pytest.mark.parametrize(
+    ("fields", "instances"),
+    [
+        ({}, 3),
+        ({"instance_count": 4}, 12),
+        # One revision at a time: both fleets of the promotion, and the new one's own endpoint.
+        ({"instance_count": 4, "update": "all-at-once"}, 9),
+        ({"instance_count": 4, "shadow_percent": 10}, 9),
+    ],
+)
+def test_a_release_needs_the_new_fleet_beside_the_old_one(fields, instances):
+    common = {"bucket": "s3://my-models", "region": "eu-west-1", "role_arn": ROLE}
+    options = create(Target("aws", "sagemaker", common | fields), {})._aws.options
+    assert instances_of_a_release(options) == instances
