@@ -33,7 +33,8 @@ class OfflineClouds:
     @property
     def url(self) -> str:
         """Return the base URL of all services, without a trailing slash."""
-        return self.environment["AWS_ENDPOINT_URL"]
+        pointed = self.environment.get("AWS_ENDPOINT_URL")
+        return pointed or self.environment["CLOUDSERVE_OFFLINE_URL"]  # with `--intercept`
 
     def apply(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return an environment with `environment` set and without `unset`."""

@@ -109,6 +109,10 @@ def _google(folder: Path, url: str) -> dict[str, str]:
         "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": account,
         "CLOUDSDK_CORE_PROJECT": PROJECT,
         "BOTO_CONFIG": str(folder / _BOTO),
+        # aiohttp, the transport of gcsfs, reads the proxy on request only; its gRPC calls only tell
+        # buckets with folders, which none is offline.
+        "FSSPEC_GCS": '{"session_kwargs": {"trust_env": true}}',
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         # google-auth asks the metadata server without a proxy.
         "GCE_METADATA_HOST": host,
         "GCE_METADATA_IP": host,

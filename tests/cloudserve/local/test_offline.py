@@ -100,6 +100,35 @@ def test_a_suite_uses_the_fixtures_with_unmodified_boto3(pytester, monkeypatch):
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
 
 
+INTERCEPTED = """
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+
+
+def test_code_that_names_no_endpoint(cloudserve_intercepted_clouds):
+    boto3.client("s3", region_name="eu-west-1").list_buckets()
+    url = "https://runtime.sagemaker.eu-west-1.amazonaws.com"
+    assert boto3.client("sagemaker-runtime", region_name="eu-west-1").meta.endpoint_url == url
+    assert cloudserve_intercepted_clouds.url.startswith("http://127.0.0.1:")
+    with pytest.raises(OSError, match="outside the rehearsal"):
+        urllib.request.urlopen("https://pypi.org/")
+
+
+def test_nothing_of_it_is_left():
+    with pytest.raises(OSError, match="Connection refused"):
+        urllib.request.urlopen("http://127.0.0.1:1/")
+"""
+
+
+def test_a_suite_runs_under_the_clouds_real_hosts(pytester, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://elsewhere.example")
+    pytester.makepyfile(INTERCEPTED)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
 def test_a_fixture_puts_the_environment_and_the_session_of_boto3_back(monkeypatch):
     session = boto3.Session()
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
