@@ -69,7 +69,7 @@ oracle-mlflow: $(ORACLES_MLFLOW)/done $(VENV)/test.done
 SDKS := .venv-sdks
 
 oracle-sdks: $(SDKS)/done $(VENV)/test.done
-	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py
+	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py tests/oracles/test_interception.py
 
 # The scikit-learn section of docs/how-to/serve-tflite-and-onnx.md, with scikit-learn and skl2onnx.
 SKLEARN := .venv-sklearn

@@ -66,7 +66,7 @@ from .google.metadata_server import MetadataServer, is_metadata
 from .google.monitoring.app import CloudMonitoring, is_monitoring
 from .google.monitoring.endpoint_metrics import EndpointMetrics
 from .google.monitoring.store import MetricStore
-from .google.oauth import OAuth
+from .google.oauth import OAuth, is_token
 from .google.service_account import EMAIL, AccountKey
 from .latency import Latency
 from .model_hosting import ModelHosting
@@ -325,7 +325,7 @@ class Emulator:
             self._google(_is_ml, google, tokens),
             # Google's client of Cloud Storage sends no credentials to STORAGE_EMULATOR_HOST.
             route_of(is_gcs, gcs_app),
-            Route(_is_token, OAuth(tokens, checks=self._is_strict)),
+            Route(is_token, OAuth(tokens, checks=self._is_strict)),
             route_of(is_token_exchange, TokenExchange(tokens, self._now)),
             self._google(is_iam_credentials, IamCredentials(tokens, self._now, denied), tokens),
             *((Route(is_metadata, MetadataServer(tokens)),) if self._command.intercept else ()),
@@ -394,7 +394,3 @@ async def _warm() -> None:
 
 def _is_ml(head: Head) -> bool:
     return _ML_PATH.fullmatch(head.path) is not None
-
-
-def _is_token(head: Head) -> bool:
-    return head.path == "/token"

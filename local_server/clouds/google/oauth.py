@@ -19,6 +19,14 @@ _LIMIT = 64 * 1024
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
+_PATHS = frozenset({"/token", "/oauth2/v4/token"})
+"""The paths on oauth2.googleapis.com, and on www.googleapis.com, which Node's clients call."""
+
+
+def is_token(head: Head) -> bool:
+    """Return whether a request is for the token endpoint."""
+    return head.path in _PATHS
+
 
 class OAuth:
     """The application of the token endpoint; `checks` says whether signatures are verified."""

@@ -1,0 +1,95 @@
+"""SDKs in environments of their own, under the clouds' real hosts: not one line names an endpoint.
+
+`make oracle-sdks` makes the environments below the folder that SDKS names; anywhere else these
+tests are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
+SAGEMAKER_2 = """
+import sys
+
+import sagemaker
+from sagemaker.tensorflow import TensorFlowModel
+
+data = sagemaker.Session().upload_data(sys.argv[1], key_prefix="model")
+model = TensorFlowModel(
+    model_data=data, role="arn:aws:iam::000000000000:role/serving", framework_version="2.19"
+)
+predictor = model.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+print(data, predictor.predict({"instances": [1.0, 5.0]}))
+predictor.delete_endpoint()
+"""
+FILES = """
+import gcsfs
+import s3fs
+
+for system in (s3fs.S3FileSystem(), gcsfs.GCSFileSystem()):
+    system.mkdir("files")
+    system.pipe("files/a/b.txt", b"hi")
+    print(system.cat("files/a/b.txt"), system.ls("files/a"))
+"""
+TENSORFLOW = """
+import tensorflow as tf
+from google.cloud import storage
+
+storage.Client().create_bucket("files").blob("a/b.txt").upload_from_string("hi")
+print(tf.io.gfile.glob("gs://files/a/*"), tf.io.gfile.GFile("gs://files/a/b.txt").read())
+"""
+
+
+def intercepted(tmp_path, *command: str) -> str:
+    """Run a command, and return what it printed."""
+    done = subprocess.run(
+        [CLOUDSERVE, "emulate", "--intercept", "--", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "refused" not in done.stderr
+    return done.stdout
+
+
+def program(environment: str, name: str = "python") -> str:
+    if "SDKS" not in os.environ:
+        pytest.skip("SDKS does not name the folder of the SDKs' environments: make oracle-sdks")
+    return str(Path(os.environ["SDKS"]).resolve() / environment / "bin" / name)
+
+
+@pytest.mark.timeout(600)
+def test_the_sagemaker_sdk_deploys_with_its_defaults(shared_models, tmp_path):
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(shared_models / "tfs_half_plus_two_cpu", "1")
+    out = intercepted(tmp_path, program("sagemaker-2"), "-c", SAGEMAKER_2, str(archive))
+    bucket = "s3://sagemaker-us-east-1-000000000000/model/model.tar.gz"
+    assert f"{bucket} {{'predictions': [2.5, 4.5]}}" in out
+
+
+@pytest.mark.timeout(600)
+def test_file_systems(tmp_path):
+    out = intercepted(tmp_path, program("files"), "-c", FILES)
+    assert out.splitlines() == ["b'hi' ['files/a/b.txt']"] * 2
+
+
+@pytest.mark.timeout(600)
+def test_the_aws_cli(tmp_path):
+    script = f"{program('files', 'aws')} s3 mb s3://cli && {program('files', 'aws')} s3 ls"
+    assert intercepted(tmp_path, "sh", "-c", script).endswith(" cli\n")
+
+
+@pytest.mark.slow
+def test_tensorflows_own_file_system(tmp_path):
+    out = intercepted(tmp_path, sys.executable, "-c", TENSORFLOW)
+    assert out == "['gs://files/a/b.txt'] hi\n"
