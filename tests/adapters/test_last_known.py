@@ -38,7 +38,7 @@ VARIANTS = {
     "approved vertex": ("vertex", {"approval_alias": "approved"}),
 }
 KINDS = {**{kind: (kind, {}) for kind in TARGETS}, **VARIANTS}
-FAST = ("sagemaker", "vertex", "ai-platform")
+FAST = ("sagemaker", "vertex")  # the command line is tested with AI Platform
 ENV = {"SECRET": "swordfish-0451"}
 
 
