@@ -12,6 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +30,8 @@ SEALED = 1
 LARGEST = 64 << 20
 """The bytes of the largest object that is kept."""
 KEPT_SECONDS = 400 * 86400
+DRAFT_SECONDS = 3600
+"""The age of a draft whose writer was killed."""
 SALT_BYTES = 16
 
 
@@ -94,10 +97,12 @@ class KnownStates:
         return self._folder / f"{_safe(target)}@{_safe(environment)}"
 
     def _forget_old(self) -> None:
-        oldest = time.time() - KEPT_SECONDS
-        for path in self._folder.glob("*/*.state"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+        for names, seconds in (("*.state", KEPT_SECONDS), (".*.state.*", DRAFT_SECONDS)):
+            oldest = time.time() - seconds
+            for path in self._folder.glob(f"*/{names}"):
+                with suppress(FileNotFoundError):  # another command has replaced or removed it
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
 
 def _account(place: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The files of last known states."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +58,33 @@ def test_a_damaged_file_or_one_of_another_schema_is_ignored(known, tmp_path, mon
     path.write_bytes(whole)
     monkeypatch.setattr(states, "SCHEMA", 2)
     assert list(known.load("half", "aws", "")) == []
+
+
+def test_a_writer_that_is_killed_leaves_the_old_state_and_its_draft_is_removed_later(
+    known, tmp_path, monkeypatch
+):
+    known.save(state({"q": 1}))
+    (path,) = tmp_path.rglob("*.state")
+
+    class Killed(BaseException):
+        """What a SIGKILL is for this test: nothing is cleaned up after it."""
+
+    def kill(*_, **__):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", kill)
+        patch.setattr(Path, "unlink", kill)
+        with pytest.raises(Killed):
+            known.save(state({"q": 2}))
+    drafts = [each for each in path.parent.iterdir() if each != path]
+    assert len(drafts) == 1
+    assert [each.answers["q"] for each in known.load("half", "aws", "")] == [1]
+    known.save(state({"q": 3}))
+    assert drafts[0].exists()  # its writer may still be there
+    os.utime(drafts[0], (0, 0))
+    known.save(state({"q": 4}))
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_an_object_that_is_too_large_is_not_kept(known, monkeypatch):
