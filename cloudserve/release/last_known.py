@@ -23,11 +23,15 @@ from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Provider, RecordedProvider
 from cloudserve.release.recorded import use_tape
 from cloudserve.release.service import Releases
-from cloudserve.release.state.layout import MANIFESTS, folder_of
+from cloudserve.release.state.layout import MANIFESTS, Layout
+from cloudserve.release.state.uploaded_models import UploadedModels
+from cloudserve.release.types import Revision
 from cloudserve.storage.contract import BlobStore
 
 logger = logging.getLogger(__name__)
 Question = Callable[[], object]
+DIGITS = 64
+"""The digits of a digest."""
 SECONDS = 5.0
 """The time after which no further question is asked: a command must not be held up."""
 LARGEST = 8 << 20
@@ -98,11 +102,19 @@ def recall(
 
 def _questions(project: Project, releases: Releases) -> Iterator[Question]:
     """Yield what asks all that plans of each operation, and `diff --target`, ask."""
-    deployment = releases.status()
-    model = folder_of(deployment.model, project.name)
-    yield lambda: _read_manifests(releases.provider.blobs, model)
+    provider, (name, target) = releases.provider, releases.names
+    reading = provider.read(name)
+    deployment = reading.deployment
+    layout = Layout(provider.blobs.url, name, target, project.name)
+    yield lambda: _read_manifests(provider.blobs, layout.root)
     yield releases.drift
-    source = project.model(deployment.model)
+    source = project.model(name)
+    if live := deployment.find(deployment.live or ""):
+        models = UploadedModels(provider.blobs, layout, source.tags)
+        yield lambda: models.interface(live.revision)
+    number = max((d.revision.number for d in deployment.revisions), default=0) + 1
+    unheard = Revision(number, "0" * DIGITS)  # a model that is trained after this
+    yield lambda: provider.plan_deploy(reading, unheard, layout.location(unheard))
     # A model's URL is not read offline: no download for a question that is refused.
     is_local = not source.url and not source.is_registered
     if is_local:
@@ -110,13 +122,16 @@ def _questions(project: Project, releases: Releases) -> Iterator[Question]:
     yield releases.plan_rollback
     yield releases.plan_undeploy
     for deployed in deployment.revisions:
-        name, number = deployed.revision.id, deployed.revision.number
-        if is_local:
-            yield lambda number=number: releases.plan_deploy(number, loads=False)  # type: ignore[misc]
-        yield lambda name=name: releases.plan_promote(name)  # type: ignore[misc]
-        yield lambda name=name: releases.plan_rollback(name)  # type: ignore[misc]
-        yield lambda name=name: releases.plan_undeploy(name)  # type: ignore[misc]
+        yield from _of_revision(releases, deployed.revision, is_local=is_local)
     yield lambda: releases.plan_undeploy(everything=True)
+
+
+def _of_revision(releases: Releases, revision: Revision, *, is_local: bool) -> Iterator[Question]:
+    if is_local:
+        yield lambda: releases.plan_deploy(revision.number, loads=False)
+    yield lambda: releases.plan_promote(revision.id)
+    yield lambda: releases.plan_rollback(revision.id)
+    yield lambda: releases.plan_undeploy(revision.id)
 
 
 def _read_manifests(blobs: BlobStore, model: str) -> None:

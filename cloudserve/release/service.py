@@ -195,10 +195,10 @@ class Releases:
         """Plan what `deploy` would do; without `loads` the model's files are not all checked."""
         revision, source, artifact = self._local.read(number)
         plan = self._planner.deploy(self._read(), revision, source)
-        if not plan.actions:
-            return plan
         if not loads:
             return replace(plan, warnings=(*self._provider.check(artifact), *plan.warnings))
+        if not plan.actions:
+            return plan
         load = check_load(self._provider, artifact)
         return replace(
             plan,
