@@ -110,6 +110,12 @@ PROMETHEUS ?= $(dir $(shell command -v promtool))
 oracle-monitoring: $(VENV)/test.done
 	PROMETHEUS=$(PROMETHEUS) CLOUDSERVE=$(BIN)/cloudserve $(BIN)/pytest tests/oracles/test_monitoring.py
 
+# The OpenAPI document of the servers, by requests that schemathesis makes from it.
+ORACLES_OPENAPI := .venv-openapi
+
+oracle-openapi: $(ORACLES_OPENAPI)/done $(VENV)/test.done
+	SCHEMATHESIS=$(ORACLES_OPENAPI)/bin/schemathesis $(BIN)/pytest tests/oracles/test_openapi.py
+
 # The image of `cloudserve image build`, unpacked and run in a chroot. As root, with Debian's mmdebstrap
 # and docker-registry (or its program in DOCKER_REGISTRY). TENSORFLOWS are the versions to build.
 TENSORFLOWS ?= 2.18 2.21
@@ -255,6 +261,11 @@ $(ORACLES)/done: Makefile
 	$(PYTHON) -m venv $(ORACLES)
 	$(ORACLES)/bin/pip install --quiet --disable-pip-version-check \
 	    'sagemaker-core>=2.27,<3' 'awscli>=1.46,<2' pytest pytest-timeout hypothesis
+	@touch $@
+
+$(ORACLES_OPENAPI)/done: Makefile
+	$(PYTHON) -m venv $(ORACLES_OPENAPI)
+	$(ORACLES_OPENAPI)/bin/pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
 	@touch $@
 
 $(ORACLES_MLFLOW)/done: Makefile setup.cfg

@@ -72,7 +72,10 @@ def _paths(model: DescribedModel) -> Schema:
         f"{base}/metadata": {"get": _metadata(model, f"{model.name}_metadata")},
     }
     for method in ("predict", "classify", "regress"):
-        signatures = [one for one in model.signatures if method_of(one) == method]
+        # As in TensorFlow Serving, `predict` runs signatures of any method.
+        signatures = [
+            one for one in model.signatures if method == "predict" or method_of(one) == method
+        ]
         operation = _operation(model, method, signatures)
         if operation is None:
             continue

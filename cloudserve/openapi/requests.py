@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudserve.golden.samples import Sample, to_text
-from cloudserve.openapi.tensors import Schema, takes_json, tensor_schema
+from cloudserve.openapi.tensors import B64, Schema, takes_json, tensor_schema
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
 DEFAULT = "serving_default"
@@ -27,7 +27,7 @@ def predict_request(signature: Signature) -> list[Schema]:
     columns = _columns(specs, signature)
     forms = [_object({**named, "inputs": columns}, _required(signature, "inputs"), "by columns")]
     if all(spec.shape is None or spec.shape for spec in specs):
-        rows = {"type": "array", "items": _row(specs, signature), "minItems": 1}
+        rows = _rows(specs, signature)
         forms.insert(
             0, _object({**named, "instances": rows}, _required(signature, "instances"), "by rows")
         )
@@ -52,7 +52,11 @@ def predict_response(signature: Signature) -> list[Schema]:
 
 def examples_request(signature: Signature) -> Schema:
     """Return the schema of a classify or regress request: tf.Examples by feature."""
-    feature = {"description": "a value, or a list of values: numbers, strings, {b64: …}"}
+    kinds: list[Schema] = [{"type": "number"}, {"anyOf": [{"type": "string"}, B64]}]
+    feature: Schema = {
+        "anyOf": [*kinds, *({"type": "array", "items": kind} for kind in kinds)],
+        "description": "a value, or a list of values of one kind",
+    }
     examples = {
         "type": "array",
         "minItems": 1,
@@ -70,7 +74,7 @@ def examples_response(method: str) -> Schema:
     """Return the schema of a classify or regress response."""
     label = {
         "type": "array",
-        "prefixItems": [{"type": "string"}, {"type": "number"}],
+        "items": {"anyOf": [{"type": "string"}, {"type": "number"}]},
         "minItems": 2,
         "maxItems": 2,
         "description": "a class and its score",
@@ -102,14 +106,18 @@ def _required(signature: Signature, *fields: str) -> list[str]:
     return [*named, *fields]
 
 
-def _row(specs: list[TensorSpec], signature: Signature) -> Schema:
-    if len(specs) == 1:
-        bare = tensor_schema(specs[0], drop_rows=True)
-        return {"anyOf": [bare, _inputs(specs, signature, drop_rows=True)]}
-    return _inputs(specs, signature, drop_rows=True)
+def _rows(specs: list[TensorSpec], signature: Signature) -> Schema:
+    """Return the schema of `instances`: all rows name their inputs, or none does."""
+    named = _inputs(specs, signature, drop_rows=True) | {"additionalProperties": False}
+    forms = [tensor_schema(specs[0], drop_rows=True)] if len(specs) == 1 else []
+    lists: list[Schema] = [
+        {"type": "array", "items": form, "minItems": 1} for form in (*forms, named)
+    ]
+    return lists[0] if len(lists) == 1 else {"anyOf": lists}
 
 
 def _columns(specs: list[TensorSpec], signature: Signature) -> Schema:
+    """Return the schema of `inputs`; TensorFlow Serving ignores further names there."""
     named = _inputs(specs, signature, drop_rows=False)
     return {"anyOf": [tensor_schema(specs[0]), named]} if len(specs) == 1 else named
 
@@ -117,12 +125,7 @@ def _columns(specs: list[TensorSpec], signature: Signature) -> Schema:
 def _inputs(specs: list[TensorSpec], signature: Signature, *, drop_rows: bool) -> Schema:
     schemas = {spec.alias: tensor_schema(spec, drop_rows=drop_rows) for spec in specs}
     required = [spec.alias for spec in specs if spec.alias not in signature.defaults]
-    return {
-        "type": "object",
-        "properties": schemas,
-        "required": required,
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": schemas, "required": required}
 
 
 def _named(specs: tuple[TensorSpec, ...], *, drop_rows: bool) -> Schema:

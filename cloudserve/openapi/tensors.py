@@ -14,8 +14,14 @@ from cloudserve.savedmodel.signature import TensorSpec
 Schema = dict[str, Any]
 _BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _UNSIGNED = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
-_FLOATS = frozenset({"float32", "float64", "half", "bfloat16", "float16", "double", "float"})
-_B64: Schema = {
+_FLOATS = {
+    **dict.fromkeys(("float64", "double"), 1.7976931348623157e308),
+    **dict.fromkeys(("float32", "float"), 3.4028234663852886e38),
+    "bfloat16": 3.3895313892515355e38,
+    **dict.fromkeys(("float16", "half"), 65504.0),
+}
+"""The largest number of each dtype: one beyond it becomes Infinity."""
+B64: Schema = {
     "type": "object",
     "properties": {"b64": {"type": "string", "contentEncoding": "base64"}},
     "required": ["b64"],
@@ -51,11 +57,13 @@ def _nested(element: Schema, sizes: Sequence[int | None]) -> Schema:
 
 
 def _element(spec: TensorSpec, *, is_output: bool) -> Schema:
+    if is_output and spec.dtype in _FLOATS:
+        return {"type": "number"}
     if spec.dtype != "string":
         return _scalar(spec.dtype)
     if is_output:
-        return _B64 if spec.alias.endswith("_bytes") else {"type": "string"}
-    return {"anyOf": [{"type": "string"}, _B64]}
+        return B64 if spec.alias.endswith("_bytes") else {"type": "string"}
+    return {"anyOf": [{"type": "string"}, B64]}
 
 
 def _scalar(dtype: str) -> Schema:
@@ -66,5 +74,5 @@ def _scalar(dtype: str) -> Schema:
     if dtype in _UNSIGNED:
         return {"type": "integer", "minimum": 0, "maximum": 2 ** _UNSIGNED[dtype] - 1}
     if dtype in _FLOATS:
-        return {"type": "number"}
+        return {"type": "number", "minimum": -_FLOATS[dtype], "maximum": _FLOATS[dtype]}
     return {"bool": {"type": "boolean"}, "string": {"type": "string"}}.get(dtype, {})

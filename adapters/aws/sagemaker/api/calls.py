@@ -114,8 +114,8 @@ class SageMaker:
     def list_for_offline(self, containing: str) -> None:
         """List the endpoints whose names contain a text, if answers are kept.
 
-        The list says offline which endpoints do not exist. Nothing else needs it, so a failure, as
-        of a caller who may not list endpoints, is ignored.
+        The list says offline which endpoints do not exist. Nothing else needs it, so a failure is
+        ignored, such as a missing permission to list endpoints.
         """
         if not self._tape.keeps:
             return
