@@ -1,6 +1,7 @@
 """The console of the offline clouds: beside the real SDKs, and without changing what they get."""
 
 import json
+from contextlib import contextmanager
 from http.client import HTTPConnection
 
 import pytest
@@ -23,33 +24,22 @@ def token(clouds):
     return clouds.emulator.console_url.rpartition("=")[2]
 
 
-class Stream:
-    """A page that follows the clouds."""
-
-    def __init__(self, clouds):
-        self._connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
-        self._connection.request("GET", f"{API}/events")
-        self._answer = self._connection.getresponse()
-
-    def until(self, part, is_found):
-        """Read events until a part has what is looked for, and return it."""
-        while True:
-            line = self._answer.readline().decode()
-            if line == f"event: {part}\n":
-                record = json.loads(self._answer.readline()[6:])
-                if is_found(record):
-                    return record
-
-    def close(self):
-        self._connection.close()
-        self._answer.close()
+@contextmanager
+def followed(clouds):
+    """Follow the clouds as a page does; give the response, of which the first events are whole."""
+    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    connection.request("GET", f"{API}/events")
+    with connection.getresponse() as answer:
+        yield answer
+    connection.close()
 
 
-@pytest.fixture
-def page(clouds):
-    stream = Stream(clouds)
-    yield stream
-    stream.close()
+def shown(clouds, part):
+    """Return a part as a page that is opened now gets it."""
+    with followed(clouds) as answer:
+        while answer.readline() != f"event: {part}\n".encode():
+            pass
+        return json.loads(answer.readline()[6:])
 
 
 @pytest.fixture
@@ -73,9 +63,8 @@ def test_a_browser_gets_the_page_where_sdks_list_their_buckets(clouds, bucket):
     assert ask(clouds, "GET", "/docs", BROWSER)[0] == 404
 
 
-def test_buckets_and_their_objects_are_shown(clouds, bucket, page):
-    rows = page.until("buckets", lambda rows: any(row["name"] == "console" for row in rows))
-    (row,) = [row for row in rows if row["name"] == "console"]
+def test_buckets_and_their_objects_are_shown(clouds, bucket):
+    (row,) = [row for row in shown(clouds, "buckets") if row["name"] == "console"]
     assert (row["scheme"], row["objects"], row["bytes"]) == ("s3", 1, 5)
     status, body = ask(clouds, "GET", f"{API}/objects/s3/console")
     assert status == 200
@@ -87,26 +76,23 @@ def test_buckets_and_their_objects_are_shown(clouds, bucket, page):
 def test_a_failed_call_is_kept_with_its_text_even_if_no_page_was_open(clouds):
     with pytest.raises(ClientError) as refused:
         clouds.aws("sagemaker").describe_endpoint(EndpointName="not-for-the-console")
-    stream = Stream(clouds)
-    try:
-        calls = stream.until("calls", lambda calls: "not-for-the-console" in json.dumps(calls))
-    finally:
-        stream.close()
+    calls = shown(clouds, "calls")
     (call,) = [each for each in calls if "not-for-the-console" in each["error"]]
     assert (call["service"], call["operation"]) == ("SageMaker", "DescribeEndpoint")
     assert call["error"] == refused.value.response["Error"]["Message"]
     assert call["status"] == 400
 
 
-def test_object_calls_are_kept_while_a_page_is_open(clouds, bucket, page):
-    page.until("buckets", lambda _: True)
-    bucket.put_object(Bucket="console", Key="<b>.txt", Body=b"1234567")
-    calls = page.until("calls", lambda calls: any(c["operation"] == "PutObject" for c in calls))
+def test_object_calls_are_kept_while_a_page_is_open(clouds, bucket):
+    with followed(clouds) as answer:
+        answer.readline()
+        bucket.put_object(Bucket="console", Key="<b>.txt", Body=b"1234567")
+    calls = shown(clouds, "calls")
     paths = {each["resource"] for each in calls if each["operation"] == "PutObject"}
     assert "/console/<b>.txt" in paths
 
 
-def test_resources_appear_and_go_as_the_sdk_makes_them(clouds, page):
+def test_resources_appear_and_go_as_the_sdk_makes_them(clouds):
     client = clouds.aws("cloudwatch")
     client.put_metric_alarm(
         AlarmName="shown",
@@ -119,16 +105,16 @@ def test_resources_appear_and_go_as_the_sdk_makes_them(clouds, page):
         ComparisonOperator="GreaterThanThreshold",
     )
     try:
-        rows = page.until("resources", lambda rows: any(row["name"] == "shown" for row in rows))
+        rows = shown(clouds, "resources")
     finally:
         client.delete_alarms(AlarmNames=["shown"])
     (row,) = [row for row in rows if row["name"] == "shown"]
     assert (row["cloud"], row["kind"], row["place"]) == ("AWS", "alarm", "us-east-1")
     assert row["about"] == "AWS/SageMaker Invocation5XXErrors"
-    page.until("resources", lambda rows: all(row["name"] != "shown" for row in rows))
+    assert all(row["name"] != "shown" for row in shown(clouds, "resources"))
 
 
-def test_faults_are_changed_with_the_token_only(clouds, page):
+def test_faults_are_changed_with_the_token_only(clouds):
     rules = json.dumps({"faults": [{"route": "SageMaker.ListModels", "status": 503}]})
     kind = {"Content-Type": "application/json"}
     own = {**kind, "X-Cloudserve-Token": token(clouds)}
@@ -140,9 +126,9 @@ def test_faults_are_changed_with_the_token_only(clouds, page):
     assert ask(clouds, "PUT", path, own, rules)[0] == 405
     assert ask(clouds, "POST", path, own, rules)[0] == 200
     try:
-        page.until("faults", lambda rules: [rule["route"] for rule in rules] != [])
+        assert [rule["route"] for rule in shown(clouds, "faults")] == ["SageMaker.ListModels"]
         with pytest.raises(ClientError, match="an injected fault"):
             clouds.aws("sagemaker").list_models()
     finally:
         assert ask(clouds, "DELETE", path, own)[0] == 200
-    assert page.until("faults", lambda rules: not rules) == []
+    assert shown(clouds, "faults") == []
