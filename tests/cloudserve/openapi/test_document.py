@@ -83,7 +83,8 @@ def test_sample_requests_of_real_models_fit_their_documents(shared_models):
             assert not validator.is_valid({"instances": "none"})
             # Further names are ignored among columns, but none that has no default may be missing.
             others = {"inputs": {"no such input": [1]}}
-            assert validator.is_valid(others) == bool(signature.defaults)
+            forms = map(Draft202012Validator, predict_request(signature))
+            assert any(form.is_valid(others) for form in forms) == bool(signature.defaults)
     assert described >= 10
 
 

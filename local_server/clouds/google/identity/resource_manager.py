@@ -18,7 +18,7 @@ from ..common.errors import ApiError, json_response
 from ..common.messages import parse
 from ..common.permissions import Denied
 
-# Cloud Monitoring's paths go on below the project.
+# Cloud Monitoring's paths continue below the project.
 _PATH = re.compile(r"/v3/projects/[^/:]+(?::\w+)?|/v3/projects(?::search)?")
 _PERMISSION = re.compile(r"[a-z][a-z0-9]*\.[A-Za-z]+\.[A-Za-z]+", re.ASCII)
 _BODY = 64 * 1024
