@@ -14,21 +14,16 @@ from ..aws.protocol.arns import presigned_scope, scope
 from ..aws.protocol.errors import AwsError, json_error, rest_error, xml_error
 from ..aws.protocol.hosts import AwsHost
 from ..google.common.errors import ApiError, Violation, error_response
-from ..google.hosts import DEDICATED, METADATA, STORAGE, GoogleHost
+from ..google.hosts import METADATA, STORAGE, GoogleHost
 from ..hosts import host_name
 from .destinations import RefusedHostError, find, plain_host
+from .google_paths import GOOGLE_PATHS
 from .traffic import Traffic
 
 AWS_SERVICES = frozenset(
     ("application-autoscaling", "ecr", "iam", "logs", "monitoring", "s3", "sagemaker", "sts")
 )
 """The services of AWS that are available offline, by the names that requests are signed for."""
-GOOGLE_SERVICES = frozenset(
-    (
-        *("aiplatform", "iamcredentials", "logging", "ml", "monitoring", "oauth2", "sts", "www"),
-        *(DEDICATED, METADATA, STORAGE),
-    )
-)
 _UNSIGNED = frozenset({"s3", "sts"})
 """Services with public resources, or with operations that take other credentials."""
 _PLAIN = (AwsHost("s3", ""), GoogleHost(METADATA), GoogleHost(STORAGE))
@@ -132,8 +127,11 @@ def _of_aws(head: Head, found: AwsHost) -> Head:
 
 
 def _of_google(head: Head, found: GoogleHost) -> Head:
-    if found.service not in GOOGLE_SERVICES:
+    paths = GOOGLE_PATHS.get(found.service)
+    if paths is None:
         raise UnavailableError(f"{found.service}.googleapis.com", is_aws=False)
+    if not paths.fullmatch(head.path):
+        raise ApiError(Code.NOT_FOUND, f"{found.service} has no {head.method} {head.path}.")
     if found.service == "aiplatform":
         _check_location(head, found)
     return head

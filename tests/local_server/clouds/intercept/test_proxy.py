@@ -127,6 +127,33 @@ class TestServices:
         assert "UnsupportedOperationException" in proxy.ask(host, request)
         assert {"ec2", "bigquery.googleapis.com"} <= proxy.report.unavailable.keys()
 
+    @pytest.mark.parametrize(
+        ("service", "path", "is_answered"),
+        [
+            ("ml", "/v1/projects/p/models", True),
+            ("storage", "/v1/projects/p/models", False),
+            ("storage", "/storage/v1/b", True),
+            ("storage", "/bucket/v1/projects/p/models", True),
+            ("ml", "/storage/v1/b", False),
+            ("monitoring", "/v3/projects/p", False),
+            ("monitoring", "/v3/projects/p/timeSeries", True),
+            ("cloudresourcemanager", "/v3/projects/p:testIamPermissions", True),
+            ("logging", "/v2/entries:list", True),
+            ("aiplatform", "/v1/projects/p/models", False),
+            ("sts", "/v1/token", True),
+            ("oauth2", "/v1/token", False),
+            ("www", "/oauth2/v4/token", True),
+            ("www", "/v1/token", False),
+        ],
+    )
+    def test_a_service_of_google_is_not_answered_under_the_host_of_another(
+        self, proxy, service, path, is_answered
+    ):
+        host = f"{service}.googleapis.com"
+        answer = proxy.ask(host, GET.replace(HOST, host).replace("/b", path))
+        assert answer.startswith("HTTP/1.1 200") is is_answered
+        assert ("NOT_FOUND" in answer) is not is_answered
+
     def test_an_unsigned_request_is_refused_as_aws_does(self, proxy):
         host = "api.sagemaker.us-east-1.amazonaws.com"
         answer = proxy.ask(host, GET.replace(HOST, host))
