@@ -55,7 +55,8 @@ def test_a_broken_project_file_is_a_result_and_a_missing_one_is_not_needed(termi
 def test_a_missing_permission_and_a_role_that_sagemaker_may_not_assume_are_found(
     terminal, running_clouds
 ):
-    with running_clouds("--deny", "sagemaker:CreateEndpoint,s3:PutObject") as denying:
+    denied = ("--deny", "sagemaker:CreateEndpoint,s3:PutObject")
+    with running_clouds(*denied, "--limit", "ml.m5.large=2") as denying:
         terminal.environment = {**denying.environment, "CLOUDSERVE_ACTOR": "ada"}
         code, out, _ = terminal.run("doctor", "-t", "aws", "-o", "json")
         found = results(out)
@@ -63,7 +64,8 @@ def test_a_missing_permission_and_a_role_that_sagemaker_may_not_assume_are_found
         permissions = found["permissions"]
         assert permissions["status"] == "failed"
         assert permissions["text"].endswith(" may not s3:PutObject, sagemaker:CreateEndpoint")
-        assert found["quota"]["status"] == "skipped"
+        quota = "2 of ml.m5.large for endpoints; a release needs 3"
+        assert (found["quota"]["status"], found["quota"]["text"]) == ("failed", quota)
         iam = boto3.client("iam", **client_options(denying.environment))
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}}
         document = {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
