@@ -244,6 +244,7 @@ def test_a_recorded_request_is_opened_and_sent_again(page, server):
     page.locator(".fields input, .fields textarea").first.fill("5")
     send(page)
     page.get_by_role("link", name="Requests").click()
+    page.locator("tbody tr:first-child", has_text="123").wait_for()
     page.get_by_role("button", name="Open").first.click()
     assert "5" in page.get_by_label("Request", exact=True).inner_text()
     page.get_by_role("button", name="Send it again").click()
