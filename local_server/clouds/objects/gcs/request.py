@@ -173,14 +173,14 @@ def _holds(holds: tuple[str, ...], changes: Mapping[str, Any]) -> tuple[str, ...
     """Return the holds after a patch; raises GcsError."""
     for name in HOLDS:
         value = changes.get(name, name in holds)
-        if value not in {None, True, False}:
+        if value is not None and not isinstance(value, bool):
             raise invalid(f"Invalid value for {name}")
     return tuple(name for name in HOLDS if changes.get(name, name in holds))
 
 
 def _custom_time(value: Any, previous: str) -> str:
     """Return a custom time, which cannot be removed or moved back once set; raises GcsError."""
-    if not previous and value in {None, ""}:
+    if not previous and (value is None or value == ""):
         return ""
     try:
         moment = datetime.fromisoformat(value)

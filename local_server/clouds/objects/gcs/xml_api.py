@@ -47,7 +47,7 @@ async def answer(call: GcsCall, request: Request) -> Response:
         bucket, _, key = key.partition("/")
     missing = SUBRESOURCES & call.query.keys()
     if missing == {"acl"} and not key and head.method == "GET":
-        missing = set()  # gsutil reads it when it has created a bucket
+        missing = frozenset()  # gsutil reads it when it has created a bucket
     if missing:
         raise not_implemented(f"the XML API's {head.method} with {', '.join(sorted(missing))}")
     if not key:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from ....transport.types import Request, Response
 from ..body_spool import spool
@@ -74,12 +75,28 @@ def get(call: GcsCall) -> Response:
     headers = {
         **response.headers,
         "etag": quoted_etag(info),
-        **{f"{META}{name}": header_value(value) for name, value in metadata},
+        **{f"{META}{quote(name)}": _as_header(value) for name, value in metadata},
     }
-    overrides = {name: call.query.get(f"response-{name}", "") for name in OVERRIDES}
-    kind = header_value(overrides.pop("content-type")) or response.content_type
-    headers |= {name: header_value(value) for name, value in overrides.items() if value}
-    return replace(response, headers=headers, content_type=kind)
+    overrides = _overrides(call)
+    kind = overrides.pop("content-type", "") or response.content_type
+    return replace(response, headers=headers | overrides, content_type=kind)
+
+
+def _as_header(value: str) -> str:
+    """Return a value of metadata as a header; the JSON API also takes what no header can have."""
+    try:
+        return header_value(value)
+    except ValueError:
+        return quote(value)
+
+
+def _overrides(call: GcsCall) -> dict[str, str]:
+    """Return the headers of a response that its request names; raises GcsError."""
+    asked = {name: call.query.get(f"response-{name}", "") for name in OVERRIDES}
+    try:
+        return {name: header_value(value) for name, value in asked.items() if value}
+    except ValueError as error:
+        raise invalid(f"A header to respond with: {error}") from error
 
 
 def _not_modified(call: GcsCall, info: ObjectInfo) -> bool:

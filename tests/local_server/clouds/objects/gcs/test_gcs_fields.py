@@ -310,6 +310,11 @@ class TestObjects:
         assert call("objects.patch", {"customTime": None})[0] == 400
         assert call("objects.patch", {"customTime": "yesterday"})[0] == 400
 
+    @pytest.mark.parametrize("name", ["customTime", "temporaryHold", "eventBasedHold"])
+    @pytest.mark.parametrize("value", [[], {}, 7, "x"], ids=str)
+    def test_a_value_of_another_type_is_refused(self, call, name, value):
+        assert call("objects.patch", {name: value})[0] == 400
+
     def test_versions_of_a_bucket_without_versioning_are_the_live_ones(self, bucket):
         for content in ("one", "two"):
             bucket.blob("versioned").upload_from_string(content)

@@ -264,6 +264,17 @@ def test_nobody_may_read_without_a_signature(emulator, bucket):
     assert send("GET", f"{emulator.url}/signed/secret", headers=token).content == b"x"
 
 
+def test_metadata_and_parameters_add_no_headers(xml, bucket):
+    blob = bucket.blob("odd")
+    blob.metadata = {"a\r\nx-evil": "1", "b": "2\r\nx-evil: 3"}
+    blob.upload_from_string(b"x")
+    got = xml("GET", "signed/odd")
+    assert (got.status_code, "x-evil" in got.headers) == (200, False)
+    assert got.headers["x-goog-meta-b"] == "2%0D%0Ax-evil%3A%203"
+    wrong = xml("GET", "signed/odd?response-content-type=a%0D%0Ax-evil:1")
+    assert error(wrong) == (400, "InvalidArgument")
+
+
 def test_a_bucket_may_be_in_the_host(emulator, bucket):
     host = f"signed.localhost:{emulator.url.rpartition(':')[2]}"
     headers = BEARER | {"host": host}
