@@ -121,7 +121,9 @@ def _boundary(content_type: str) -> bytes:
     boundary = message.get_param("boundary")
     if message.get_content_type() != "multipart/related" or not isinstance(boundary, str):
         raise RelatedError("the Content-Type is not multipart/related with a boundary")
-    return boundary.encode()
+    # apitools, gsutil's library, writes it as Python's repr().
+    is_quoted = len(boundary) > 1 and boundary[0] == boundary[-1] == "'"
+    return (boundary[1:-1] if is_quoted else boundary).encode()
 
 
 def _content_type(headers: bytes) -> str:

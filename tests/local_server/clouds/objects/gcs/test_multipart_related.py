@@ -36,6 +36,11 @@ def test_a_body_as_google_cloud_storage_sends_it():
     assert decode(BODY) == (b'{"name": "a/b.txt"}', "text/plain", b"hello")
 
 
+def test_a_boundary_as_gsutil_quotes_it():
+    quoted = "multipart/related; boundary='===B=='"
+    assert decode(BODY, content_type=quoted)[2] == b"hello"
+
+
 def test_a_body_as_googleapiclient_sends_it_with_lines_that_end_in_lf():
     root = MIMEMultipart("related", "===B==")
     root._write_headers = lambda _: None
