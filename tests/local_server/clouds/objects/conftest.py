@@ -51,6 +51,14 @@ def serve() -> Iterator[Serve]:
     loop.close()
 
 
+@pytest.fixture(scope="session")
+def emulator(new_emulator: Any) -> Iterator[Any]:
+    """Give a running emulator without models, which the tests of both APIs share."""
+    running = new_emulator(None)
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ObjectStore]:
     with ObjectStore(tmp_path / "store") as opened:

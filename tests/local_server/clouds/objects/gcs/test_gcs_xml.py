@@ -17,13 +17,6 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
-def emulator(new_emulator):
-    running = new_emulator(None)
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
 def gcs(emulator):
     account = emulator.environment["GOOGLE_APPLICATION_CREDENTIALS"]
     client = storage.Client(

@@ -23,14 +23,7 @@ def strict(new_emulator):
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def emulator(new_emulator):
-    running = new_emulator(None)
-    yield running
-    running.stop()
-
-
-@pytest.fixture(params=["s3v4", "s3"])
+@pytest.fixture(params=["s3v4", "s3"], scope="module")
 def client(strict, request):
     return boto3.client(
         "s3",

@@ -127,7 +127,7 @@ def test_an_object_from_before_versioning_is_the_null_version(s3, bucket):
     assert read(s3, bucket, "k", VersionId="null") == b"old"
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize("size", [1, 3])
 def test_listings_come_in_pages(s3, versioned, size):
     for key in ("a", "b/1", "b/2", "c"):
         put(s3, versioned, key, b"1")
