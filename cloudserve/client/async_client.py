@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,12 +51,13 @@ class AsyncClient:
         timeout: float = TIMEOUT,
         weights: Weights | None = None,
         mirror: Mirror | None = None,
+        files: str | Path | None = None,
     ) -> None:
         """Bind to a model, for the running event loop; see `Client`."""
         address = address_of(subject, model, target)
         project = subject if isinstance(subject, Project) else project
         self._channel: AsyncChannel = open_async_channel(
-            address, project, environ, access or Access()
+            address, project, environ, access or Access(), files
         )
         self._known = Known()
         self._retry = retry or Retry()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,6 +58,7 @@ class Client:
         timeout: float = TIMEOUT,
         weights: Weights | None = None,
         mirror: Mirror | None = None,
+        files: str | Path | None = None,
     ) -> None:
         """Bind to a model, without reaching the network; a `version` of a target is looked up.
 
@@ -66,12 +68,13 @@ class Client:
         `projects/P/locations/L/endpoints/E`, its URL, or `projects/P/models/M`. `version` pins a
         version's number or label, or a deployed revision; otherwise the server or the target's
         traffic split decides. `timeout` is the deadline of a prediction in seconds. `weights`
-        divide the requests among versions, `mirror` gets copies of them. Raises
-        UserError for an unknown subject or version.
+        divide the requests among versions, `mirror` gets copies of them. `files`, the directory of
+        the SavedModel that an endpoint with its own name serves, check payloads and give the
+        answers their dtypes. Raises UserError for an unknown subject or version.
         """
         address = address_of(subject, model, target)
         project = subject if isinstance(subject, Project) else project
-        self._channel: Channel = open_channel(address, project, environ, access or Access())
+        self._channel: Channel = open_channel(address, project, environ, access or Access(), files)
         self._known = Known()
         self._retry = retry or Retry()
         self._timeout = timeout

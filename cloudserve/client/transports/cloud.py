@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from cloudserve import registry
 from cloudserve.client.payloads.json_form import decode_json, encode_json
@@ -11,6 +12,7 @@ from cloudserve.client.transports.channel import Call, Contract, Reply
 from cloudserve.client.transports.cloud_address import CloudAddress
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import CloudEndpoint
+from cloudserve.savedmodel import read_saved_model, resolve
 
 
 class CloudWire:
@@ -35,13 +37,16 @@ class CloudWire:
 class CloudChannel:
     """An endpoint for threads. The adapter's SDK keeps connections and credentials.
 
-    The platforms do not tell the signatures of an endpoint, so payloads are sent as they are: the
-    types of the answer are those of JSON.
+    The platforms do not tell the signatures of an endpoint. Without the `files` of its model
+    payloads are sent as they are, and the types of the answer are those of JSON.
     """
 
-    def __init__(self, address: CloudAddress, environ: Mapping[str, str]) -> None:
-        """Raises UserError for a host that is not the platform's, MissingExtraError."""
+    def __init__(
+        self, address: CloudAddress, environ: Mapping[str, str], files: Path | None = None
+    ) -> None:
+        """Raises UserError for a host that is not the platform's, MissingExtraError, ModelError."""
         self._address = address
+        self._contract = None if files is None else _contract(files)
         self._endpoint = registry.endpoint(
             address.provider,
             address.text,
@@ -60,9 +65,9 @@ class CloudChannel:
         return self._endpoint.destination()
 
     def describe(self, version: str, seconds: float) -> Contract | None:
-        """Return None: the platforms do not tell signatures."""
+        """Return the signatures of the model's files; None without files."""
         del version, seconds
-        return None
+        return self._contract
 
     def confirm(self, version: str) -> bool:
         """Return False: nothing is known of the files."""
@@ -72,7 +77,7 @@ class CloudChannel:
     def send(self, call: Call, request: bytes, seconds: float) -> Reply:
         """Send a prediction; see Channel."""
         answer = self._endpoint.ask(request, call.version, seconds)
-        return Reply(decode_json(answer.body, None, self.wire.where), answer.revision)
+        return Reply(decode_json(answer.body, call.spec, self.wire.where), answer.revision)
 
     def send_json(self, body: bytes, version: str, seconds: float) -> bytes:
         """Send a JSON request unchanged, and return the answer unchanged."""
@@ -80,3 +85,9 @@ class CloudChannel:
 
     def close(self) -> None:
         """Close nothing: the SDK's connections end with the endpoint."""
+
+
+def _contract(files: Path) -> Contract:
+    """Read the signatures of a SavedModel, or of the highest version of a base path."""
+    model = read_saved_model(resolve(files)[1])
+    return Contract({each.name: each for each in model.signatures})

@@ -50,32 +50,60 @@ def version_of(address: Address) -> str:
 
 
 def open_channel(
-    address: Address, project: Project | None, environ: Mapping[str, str] | None, access: Access
+    address: Address,
+    project: Project | None,
+    environ: Mapping[str, str] | None,
+    access: Access,
+    files: str | Path | None = None,
 ) -> Channel:
-    """Return a channel for threads, without reaching the network."""
+    """Return a channel for threads, without reaching the network.
+
+    `files` are those of the model at a CloudAddress; raises UserError for other addresses.
+    """
+    if isinstance(address, CloudAddress):
+        return _cloud(address, environ, files)
+    _refuse(files)
     if isinstance(address, Path):
         return LocalChannel(address)
     if isinstance(address, TargetAddress):
         return _platform(address, project, environ)
-    if isinstance(address, CloudAddress):
-        return CloudChannel(address, os.environ if environ is None else environ)
     kind = GrpcChannel if address.is_grpc else HttpChannel
     return kind(address, access)
 
 
 def open_async_channel(
-    address: Address, project: Project | None, environ: Mapping[str, str] | None, access: Access
+    address: Address,
+    project: Project | None,
+    environ: Mapping[str, str] | None,
+    access: Access,
+    files: str | Path | None = None,
 ) -> AsyncChannel:
-    """Return a channel for the running event loop."""
+    """Return a channel for the running event loop; see `open_channel`."""
+    if isinstance(address, CloudAddress):
+        return ThreadedChannel(_cloud(address, environ, files))
+    _refuse(files)
     if isinstance(address, Path):
         return ThreadedChannel(LocalChannel(address))
     if isinstance(address, TargetAddress):
         return ThreadedChannel(_platform(address, project, environ))
-    if isinstance(address, CloudAddress):
-        variables = os.environ if environ is None else environ
-        return ThreadedChannel(CloudChannel(address, variables))
     kind = AsyncGrpcChannel if address.is_grpc else AsyncHttpChannel
     return kind(address, access)
+
+
+def _cloud(
+    address: CloudAddress, environ: Mapping[str, str] | None, files: str | Path | None
+) -> CloudChannel:
+    variables = os.environ if environ is None else environ
+    return CloudChannel(address, variables, None if files is None else Path(files))
+
+
+def _refuse(files: str | Path | None) -> None:
+    if files is not None:
+        raise UserError(
+            "`files` belong to an endpoint of a cloud by its own name",
+            where=str(files),
+            hint="leave them out: a server and a target of a project tell their signatures",
+        )
 
 
 def _platform(

@@ -9,8 +9,9 @@ import pytest
 
 from cloudserve import registry
 from cloudserve.client import AsyncClient, Client
-from cloudserve.errors import RemoteError, UserError
+from cloudserve.errors import ModelError, RemoteError, UserError
 from cloudserve.project import Model, Project, Target
+from cloudserve.release.provider import PlatformAnswer
 from cloudserve.release.types import Deployed, Revision, State
 from cloudserve.savedmodel import read_tree
 
@@ -170,3 +171,59 @@ def test_an_event_loop_asks_the_same_platform(with_files):
 
     assert asyncio.run(ask()).array.tolist() == [1.0]
     assert sent == [{"instances": [1.0]}]
+
+
+class Echo:
+    """An endpoint by its own name, which answers with the instances that it got."""
+
+    request_limit = 0
+
+    def __init__(self):
+        self.sent = []
+
+    def ask(self, body, version, seconds):
+        self.sent.append(json.loads(body)["instances"])
+        return PlatformAnswer(json.dumps({"predictions": self.sent[-1]}).encode())
+
+
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/echo"
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    endpoint = Echo()
+    monkeypatch.setattr(registry, "endpoint", lambda *_: endpoint)
+    return endpoint
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32", "int8", "uint64", "bool"])
+def test_the_files_give_an_endpoints_answers_their_dtypes(endpoint, tmp_path, dtype):
+    files = write_echo(tmp_path, 1)
+    sent = np.array([1, 0, 1]).astype(dtype)
+    with Client(ARN, files=files) as client:
+        assert client.predict(sent, signature=dtype).array.dtype == dtype
+    answer = asyncio.run(_ask(str(files), sent, dtype))
+    assert answer.array.dtype == dtype
+    with Client(ARN) as client:
+        assert client.predict(sent).array.dtype in (np.float64, np.int64, np.bool_)
+
+
+async def _ask(files, sent, signature):
+    async with AsyncClient(ARN, files=files) as client:
+        return await client.predict(sent, signature=signature)
+
+
+def test_the_files_refuse_a_payload_before_it_is_sent(endpoint, tmp_path):
+    with (
+        Client(ARN, files=write_echo(tmp_path, 1)) as client,
+        pytest.raises(UserError, match=r"`image` takes float32 \[\?,2,2,1\]"),
+    ):
+        client.predict(np.zeros(3))
+    assert endpoint.sent == []
+
+
+def test_files_that_are_no_model_and_files_of_a_server_are_refused(endpoint, tmp_path):
+    with pytest.raises(ModelError):
+        Client(ARN, files=tmp_path / "absent")
+    with pytest.raises(UserError, match="`files` belong to an endpoint of a cloud"):
+        Client("http://localhost:8501/v1/models/m", files=tmp_path)
