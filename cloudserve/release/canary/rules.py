@@ -68,16 +68,8 @@ class CanaryRules:
                 raise UserError(
                     f"`{name}` of a canary is a share between 0 and 1", hint="such as 0.05"
                 )
-        if not 0 <= self.max_shift < 1 or (self.max_shift and self.source is Source.METRICS):
-            raise UserError(
-                "`max_shift` of a canary compares the answers to requests that cloudserve sends",
-                hint="give a share below 1, such as 0.1, and --source probes or both",
-            )
-        if not 0 <= self.more_wrong < 1 or (self.more_wrong and self.source is Source.METRICS):
-            raise UserError(
-                "`more_wrong` of a canary compares answers to requests that cloudserve sends",
-                hint="give a share below 1, such as 0.02, and --source probes or both",
-            )
+        for name, option in (("max_shift", "--max-shift"), ("more_wrong", "--max-wrong")):
+            self._check_answers(name, option)
         if self.metrics_delay < 0:
             raise UserError("`metrics_delay` of a canary is negative", hint="give seconds")
         least = [self.least_seconds(step) for step in self.steps]
@@ -91,6 +83,19 @@ class CanaryRules:
                 f"the steps of a canary take {sum(least):g} s at least, and its deadline is "
                 f"{self.deadline:g} s",
                 hint="`deadline` is for all steps together, and more than their `hold`",
+            )
+
+    def _check_answers(self, name: str, option: str) -> None:
+        """Raise UserError for a bound on answers that is no share, or that has no answers."""
+        share = getattr(self, name)
+        if not 0 <= share < 1:
+            raise UserError(
+                f"`{name}` of a canary is a share below 1", hint="such as 0.02; 0 compares none"
+            )
+        if share and self.source is Source.METRICS:
+            raise UserError(
+                f"`{name}` of a canary compares the answers to requests that cloudserve sends",
+                hint=f"compare none: {option} 0; or send requests, too: --source both",
             )
 
     def least_seconds(self, percent: int) -> float:

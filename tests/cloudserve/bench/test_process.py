@@ -53,8 +53,9 @@ def test_an_ended_process_counts_as_nothing(child):
 def test_a_listener_is_found_by_its_port(family, host):
     with socket.create_server((host, 0), family=family) as listener:
         port = listener.getsockname()[1]
-        assert process.listeners(port) == {os.getpid()}
-    assert process.listeners(port) == frozenset()
+        # Another process of this machine may listen on the same port of another address.
+        assert os.getpid() in process.listeners(port)
+    assert os.getpid() not in process.listeners(port)
 
 
 def test_a_client_of_a_port_is_not_its_listener(child):
