@@ -12,7 +12,7 @@ from cloudserve.hints import did_you_mean
 from cloudserve.project.gate_settings import NAMES, GateSettings
 from cloudserve.release.gates.contract import CONTRACT, ContractGate
 from cloudserve.release.gates.load import LOAD, check_load
-from cloudserve.release.planning.planner import was_live
+from cloudserve.release.planning.planner import had_all_traffic
 from cloudserve.release.provider import Provider
 from cloudserve.release.state.ledger import Ledger
 from cloudserve.release.state.uploaded_models import UploadedModels
@@ -83,10 +83,13 @@ class Gates:
                 yield self.others[step.gate].check(plan, step)
 
     def _is_gated(self, plan: Plan) -> bool:
-        """Return whether the plan may give traffic to a revision that never had any."""
+        """Return whether the plan may give all traffic to a revision that never had it.
+
+        The share of a canary is no proof: the canary may have failed.
+        """
         if plan.operation is Operation.ROLLBACK:
             with closing(Ledger(self.provider.blobs, self.models.layout).newest()) as newest:
-                return not was_live(plan.revision.id, newest)
+                return not had_all_traffic(plan.revision.id, newest)
         return plan.operation in GATED
 
     def _steps(self, plan: Plan, reading: Reading) -> Iterator[GateStep]:
@@ -154,7 +157,7 @@ def stop_if_refused(plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
     if last.is_refused:
         override = f"`--override {last.gate} --reason TEXT` releases it all the same, on record"
         if plan.operation is Operation.ROLLBACK:
-            override = f"{plan.revision.id} never had traffic: `cloudserve promote` can override it"
+            override = f"{plan.revision.id} never had all the traffic: `cloudserve promote` can override it"
         raise GateRefusedError(
             plan,
             verdicts,

@@ -178,18 +178,25 @@ def rollback_name(deployment: Deployment, newest: Iterable[Release]) -> str:
     return ""
 
 
-def was_live(revision_id: str, newest: Iterable[Release]) -> bool:
-    """Return whether the ledger knows that a revision had traffic.
+def had_all_traffic(revision_id: str, newest: Iterable[Release]) -> bool:
+    """Return whether the ledger knows that a revision had all the traffic.
 
-    `newest` are the releases, the newest first, read as needed.
+    `newest` are the releases, the newest first, read as needed. A release that found the revision
+    live knows it too, unless a promotion to a part of the traffic had made it live: the revision
+    with the largest share counts as live.
     """
-    return any(_gave_traffic(release, revision_id) for release in newest)
+    found_live = False
+    for release in newest:
+        if release.revision == revision_id:
+            if _gave_all(release):
+                return True
+            found_live = found_live and release.percent == ALL
+        found_live = found_live or release.previous == revision_id
+    return found_live
 
 
-def _gave_traffic(release: Release, revision_id: str) -> bool:
-    if release.previous == revision_id:
-        return True
-    if release.revision != revision_id or release.outcome is not Event.FINISHED:
+def _gave_all(release: Release) -> bool:
+    if release.outcome is not Event.FINISHED or release.percent != ALL:
         return False
     is_first = release.operation is Operation.DEPLOY and release.previous is None
     return is_first or release.operation in {Operation.PROMOTE, Operation.ROLLBACK}

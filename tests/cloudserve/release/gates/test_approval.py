@@ -213,3 +213,26 @@ def test_a_rollback_to_a_version_that_never_had_traffic_is_no_way_around_the_gat
     assert releases(gates=ANYBODY).plan_rollback("123").gates == ()
     releases(gates=ANYBODY).rollback("123")
     assert releases(gates=ANYBODY).plan_rollback("124").gates == ()
+
+
+@pytest.mark.parametrize("percents", [(10,), (10, 60)])
+def test_a_rollback_to_a_version_that_only_had_a_share_is_gated_like_its_promotion(
+    releases, platform, two, percents
+):
+    live = releases().status().live
+    for percent in percents:
+        releases().promote("124", percent=percent)
+    releases().rollback(live)  # as a canary that failed ends
+    with pytest.raises(GateRefusedError) as caught:
+        releases(gates=ANYBODY).rollback("124")
+    assert f"{two.id} never had all the traffic" in caught.value.hint
+    assert releases().status().live == live
+    assert releases(gates=ANYBODY).plan_rollback(live).gates == ()
+
+
+def test_a_rollback_to_a_version_that_another_release_found_live_has_no_gates(
+    releases, platform, two
+):
+    platform.traffic = {two.id: 1.0}  # by hand
+    releases().promote("123")
+    assert releases(gates=ANYBODY).plan_rollback("124").gates == ()
