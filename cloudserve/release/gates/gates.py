@@ -157,7 +157,8 @@ def stop_if_refused(plan: Plan, verdicts: tuple[Verdict, ...]) -> None:
     if last.is_refused:
         override = f"`--override {last.gate} --reason TEXT` releases it all the same, on record"
         if plan.operation is Operation.ROLLBACK:
-            override = f"{plan.revision.id} never had all the traffic: `cloudserve promote` can override it"
+            never = f"{plan.revision.id} never had all the traffic"
+            override = f"{never}: `cloudserve promote` can override it"
         raise GateRefusedError(
             plan,
             verdicts,
