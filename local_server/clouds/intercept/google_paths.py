@@ -1,7 +1,7 @@
 """The paths of Google's services that are available offline, by the service of their host.
 
-The offline services share one host and are told apart by paths. A request to the host of one of
-them must not be answered by another. Source: Google's discovery documents.
+The offline services share one host, and their paths distinguish them. A request to the host of one
+of them must not be answered by another. Source: Google's discovery documents.
 """
 
 from __future__ import annotations
