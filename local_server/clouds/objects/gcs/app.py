@@ -19,14 +19,15 @@ from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import batch, buckets, iam, objects, posted, uploads, xml_api
+from . import batch, buckets, iam, objects, posted, uploads
 from .errors import GcsError, from_store, invalid, not_implemented, render
 from .fields import XML_METHOD, check_head
 from .permissions import Denies, check_method, check_xml, test_permissions
 from .request import GcsCall
 from .signed_urls import Verify, check_url, is_signed_url, trusting
-from .xml_errors import XmlError
-from .xml_errors import render as render_xml
+from .xml.api import answer as answer_xml
+from .xml.errors import XmlError
+from .xml.errors import render as render_xml
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class GcsApp:
             self._check_caller(head)
             check_head(head, call.query, XML_METHOD)
             check_xml(self._account, self._denies, head, call.query)
-            return await xml_api.answer(call, request)
+            return await answer_xml(call, request)
         asking = TEST_PERMISSIONS.fullmatch(head.path)
         if asking and head.method == "GET":
             call = replace(call, names=(decode(asking[1]),))
@@ -170,7 +171,7 @@ class GcsApp:
             put = posted.as_put(request.head, form, self._verify, self._now())
             call = GcsCall(self._store, self._project, put.head, (), {})
             check_method(self._account, self._denies, "objects.insert")
-            response = await xml_api.answer(call, put)
+            response = await answer_xml(call, put)
             return posted.answer(response, request.head, put, form)
 
         return await self._guarded(request, run)

@@ -16,7 +16,7 @@ from ..forms.policy import Policy, PolicyError, check_policy
 from ..xml import document, element
 from .fields import META
 from .signed_urls import Verify, check_claim, policy_claim
-from .xml_errors import XML, XmlError
+from .xml.errors import XML, XmlError
 
 SIGNATURE = frozenset({
     "googleaccessid", "policy", "signature", "x-goog-algorithm", "x-goog-credential", "x-goog-date",

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, unquote
 
 from ....transport.types import Head
-from .xml_errors import XmlError
+from .xml.errors import XmlError
 
 Verify = Callable[[str, bytes, bytes], bool]
 """Returns whether an account signed a text with this signature; also if its key is not known."""

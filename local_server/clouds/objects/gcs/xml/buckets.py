@@ -5,19 +5,19 @@ Source: Cloud Storage, "XML API" reference: "List buckets", "List objects", "Cre
 
 from __future__ import annotations
 
-from ....transport.types import Response
-from ...pages import decode_token, encode_token
-from ..http_util import iso_time
-from ..store.listing import after
-from ..store.types import ENABLED, BucketInfo, ObjectInfo
-from ..xml import MalformedError, document, element, group, parse
-from .buckets import MULTI_REGION, PAGE, is_bucket_name
-from .errors import invalid, not_implemented
-from .fields import check_class
-from .request import STORAGE_CLASS, GcsCall
-from .settings import applied, has_uniform_access, merged
-from .xml_errors import XML
-from .xml_objects import quoted_etag
+from .....transport.types import Response
+from ....pages import decode_token, encode_token
+from ...http_util import iso_time
+from ...store.listing import after
+from ...store.types import ENABLED, BucketInfo, ObjectInfo
+from ...xml import MalformedError, document, element, group, parse
+from ..buckets import MULTI_REGION, PAGE, is_bucket_name
+from ..errors import invalid, not_implemented
+from ..fields import check_class
+from ..request import STORAGE_CLASS, GcsCall
+from ..settings import applied, has_uniform_access, merged
+from .errors import XML
+from .objects import quoted_etag
 
 
 def list_buckets(call: GcsCall) -> Response:

@@ -12,9 +12,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from ....transport.types import Request, Response
-from ..body_spool import spool
-from ..http_util import (
+from .....transport.types import Request, Response
+from ...body_spool import spool
+from ...http_util import (
     UndecodableError,
     chunks,
     decode,
@@ -24,19 +24,19 @@ from ..http_util import (
     number,
     parse_http_date,
 )
-from ..store.checksums import from_base64
-from ..store.errors import PreconditionFailedError
-from ..store.sessions import verify
-from ..store.types import Blob, ObjectInfo, ObjectProperties, Precondition
-from ..xml import document, element
-from . import objects, uploads
-from .customer_keys import SOURCE_KEY, check_key
-from .errors import invalid, not_implemented
-from .fields import META
-from .new_objects import new_object
-from .request import HEADERS, GcsCall, default_class, expected_digests, live, properties_from
-from .resources import etag_of
-from .xml_errors import XML
+from ...store.checksums import from_base64
+from ...store.errors import PreconditionFailedError
+from ...store.sessions import verify
+from ...store.types import Blob, ObjectInfo, ObjectProperties, Precondition
+from ...xml import document, element
+from .. import objects, uploads
+from ..customer_keys import SOURCE_KEY, check_key
+from ..errors import invalid, not_implemented
+from ..fields import META
+from ..new_objects import new_object
+from ..request import HEADERS, GcsCall, default_class, expected_digests, live, properties_from
+from ..resources import etag_of
+from .errors import XML
 
 CONDITIONS: Mapping[str, str] = {
     "x-goog-if-generation-match": "ifGenerationMatch",

@@ -10,22 +10,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from ....transport.types import Request, Response
-from ..addressing import bucket_in
-from ..body_spool import spool
-from ..http_util import chunks, decode, iso_time, small_body
-from ..store.checksums import to_base64
-from ..store.errors import InvalidPartError
-from ..store.sessions import verify
-from ..store.types import Blob, Part, Upload
-from ..store.uploads import MAX_PARTS, choose
-from ..xml import MalformedError, document, element, group, initiated, parse
-from . import xml_buckets, xml_objects
-from .errors import GcsError, invalid, not_implemented
-from .request import GcsCall, check_name, expected_digests
-from .resources import etag_of
-from .xml_errors import XML
-from .xml_objects import with_conditions
+from .....transport.types import Request, Response
+from ...addressing import bucket_in
+from ...body_spool import spool
+from ...http_util import chunks, decode, iso_time, small_body
+from ...store.checksums import to_base64
+from ...store.errors import InvalidPartError
+from ...store.sessions import verify
+from ...store.types import Blob, Part, Upload
+from ...store.uploads import MAX_PARTS, choose
+from ...xml import MalformedError, document, element, group, initiated, parse
+from ..errors import GcsError, invalid, not_implemented
+from ..request import GcsCall, check_name, expected_digests
+from ..resources import etag_of
+from . import buckets, objects
+from .errors import XML
+from .objects import with_conditions
 
 PAGE = 1000
 
@@ -69,11 +69,11 @@ async def _streamed(call: GcsCall, request: Request) -> Response | None:
     if method == "PUT" and {"uploadId", "partNumber"} <= query.keys():
         return await _put_part(call, request)
     if method in {"DELETE", "PUT"} and "upload_id" in query:
-        return await xml_objects.resume(call, request)
+        return await objects.resume(call, request)
     if method == "PUT" and not query.keys() & {"uploadId", "partNumber"}:
-        return await xml_objects.put(call, request)
+        return await objects.put(call, request)
     if method == "POST" and request.head.headers.get("x-goog-resumable") == "start":
-        return await xml_objects.start(call)
+        return await objects.start(call)
     return None
 
 
@@ -81,14 +81,14 @@ def _of_bucket(call: GcsCall) -> Response:
     method = call.head.method
     if not call.bucket:
         if method == "GET":
-            return xml_buckets.list_buckets(call)
+            return buckets.list_buckets(call)
         raise not_implemented(f"the XML API's {method} /")
     if method == "GET":
         return _get_bucket(call)
     run = {
-        "PUT": xml_buckets.create,
-        "DELETE": xml_buckets.delete,
-        "HEAD": xml_buckets.head,
+        "PUT": buckets.create,
+        "DELETE": buckets.delete,
+        "HEAD": buckets.head,
     }.get(method)
     if run is None or call.query.keys() & {*SETTINGS, "uploads"}:
         raise not_implemented(f"the XML API's {method} {call.head.target}")
@@ -100,8 +100,8 @@ def _get_bucket(call: GcsCall) -> Response:
         return _list_uploads(call)
     for name in SETTINGS:
         if name in call.query:
-            return xml_buckets.setting(call, name)
-    return xml_buckets.list_objects(call)
+            return buckets.setting(call, name)
+    return buckets.list_objects(call)
 
 
 def _choose(method: str, call: GcsCall) -> Callable[[GcsCall], Response]:
@@ -111,14 +111,14 @@ def _choose(method: str, call: GcsCall) -> Callable[[GcsCall], Response]:
         of_upload = {"POST": _complete, "DELETE": _abort, "GET": _list_parts}
         if method in of_upload:
             return of_upload[method]
-    plain = {"GET": xml_objects.get, "HEAD": xml_objects.get, "DELETE": xml_objects.delete}
+    plain = {"GET": objects.get, "HEAD": objects.get, "DELETE": objects.delete}
     if method in plain and not call.query.keys() & {"uploads", "uploadId", "partNumber"}:
         return plain[method]
     raise not_implemented(f"the XML API's {method} {call.head.path}")
 
 
 def _initiate(call: GcsCall) -> Response:
-    properties = xml_objects.properties_of(call)
+    properties = objects.properties_of(call)
     upload = call.store.uploads.create(call.bucket, call.key, properties)
     return Response(200, initiated(call.bucket, call.key, upload.id), XML)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....transport.types import Response
-from ..store.errors import (
+from .....transport.types import Response
+from ...store.errors import (
     BucketExistsError,
     BucketNotEmptyError,
     DigestMismatchError,
@@ -14,8 +14,8 @@ from ..store.errors import (
     NoSuchUploadError,
     ObjectStoreError,
 )
-from ..xml import document, element
-from .errors import GcsError, from_store
+from ...xml import document, element
+from ..errors import GcsError, from_store
 
 XML = "application/xml; charset=UTF-8"
 OF_STORE: Mapping[type[ObjectStoreError], str] = {

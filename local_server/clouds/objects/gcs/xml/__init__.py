@@ -1,0 +1,1 @@
+"""Cloud Storage's XML API: objects, sessions, buckets, listings, errors. For `gcs`."""
