@@ -9,7 +9,7 @@ from itertools import chain
 from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.savedmodel.checkpoint.variables import tensor_names as stored_names
-from cloudserve.savedmodel.checks.kernel_ops import called_nodes
+from cloudserve.savedmodel.checks.kernel_ops import called_nodes, needed_nodes
 from cloudserve.savedmodel.checks.roots import initial_tensors, served_nodes, tensor_names
 from cloudserve.savedmodel.graph import node_name, source
 from cloudserve.savedmodel.proto import Message
@@ -135,7 +135,7 @@ def _restored(subject: Subject) -> Iterator[str]:
     yield from _keys(nodes, graph.nodes)
     for name in dict.fromkeys(chain.from_iterable(map(graph.called, nodes))):
         inner = {node.name: node for node in graph.functions[name].node_def}
-        yield from _keys(inner.values(), inner)
+        yield from _keys(needed_nodes(graph.functions[name]), inner)
 
 
 def _keys(nodes: Iterable[Message], scope: Mapping[str, Message]) -> Iterator[str]:

@@ -45,7 +45,7 @@ def called_nodes(graph: Graph, callers: Iterable[Message]) -> Iterator[Message]:
         for name in set(graph.called(node)) - visited:
             visited.add(name)
             function = graph.functions[name]
-            needed = () if _is_compiled(function) else tuple(_needed(function))
+            needed = () if _is_compiled(function) else tuple(needed_nodes(function))
             yield from needed
             pending.extend(needed)
 
@@ -55,6 +55,7 @@ def _is_compiled(node_or_function: Message) -> bool:
     return _COMPILED in attributes and bool(attributes[_COMPILED].b)
 
 
-def _needed(function: Message) -> Iterator[Message]:
+def needed_nodes(function: Message) -> Iterator[Message]:
+    """Yield the nodes that a function's results depend on: the others do not run."""
     inner = Graph({node.name: node for node in function.node_def}, {})
     return inner.ancestors((*function.ret.values(), *function.control_ret.values()))
