@@ -15,6 +15,17 @@ from ...sqlite import open_database
 
 VERSION = 5
 
+_VERSIONS = """
+CREATE TABLE versions (
+    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
+    md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, generation INTEGER NOT NULL,
+    metageneration INTEGER NOT NULL, about BLOB NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, state INTEGER NOT NULL, ended REAL NOT NULL, until REAL NOT NULL,
+    PRIMARY KEY (bucket, key, generation DESC)
+) WITHOUT ROWID;
+CREATE INDEX versions_by_content ON versions (address);
+CREATE INDEX versions_by_end ON versions (until) WHERE until > 0;
+"""
 SCHEMA = """
 CREATE TABLE buckets (
     name TEXT PRIMARY KEY, project TEXT NOT NULL, region TEXT NOT NULL, created REAL NOT NULL,
@@ -28,15 +39,6 @@ CREATE TABLE objects (
     updated REAL NOT NULL, PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
 CREATE INDEX objects_by_content ON objects (address);
-CREATE TABLE versions (
-    bucket TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL, address BLOB NOT NULL,
-    md5 BLOB NOT NULL, crc32c BLOB NOT NULL, crc32 BLOB NOT NULL, generation INTEGER NOT NULL,
-    metageneration INTEGER NOT NULL, about BLOB NOT NULL, created REAL NOT NULL,
-    updated REAL NOT NULL, state INTEGER NOT NULL, ended REAL NOT NULL, until REAL NOT NULL,
-    PRIMARY KEY (bucket, key, generation DESC)
-) WITHOUT ROWID;
-CREATE INDEX versions_by_content ON versions (address);
-CREATE INDEX versions_by_end ON versions (until) WHERE until > 0;
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
     created REAL NOT NULL
@@ -61,6 +63,13 @@ CREATE TABLE garbage (address BLOB PRIMARY KEY, since REAL NOT NULL) WITHOUT ROW
 CREATE TABLE counter (generation INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
 """
+_TO_5 = """
+ALTER TABLE buckets ADD COLUMN versioning TEXT NOT NULL DEFAULT '';
+ALTER TABLE buckets ADD COLUMN soft_delete REAL NOT NULL DEFAULT 0;
+ALTER TABLE buckets ADD COLUMN retention REAL NOT NULL DEFAULT 0;
+"""
+UPGRADES = {4: f"{_TO_5}{_VERSIONS}".split(";\n")}
+"""A folder that people keep opens in a later cloudserve, with its buckets and objects."""
 
 
 class Database:
@@ -69,7 +78,12 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._connection = open_database(
-            path, VERSION, SCHEMA.split(";\n"), synchronous="FULL", threads=True
+            path,
+            VERSION,
+            f"{SCHEMA}{_VERSIONS}".split(";\n"),
+            synchronous="FULL",
+            threads=True,
+            upgrades=UPGRADES,
         )
 
     @contextmanager
