@@ -1,7 +1,8 @@
 """One port for HTTP/1.1 and gRPC, each with and without TLS.
 
 The first bytes of a client show what it speaks: a TLS record, the preface of HTTP/2, or a request
-line. In TLS the client chooses by ALPN (RFC 7301); without it, HTTP/1.1 is meant.
+line. In TLS the client chooses by ALPN (RFC 7301); without it, HTTP/1.1 is meant. A client that
+offers both, as curl and browsers do, gets HTTP/1.1: clients of gRPC offer HTTP/2 alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
+from .connections import ServerConnection
 from .grpc_http2.application import GrpcRequests
 from .grpc_http2.limits import MessageLimits
 from .grpc_http2.routes import Methods
@@ -58,7 +60,7 @@ class SharedPort:
         self._host = host
         self._requested_port = port
         self._limits = limits or Limits()
-        self._tls = ServerTls(tls, (*HTTP2, *HTTP1)) if tls else None
+        self._tls = ServerTls(tls, (*HTTP1, *HTTP2)) if tls else None
         self._accepting: Accepting | None = None
         self._states: tuple[HttpState, Http2State] | None = None
         self._port = 0
@@ -108,6 +110,8 @@ class _Arrival:
         self._client: socket.socket | None = client
         self._host = host
         self._context = context
+        self._is_handing_over = False
+        self._is_stopped = False
         self._http.join(self)
         self._task = self._http.loop.create_task(self._connect(client))
         self._task.add_done_callback(self._ended)
@@ -115,7 +119,10 @@ class _Arrival:
 
     def stop(self) -> None:
         """Close: no request has arrived yet."""
-        self._task.cancel()
+        self._is_stopped = True
+        # uvloop does not tell a protocol that it was cancelled behind `connection_made`.
+        if not self._is_handing_over:
+            self._task.cancel()
 
     def abort(self) -> None:
         """Close immediately."""
@@ -132,7 +139,10 @@ class _Arrival:
                 return
             connect, options = self._choose(first)
             self._client = None  # owned by the loop from here on
-            await self._http.loop.connect_accepted_socket(connect, client, **options)
+            self._is_handing_over = not options  # at once; a handshake can take long
+            made = await self._http.loop.connect_accepted_socket(connect, client, **options)
+            if self._is_stopped:
+                cast("ServerConnection", made[1]).stop()
         except OSError as error:  # ssl.SSLError is one, and so is a reset or a timeout
             logger.info("no connection with %s: %s", self._host, error)
 
@@ -151,9 +161,11 @@ class _Arrival:
         return partial(HttpConnection, self._http), {}
 
     async def _peek(self, client: socket.socket) -> bytes:
-        """Return the first bytes without taking them; b"" if none have come for a while."""
+        """Return the first bytes without taking them; b"" if too few have come for a while."""
         loop = self._http.loop
         arrived = asyncio.Event()
+        # Readable is a client with all of the bytes that tell the protocols apart, or at its end.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(_PREFACE))
         loop.add_reader(client, arrived.set)
         try:
             async with asyncio.timeout(self._http.limits.handshake_seconds):
@@ -163,6 +175,7 @@ class _Arrival:
             return b""
         finally:
             loop.remove_reader(client)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     def _ended(self, _task: asyncio.Task[None]) -> None:
         if self._client is not None:  # cancelled, or refused

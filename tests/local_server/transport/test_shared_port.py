@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 
 import grpc
@@ -18,6 +19,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from .certificates import Signed
 from .conftest import PATIENCE, App, Running, Wire, echo, ok
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 PATH = "/test.Echo/Say"
 
@@ -131,6 +133,24 @@ def test_a_client_may_say_its_first_byte_alone(both):
     assert wire.read_response() == ok(b"GET / b''")
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_preface_may_arrive_in_parts(both, size):
+    wire = both.connect()
+    wire.send(PREFACE[:size])
+    wire.send(PREFACE[size:])
+    assert wire.socket.recv(9)[3] == 4  # SETTINGS
+
+
+def test_over_tls_a_client_of_both_gets_http1(both, authority):
+    context = ssl.create_default_context(cadata=authority.certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", both.port), PATIENCE) as client,
+        context.wrap_socket(client, server_hostname="localhost") as encrypted,
+    ):
+        assert encrypted.selected_alpn_protocol() == "http/1.1"
+
+
 def test_a_client_that_leaves_without_a_word_is_forgotten(both):
     Wire(both.port).close()
     both.connect().send(b"\x16\x03\x01broken handshake")
@@ -141,6 +161,14 @@ def test_a_stop_closes_silent_clients_immediately(both):
     wire = both.connect()
     both.run(both.server.stop(PATIENCE))
     assert wire.read_to_end() == b""
+
+
+def test_a_stop_while_clients_arrive_leaves_none(both, caplog):
+    wires = [Wire(both.port) for _ in range(300)]
+    for wire in wires:
+        wire.close()
+    both.run(both.server.stop(0.5))
+    assert "did not end" not in caplog.text
 
 
 @pytest.mark.parametrize(("value", "details"), [("fail", b"\x08\x0a"), ("plain", None)])
