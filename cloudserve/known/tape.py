@@ -45,11 +45,19 @@ class Tape:
         del question
         return fetch()
 
-    def check_online(self) -> None:
-        """Raise UserError before a change if nothing may be sent."""
+    def check_change(self) -> None:
+        """Raise UserError before a change unless each question is asked anew.
+
+        A release reads again under its lock, waits for operations and compares before it writes.
+        """
         if self.is_offline:
             raise UserError(
                 "nothing is changed with --offline", hint="run the command without --offline"
+            )
+        if self.keeps:
+            raise UserError(
+                "nothing is changed with a tape that repeats its answers",
+                hint="make other `Releases` for it, without `tape`",
             )
 
     def listed(self, beginning: str) -> Iterator[tuple[str, Any]]:

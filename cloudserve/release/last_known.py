@@ -57,11 +57,13 @@ def remember(
     environ = os.environ if environ is None else environ
     tape = tape or Recorder()
     states = KnownStates.of_project(project.path, environ)
-    releases = Releases(project, model, target, environ=environ, tape=tape, provider=provider)
-    if states is None or not isinstance(releases.provider, RecordedProvider):
+    if states is None:
         return False
     environment = project.target(target).environment
     tape.earlier, tape.largest = _earlier(states, model, target, environment), LARGEST
+    releases = Releases(project, model, target, environ=environ, tape=tape, provider=provider)
+    if not isinstance(releases.provider, RecordedProvider):
+        return False
     try:
         place = releases.destination
         _ask(_questions(project, releases))

@@ -308,7 +308,7 @@ class Releases:
         digest. Raises UserError for an unknown version, CheckFailedError if the target requires
         a person who did not deploy it.
         """
-        self._tape.check_online()
+        self._tape.check_change()
         approver = Approver(self._provider, self._layout, self._local, self._target.gates, self.who)
         revision = approver.revision(self.status(), version)
         return approver.record(revision, self.destination, comment, withdraw=withdraw)
@@ -347,7 +347,7 @@ class Releases:
 
         A plan without actions is recorded only if `is_recorded`.
         """
-        self._tape.check_online()
+        self._tape.check_change()
         reading = reading or self._read()
         plan = make_plan(reading)
         is_needed = plan.actions or is_recorded or self._alias.is_due(plan)

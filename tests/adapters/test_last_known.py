@@ -156,6 +156,8 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
     with pytest.raises(UserError, match="there is no last known state of half on here for the off"):
         recall(project, "half", "here", environ=home)
     remember(project, "half", "here", environ=home, provider=releases.provider)
+    homeless = {name: value for name, value in home.items() if name != "XDG_STATE_HOME"}
+    assert not remember(project, "half", "here", environ=homeless, provider=releases.provider)
     releases.deploy(2)
     assert len(releases.status().revisions) == 2  # the provider keeps nothing afterwards
     unplugged()

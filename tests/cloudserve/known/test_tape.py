@@ -26,6 +26,14 @@ def test_a_tape_asks_each_time_and_a_recorder_once():
     assert len(asked) == 3
 
 
+def test_changes_need_a_tape_that_asks_each_time():
+    LIVE.check_change()
+    with pytest.raises(UserError, match="with a tape that repeats its answers"):
+        Recorder().check_change()
+    with pytest.raises(UserError, match="nothing is changed with --offline"):
+        Recording(Recorder().since, {}).check_change()
+
+
 def test_a_question_that_failed_is_asked_again():
     recorder = Recorder()
     with pytest.raises(ZeroDivisionError):
