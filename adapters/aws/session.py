@@ -92,6 +92,19 @@ class Access:
         profile = self._environ.get("AWS_PROFILE") or None
         return boto3.Session(profile_name=profile, region_name=self._region)
 
+    @property
+    def credentials(self) -> str:
+        """Return what this machine calls the credentials: a profile, or the end of a key's id.
+
+        "" for those of a session and of boto3's own chain, which have no lasting name.
+        """
+        if self._profile and not self._environ.get("AWS_ENDPOINT_URL"):
+            return f"profile {self._profile}"
+        if key := self._environ.get("AWS_ACCESS_KEY_ID"):
+            return "" if self._environ.get("AWS_SESSION_TOKEN") else f"key …{key[-4:]}"
+        profile = self._environ.get("AWS_PROFILE") or self._environ.get("AWS_DEFAULT_PROFILE")
+        return f"profile {profile}" if profile else ""
+
     def endpoint(self, service: str) -> str | None:
         """Return the URL that the environment names for a service, or None."""
         # The variable has the service's id, which has more words than this client's name.

@@ -55,12 +55,14 @@ def remember(subject: Subject, releases: Releases, tape: Recorder | None = None)
 
 def since_line(since: datetime) -> str:
     """Return the line that says from when a state is: `state of 2026-11-30 12:01 UTC, …`."""
-    return f"state of {since:%Y-%m-%d %H:%M} UTC, {_age(since)} ago"
+    return f"state of {since:%Y-%m-%d %H:%M} UTC, {_age(since)}"
 
 
 def _age(since: datetime) -> str:
-    seconds = max(0, int((datetime.now(UTC) - since).total_seconds()))
+    seconds = int((datetime.now(UTC) - since).total_seconds())
+    if seconds < 0:
+        return "later than this machine's clock, which was set back"
     for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
         if seconds >= unit:
-            return counted(seconds // unit, name)
-    return "less than a minute"
+            return f"{counted(seconds // unit, name)} ago"
+    return "less than a minute ago"

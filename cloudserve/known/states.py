@@ -20,11 +20,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from cloudserve._version import __version__
 from cloudserve.files import replace_atomically
 from cloudserve.known.sealing import Sealed, seal
 
 logger = logging.getLogger(__name__)
 SCHEMA = 1
+TOOL = f"cloudserve {__version__}"
+"""Answers have the forms of the adapters of this version."""
 SEALED = 1
 """The type of MessagePack extensions that are sealed values."""
 LARGEST = 64 << 20
@@ -47,6 +50,7 @@ class KnownState(msgspec.Struct, frozen=True):
     answers: Mapping[str, Any]
     salt: bytes = b""
     schema: int = SCHEMA
+    tool: str = TOOL
 
 
 class KnownStates:
@@ -85,7 +89,7 @@ class KnownStates:
             try:
                 yield _decode(path.read_bytes())
             except (OSError, msgspec.DecodeError) as error:
-                logger.warning("%s is not a last known state: %s", path, error)
+                logger.warning("this last known state is left out: %s: %s", path, error)
 
     def _path(self, state: KnownState) -> Path:
         place = msgspec.json.encode(_account(state.place), order="sorted")
@@ -106,8 +110,8 @@ class KnownStates:
 
 
 def _account(place: Mapping[str, str]) -> dict[str, str]:
-    """Return what tells accounts apart: not who called, nor the port of the offline clouds."""
-    names = ("cloud", "account", "region")
+    """Return what tells accounts apart: not the caller's name, nor the offline clouds' port."""
+    names = ("cloud", "account", "region", "credentials")
     return {name: place.get(name, "") for name in (*names, "is_offline")}
 
 
@@ -129,8 +133,8 @@ def _encode(value: Any) -> Any:
 
 def _decode(data: bytes) -> KnownState:
     header = msgspec.msgpack.decode(data, type=_Header)
-    if header.schema != SCHEMA:
-        raise msgspec.ValidationError(f"schema {header.schema}")
+    if (header.schema, header.tool) != (SCHEMA, TOOL):
+        raise msgspec.ValidationError(f"it is of {header.tool or 'another version'}")
 
     def sealed(code: int, content: memoryview) -> Any:
         del code
@@ -144,3 +148,4 @@ class _Header(msgspec.Struct, frozen=True):
 
     schema: int
     salt: bytes
+    tool: str = ""

@@ -46,7 +46,7 @@ class Tape:
         return fetch()
 
     def check_change(self) -> None:
-        """Raise UserError before a change unless each question is asked anew.
+        """Raise UserError before a change unless each question is asked again.
 
         A release reads again under its lock, waits for operations and compares before it writes.
         """

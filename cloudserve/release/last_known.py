@@ -20,7 +20,7 @@ from cloudserve.known.states import KnownState, KnownStates
 from cloudserve.known.tape import LIVE, Recorder, Recording
 from cloudserve.project import Project, Target
 from cloudserve.release.destination import Destination
-from cloudserve.release.provider import Provider, RecordedProvider
+from cloudserve.release.provider import CredentialsProvider, Provider, RecordedProvider
 from cloudserve.release.recorded import use_tape
 from cloudserve.release.service import Releases
 from cloudserve.release.state.layout import MANIFESTS, Layout
@@ -69,7 +69,8 @@ def remember(
         _ask(_questions(project, releases))
     finally:
         releases.provider.record(LIVE)
-    state = KnownState(model, target, environment, _place(place), tape.since, tape.answers)
+    kept = _place(place, releases.provider)
+    state = KnownState(model, target, environment, kept, tape.since, tape.answers)
     try:
         states.save(state)
     except OSError as error:
@@ -96,7 +97,7 @@ def recall(
     """
     environ = os.environ if environ is None else environ
     name, place = project.model(model).name, project.target(target)
-    here = _destination(place, environ)
+    here = _here(place, environ)
     state = _choose(project, name, place, here, environ)
     tape = Recording(state.since, state.answers)
     return Releases(project, model, target, environ=environ, tape=tape)
@@ -149,15 +150,19 @@ def _earlier(states: KnownStates, model: str, target: str, environment: str) -> 
     return {question: each for state in kept for question, each in state.answers.items()}
 
 
-def _destination(target: Target, environ: Mapping[str, str]) -> Destination:
+def _here(target: Target, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return where a target's calls would go, as far as that is known without a call."""
     provider = registry.provider(target, environ)
     use_tape(provider, Recording(Recorder().since, {}), target)
-    return provider.destination()
+    return _place(provider.destination(), provider)
 
 
 def _choose(
-    project: Project, model: str, target: Target, here: Destination, environ: Mapping[str, str]
+    project: Project,
+    model: str,
+    target: Target,
+    here: Mapping[str, str],
+    environ: Mapping[str, str],
 ) -> KnownState:
     states = KnownStates.of_project(project.path, environ)
     every = tuple(states.load(model, target.name, target.environment)) if states else ()
@@ -172,7 +177,8 @@ def _choose(
             where=where,
             hint="run the command without --offline",
         )
-    what = "the offline clouds" if here.is_offline else here.cloud
+    what = "the offline clouds" if here["is_offline"] else here["cloud"]
+    what += f" ({here['credentials']})" if here["credentials"] else ""
     raise UserError(
         f"there is no last known state of {where} for {what}",
         where=str(project.path),
@@ -180,14 +186,17 @@ def _choose(
     )
 
 
-def _is_here(state: KnownState, here: Destination) -> bool:
-    place = state.place
-    is_offline = bool(place.get("is_offline"))
-    if (place.get("cloud"), is_offline) != (here.cloud, here.is_offline):
+def _is_here(state: KnownState, here: Mapping[str, str]) -> bool:
+    names = ("cloud", "is_offline", "region", "credentials")
+    if any(state.place.get(name, "") != here[name] for name in names):
         return False
-    accounts = {place.get("account", ""), here.account} - {""}
-    return place.get("region", "") == here.region and len(accounts) < 2  # noqa: PLR2004 - equal
+    accounts = {state.place.get("account", ""), here["account"]} - {""}
+    return len(accounts) < 2  # noqa: PLR2004 - equal
 
 
-def _place(place: Destination) -> dict[str, str]:
-    return {**asdict(place), "is_offline": "yes" if place.is_offline else ""}
+def _place(place: Destination, provider: Provider) -> dict[str, str]:
+    """Return a destination by the names of its fields, with the name of the credentials."""
+    known = {**asdict(place), "is_offline": "yes" if place.is_offline else "", "credentials": ""}
+    if isinstance(provider, CredentialsProvider) and not place.is_offline:
+        known["credentials"] = provider.credentials()
+    return known

@@ -30,6 +30,7 @@ __all__ = [
     "Blob",
     "BlobStore",
     "CollectingProvider",
+    "CredentialsProvider",
     "Expect",
     "Hold",
     "InspectingProvider",
@@ -135,6 +136,18 @@ class RecordedProvider(Protocol):
 
         With an offline tape no client is made, and `destination` returns what is known without a
         call: an unknown account is "".
+        """
+        ...
+
+
+@runtime_checkable
+class CredentialsProvider(Protocol):
+    """A provider whose account is decided by the caller's credentials, and not by the target."""
+
+    def credentials(self) -> str:
+        """Return the name of the caller's credentials on this machine; "" if they have none.
+
+        Reaches no network. A state that was kept with other credentials is not used offline.
         """
         ...
 

@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from googleapiclient import discovery
+from msgspec import structs
 
 from cloudserve.cli.errors import run
 from cloudserve.cli.render.release.difference import drift_report
 from cloudserve.cli.render.release.plan import plan_report
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.known.states import KnownStates
 from cloudserve.known.tape import Recorder
 from cloudserve.project import Model, Project
 from cloudserve.release.last_known import recall, remember
@@ -185,6 +187,26 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
     real = {name: value for name, value in home.items() if "AWS_ENDPOINT" not in name}
     with pytest.raises(UserError, match="no last known state of half on here for aws"):
         recall(project, "half", "here", environ=real)
+
+
+def test_a_state_is_used_with_the_credentials_that_it_was_kept_with(make, versions, home):
+    releases, _ = make("sagemaker", 1)
+    project = project_of(releases, versions)
+    remember(project, "half", "here", environ=home, provider=releases.provider)
+    states = KnownStates.of_project(project.path, home)
+    (state,) = states.load("half", "here", "")
+    place = {**state.place, "is_offline": "", "account": "account 1", "credentials": "profile prod"}
+    states.save(structs.replace(state, place=place))
+    real = {"XDG_STATE_HOME": home["XDG_STATE_HOME"]}
+    assert recall(project, "half", "here", environ={**real, "AWS_PROFILE": "prod"}).status().live
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+    session = {**keys, "AWS_SESSION_TOKEN": "token"}
+    dev = {"AWS_PROFILE": "dev"}
+    for other, name in ((dev, "profile dev"), (keys, "key …MPLE"), (session, "")):
+        with pytest.raises(UserError) as caught:
+            recall(project, "half", "here", environ={**real, **other})
+        wanted = "there is no last known state of half on here for aws"
+        assert caught.value.message == wanted + (f" ({name})" if name else "")
 
 
 PROJECT = """\

@@ -160,6 +160,10 @@ class SageMakerEndpoints:
         self._aws.api.record(tape)
         self._aws.owned.forget()
 
+    def credentials(self) -> str:
+        """Return the name of the caller's credentials on this machine; "" if they have none."""
+        return self._aws.api.credentials
+
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: the endpoint in its region."""
         return f"sagemaker/{self._aws.options.region}/{self._aws.names.endpoint(model).lower()}"

@@ -43,12 +43,13 @@ def test_states_of_accounts_environments_models_and_targets_stay_apart(known):
     known.save(state({"q": 4}, model="half.other"))
     known.save(state({"q": 5}, target="eu"))
     known.save(state({"q": 6}, {**REAL, "principal": "role Another"}))  # replaces the first
-    assert sorted(each.answers["q"] for each in known.load("half", "aws", "")) == [2, 6]
+    known.save(state({"q": 7}, {**REAL, "credentials": "profile prod"}))
+    assert sorted(each.answers["q"] for each in known.load("half", "aws", "")) == [2, 6, 7]
     assert [each.answers["q"] for each in known.load("half", "aws", "prod")] == [3]
     assert [each.answers["q"] for each in known.load("half.other", "aws", "")] == [4]
 
 
-def test_a_damaged_file_or_one_of_another_schema_is_ignored(known, tmp_path, monkeypatch):
+def test_a_damaged_file_or_one_of_another_version_is_ignored(known, tmp_path, monkeypatch):
     known.save(state({"q": 1}))
     (path,) = tmp_path.rglob("*.state")
     whole = path.read_bytes()
@@ -56,8 +57,11 @@ def test_a_damaged_file_or_one_of_another_schema_is_ignored(known, tmp_path, mon
         path.write_bytes(damaged)
         assert list(known.load("half", "aws", "")) == []
     path.write_bytes(whole)
-    monkeypatch.setattr(states, "SCHEMA", 2)
-    assert list(known.load("half", "aws", "")) == []
+    for name, other in (("SCHEMA", 2), ("TOOL", "cloudserve 9.0.0")):
+        with monkeypatch.context() as changed:
+            changed.setattr(states, name, other)
+            assert list(known.load("half", "aws", "")) == []
+    assert list(known.load("half", "aws", ""))
 
 
 def test_a_writer_that_is_killed_leaves_the_old_state_and_its_draft_is_removed_later(

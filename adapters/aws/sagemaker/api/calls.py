@@ -60,6 +60,11 @@ class SageMaker:
         """Send all reads of the account through a tape."""
         self._access.tape = tape
 
+    @property
+    def credentials(self) -> str:
+        """Return what this machine calls the caller's credentials; "" if nothing."""
+        return self._access.credentials
+
     def destination(self, region: str) -> Destination:
         """Return the AWS account that the calls reach, or the offline clouds."""
         return aws_destination(self._access, region)

@@ -94,6 +94,10 @@ class MultiModelEndpoint:
         self._aws.api.record(tape)
         self._aws.owned.forget()
 
+    def credentials(self) -> str:
+        """Return the name of the caller's credentials on this machine; "" if they have none."""
+        return self._aws.api.credentials
+
     def lock_name(self, model: str) -> str:
         """Return what a release's lock protects: one model on the endpoint in its region."""
         return f"sagemaker/{self._aws.options.region}/{self._name.lower()}/{model}"
