@@ -89,7 +89,7 @@ class KnownStates:
             try:
                 yield _decode(path.read_bytes())
             except (OSError, msgspec.DecodeError) as error:
-                logger.warning("this last known state is left out: %s: %s", path, error)
+                logger.info("this last known state is left out: %s: %s", path, error)
 
     def _path(self, state: KnownState) -> Path:
         place = msgspec.json.encode(_account(state.place), order="sorted")
