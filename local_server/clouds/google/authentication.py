@@ -107,24 +107,30 @@ class Authenticated:
         header = request.head.headers.get("authorization", "")
         match = _BEARER.fullmatch(header)
         if match is None:
-            return self._refused(_MISSING, "CREDENTIALS_MISSING", _REALM)
+            return missing_credentials(self._service)
         if not self._tokens.is_valid(match[1]):
             realm = f'{_REALM}, error="invalid_token"'
-            return self._refused(_INVALID, "ACCESS_TOKEN_TYPE_UNSUPPORTED", realm)
+            return _refused(self._service, _INVALID, "ACCESS_TOKEN_TYPE_UNSUPPORTED", realm)
         return await self._app.handle(request)
 
     def failed(self, head: Head) -> Response:
         """Return the application's internal error."""
         return self._app.failed(head)
 
-    def _refused(self, message: str, reason: str, realm: str) -> Response:
-        error = ApiError(Code.UNAUTHENTICATED, message)
-        error.details = (
-            {
-                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-                "reason": reason,
-                "domain": "googleapis.com",
-                "metadata": {"service": self._service},
-            },
-        )
-        return replace(error_response(error), headers={"WWW-Authenticate": realm})
+
+def missing_credentials(host: str) -> Response:
+    """Return the response of a service to a request without a token; `host` is its global host."""
+    return _refused(host, _MISSING, "CREDENTIALS_MISSING", _REALM)
+
+
+def _refused(host: str, message: str, reason: str, realm: str) -> Response:
+    error = ApiError(Code.UNAUTHENTICATED, message)
+    error.details = (
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": reason,
+            "domain": "googleapis.com",
+            "metadata": {"service": host},
+        },
+    )
+    return replace(error_response(error), headers={"WWW-Authenticate": realm})

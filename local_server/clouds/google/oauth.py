@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from ...transport.types import BodyTooLargeError, Head, Request, Response
 from ..bodies import collect, collect_limit
+from ..objects.addressing import is_gcs_host
 from .authentication import SECONDS, Tokens
 from .common.errors import JSON
 
@@ -24,8 +25,8 @@ _PATHS = frozenset({"/token", "/oauth2/v4/token"})
 
 
 def is_token(head: Head) -> bool:
-    """Return whether a request is for the token endpoint."""
-    return head.path in _PATHS
+    """Return whether a request is for the token endpoint, and not for a bucket of this name."""
+    return head.path in _PATHS and not is_gcs_host(head.headers.get("host", ""))
 
 
 class OAuth:

@@ -13,19 +13,28 @@ from ...transport.types import Application, Head, Request, Response
 from ..aws.protocol.arns import presigned_scope, scope
 from ..aws.protocol.errors import AwsError, json_error, rest_error, xml_error
 from ..aws.protocol.hosts import AwsHost
+from ..aws.runtime.app import is_runtime
+from ..google.authentication import missing_credentials
 from ..google.common.errors import ApiError, Violation, error_response
-from ..google.hosts import METADATA, STORAGE, GoogleHost
+from ..google.hosts import DEDICATED, METADATA, STORAGE, GoogleHost
 from ..hosts import host_name
 from .destinations import RefusedHostError, find, plain_host
 from .google_paths import GOOGLE_PATHS
 from .traffic import Traffic
 
 AWS_SERVICES = frozenset(
-    ("application-autoscaling", "ecr", "iam", "logs", "monitoring", "s3", "sagemaker", "sts")
+    (
+        *("application-autoscaling", "ecr", "iam", "logs", "monitoring", "s3", "sagemaker"),
+        *("servicequotas", "sts"),
+    )
 )
 """The services of AWS that are available offline, by the names that requests are signed for."""
 _UNSIGNED = frozenset({"s3", "sts"})
 """Services with public resources, or with operations that take other credentials."""
+_TOKENLESS = frozenset({"oauth2", "sts", "www", METADATA, STORAGE})
+"""Services of Google's that issue tokens, or that look for credentials themselves."""
+_REGIONAL = frozenset({"aiplatform", "ml", DEDICATED})
+"""Services of Google's with a host for each location."""
 _PLAIN = (AwsHost("s3", ""), GoogleHost(METADATA), GoogleHost(STORAGE))
 _LOCATION = re.compile(r"/(?:v1|v1beta1|ui)/projects/[^/]+/locations/(?P<location>[^/:]+)")
 _OF_GLOBAL_HOST = ("us-central1", "global")
@@ -64,7 +73,7 @@ class InterceptedApp:
             if self.is_plain:
                 _check_plain(found, host)
             return _of_aws(head, found) if isinstance(found, AwsHost) else _of_google(head, found)
-        except (RefusedHostError, MisdirectedError, UnavailableError, AwsError, ApiError) as error:
+        except _REFUSALS as error:
             return error
 
     def _own(self, authority: str) -> str:
@@ -84,6 +93,8 @@ class InterceptedApp:
             return _aws_error(head, problem)
         if isinstance(problem, ApiError):
             return error_response(problem)
+        if isinstance(problem, AnonymousError):
+            return missing_credentials(problem.host)
         return Response(HTTPStatus.MISDIRECTED_REQUEST, f"{problem}\n".encode(), "text/plain")
 
 
@@ -98,6 +109,19 @@ class UnavailableError(Exception):
         super().__init__(f"{service} is not available offline.")
         self.service = service
         self.is_aws = is_aws
+
+
+class AnonymousError(Exception):
+    """A request without the token that a service of Google's needs."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+_REFUSALS = (
+    *(RefusedHostError, MisdirectedError, UnavailableError, AnonymousError, AwsError, ApiError),
+)
 
 
 def refused_response(error: RefusedHostError) -> Response:
@@ -123,15 +147,29 @@ def _of_aws(head: Head, found: AwsHost) -> Head:
     if not is_signed and found.service not in _UNSIGNED:
         kind, text = "MissingAuthenticationTokenException", "Missing Authentication Token"
         raise AwsError(kind, text, HTTPStatus.FORBIDDEN)
+    if found.service == "sagemaker":
+        _check_sagemaker(head)
     return head
+
+
+def _check_sagemaker(head: Head) -> None:
+    """Refuse invocations at the host of the control plane, and all else at the runtime's."""
+    is_of_runtime = host_name(head.headers.get("host", "")).startswith("runtime")
+    if is_of_runtime is not is_runtime(head):
+        text = f"The host has no operation at {head.method} {head.path[:253]}."
+        raise AwsError("UnknownOperationException", text, HTTPStatus.NOT_FOUND)
 
 
 def _of_google(head: Head, found: GoogleHost) -> Head:
     paths = GOOGLE_PATHS.get(found.service)
-    if paths is None:
-        raise UnavailableError(f"{found.service}.googleapis.com", is_aws=False)
+    if paths is None or (found.location and found.service not in _REGIONAL):
+        prefix = f"{found.location}-" if found.location else ""
+        raise UnavailableError(f"{prefix}{found.service}.googleapis.com", is_aws=False)
     if not paths.fullmatch(head.path):
         raise ApiError(Code.NOT_FOUND, f"{found.service} has no {head.method} {head.path}.")
+    if found.service not in _TOKENLESS and "authorization" not in head.headers:
+        service = "aiplatform" if found.service == DEDICATED else found.service
+        raise AnonymousError(f"{service}.googleapis.com")
     if found.service == "aiplatform":
         _check_location(head, found)
     return head

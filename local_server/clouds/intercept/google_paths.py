@@ -24,8 +24,8 @@ _PATHS = {
     "sts": r"/v1/token",
     "www": r"/(?:(?:upload|download|batch)/)?(?:storage|oauth2)/.*",
     METADATA: r"/(?:computeMetadata/.*)?",
-    # No bucket has so short a name.
-    STORAGE: r"(?!/v[0-9]/).*",
+    # No bucket has such a name.
+    STORAGE: r"(?!/(?:v[0-9]|ui|computeMetadata)/).*",
 }
 GOOGLE_PATHS: Mapping[str, re.Pattern[str]] = {
     service: re.compile(pattern) for service, pattern in _PATHS.items()

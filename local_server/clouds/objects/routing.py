@@ -29,8 +29,11 @@ def is_s3(head: Head) -> bool:
 
     A credential scope names its service, so bucket names cannot collide with other routes. Only
     S3 has presigned URLs of the older signature version, boto3's default in us-east-1. A request
-    to a host of S3 needs no signature.
+    to a host of S3 needs no signature, and one to a host of Cloud Storage is none of S3's:
+    its XML API takes AWS's signatures too (Cloud Storage, "Simple migration").
     """
+    if is_gcs_host(head.headers.get("host", "")):
+        return False
     if S3_SCOPE.search(head.headers.get("authorization", "")):
         return True
     if is_s3_host(head.headers.get("host", "")):

@@ -25,6 +25,12 @@ REGISTRY = "dkr.ecr"
 """The container registry, whose requests are not signed."""
 _TWO_LABELS = {"api.sagemaker": "sagemaker", "runtime.sagemaker": "sagemaker", "api.ecr": "ecr"}
 """The signing names of services whose hosts have two labels before the region."""
+_ONE_LABEL = {"sagemaker": (), "ecr": _DUAL_STACK}
+"""The domains under which these have hosts of one label, as other services have."""
+_REGIONAL = frozenset(
+    {"application-autoscaling", "ecr", "logs", "monitoring", "sagemaker", "servicequotas"}
+)
+"""Services without a host that names no region."""
 _OF_PARTITIONS = {"cn": "cn-north-1", "eu": "eusc-de-east-1"}
 """The regions that global services of partitions sign for, by the end of their hosts."""
 
@@ -58,7 +64,9 @@ def aws_host(authority: str) -> AwsHost | None:
         return None
     name = match["service"].replace("-fips", "")
     service = _TWO_LABELS.get(name, "" if "." in name else name)
-    return AwsHost(service, _region(match)) if service else None
+    is_named = match["suffix"] in _ONE_LABEL.get(name, (match["suffix"],))
+    is_placed = match["region"] is not None or service not in _REGIONAL
+    return AwsHost(service, _region(match)) if service and is_named and is_placed else None
 
 
 def _region(host: re.Match[str]) -> str:

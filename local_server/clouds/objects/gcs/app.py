@@ -22,7 +22,14 @@ from ..store.store import ObjectStore
 from . import batch, buckets, iam, objects, posted, uploads
 from .errors import GcsError, from_store, invalid, not_implemented, render
 from .fields import XML_METHOD, check_head
-from .permissions import Denies, check_method, check_xml, test_permissions
+from .permissions import (
+    Denies,
+    check_method,
+    check_somebody,
+    check_xml,
+    is_of_cloud,
+    test_permissions,
+)
 from .request import GcsCall
 from .signed_urls import Verify, check_url, is_signed_url, trusting
 from .xml.api import answer as answer_xml
@@ -131,6 +138,7 @@ class GcsApp:
         uploading = UPLOAD.fullmatch(head.path)
         if uploading:
             call = replace(call, names=(decode(uploading[1]),))
+            check_somebody(head, "objects.insert")
             check_head(head, call.query, "objects.insert")
             check_method(self._account, self._denies, "objects.insert")
             return await uploads.upload(call, request)
@@ -142,8 +150,10 @@ class GcsApp:
         asking = TEST_PERMISSIONS.fullmatch(head.path)
         if asking and head.method == "GET":
             call = replace(call, names=(decode(asking[1]),))
+            check_somebody(head, "buckets.testIamPermissions")
             return await asyncio.to_thread(test_permissions, call, self._denies)
         method, run, names = _route(head)
+        check_somebody(head, method)
         check_head(head, call.query, method)
         check_method(self._account, self._denies, method)
         content = await small_body(request)
@@ -153,10 +163,7 @@ class GcsApp:
         """Raise XmlError for a signed URL that is not valid, and for nobody's request."""
         if is_signed_url(head):
             check_url(head, self._verify, self._now())
-        elif (
-            not head.headers.keys() & {"authorization", "x-goog-api-client"}
-            and "upload_id=" not in head.query
-        ):
+        elif not _has_caller(head):
             permission = ANONYMOUS.get(head.method, "storage.objects.create")
             details = (
                 f"Anonymous caller does not have {permission} access to the Google Cloud Storage"
@@ -194,7 +201,8 @@ def _has_caller(head: Head) -> bool:
     """Return whether a request of the XML API is somebody's; a session's URL is a permission."""
     if "upload_id=" in head.query:
         return True
-    return bool(head.headers.keys() & {"authorization", "x-goog-api-client"})
+    signs = {"authorization"} if is_of_cloud(head) else {"authorization", "x-goog-api-client"}
+    return bool(head.headers.keys() & signs)
 
 
 def _route(head: Head) -> tuple[str, Run, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ....transport.types import Head, Response
+from ...hosts import host_name
 from .errors import JSON, GcsError
 from .request import GcsCall
 
@@ -92,6 +93,34 @@ class DeniedError(GcsError):
             f"{account} does not have {permission} access to the Google {where}. Permission"
             f" '{permission}' denied on resource (or it may not exist).",
         )
+
+
+def is_of_cloud(head: Head) -> bool:
+    """Return whether a request is for a host of Google's, where clients send credentials.
+
+    They send none to STORAGE_EMULATOR_HOST.
+    """
+    return host_name(head.headers.get("host", "")).endswith(".googleapis.com")
+
+
+def check_somebody(head: Head, method: str) -> None:
+    """Raise GcsError for nobody's call under Google's host: no bucket is public offline.
+
+    The URL of a resumable upload is a permission. Source: fsspec/gcsfs#546.
+    """
+    if not is_of_cloud(head) or "authorization" in head.headers or "upload_id=" in head.query:
+        return
+    permission = next(iter(JSON_METHODS.get(method, ())), "storage.buckets.get")
+    what = "bucket" if permission.startswith("storage.buckets.") else "object"
+    if method in {"buckets.insert", "buckets.list"}:
+        what = "project"
+    raise GcsError(
+        401,
+        "required",
+        f"Anonymous caller does not have {permission} access to the Google Cloud"
+        f"{'' if what == 'project' else ' Storage'} {what}. Permission '{permission}' denied on"
+        " resource (or it may not exist).",
+    )
 
 
 def check_method(account: str, denies: Denies, method: str) -> None:

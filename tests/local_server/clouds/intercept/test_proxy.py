@@ -9,7 +9,13 @@ from cloudserve.local_server.clouds.intercept import client as client_module
 from tests.local_server.clouds.intercept.conftest import SECONDS, read_all
 
 HOST = "storage.googleapis.com"
+TOKEN = "Authorization: Bearer t"
 GET = f"GET /b HTTP/1.1\nHost: {HOST}\nConnection: close\n\n"
+SIGNED = "Authorization: AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/sagemaker/aws4_request"
+
+
+def get(host: str, path: str, header: str = TOKEN) -> str:
+    return f"GET {path} HTTP/1.1\nHost: {host}\n{header}\nConnection: close\n\n"
 
 
 class TestTunnels:
@@ -144,13 +150,15 @@ class TestServices:
             ("oauth2", "/v1/token", False),
             ("www", "/oauth2/v4/token", True),
             ("www", "/v1/token", False),
+            ("storage", "/ui/projects/p/locations/us-central1/models", False),
+            ("storage", "/computeMetadata/v1/project/project-id", False),
         ],
     )
     def test_a_service_of_google_is_not_answered_under_the_host_of_another(
         self, proxy, service, path, is_answered
     ):
         host = f"{service}.googleapis.com"
-        answer = proxy.ask(host, GET.replace(HOST, host).replace("/b", path))
+        answer = proxy.ask(host, get(host, path))
         assert answer.startswith("HTTP/1.1 200") is is_answered
         assert ("NOT_FOUND" in answer) is not is_answered
 
@@ -163,11 +171,44 @@ class TestServices:
     def test_a_location_that_the_host_does_not_serve_is_refused_as_vertex_ai_does(self, proxy):
         host = "europe-west4-aiplatform.googleapis.com"
         path = "/v1/projects/p/locations/us-central1/endpoints"
-        answer = proxy.ask(host, GET.replace(HOST, host).replace("/b", path))
+        answer = proxy.ask(host, get(host, path))
         assert "doesn't match the endpoint. The valid location ID is `europe-west4`" in answer
         assert "INVALID_ARGUMENT" in answer
         path = "/v1/projects/p/locations/europe-west4/endpoints"
-        assert path in proxy.ask(host, GET.replace(HOST, host).replace("/b", path))
+        assert path in proxy.ask(host, get(host, path))
+
+    @pytest.mark.parametrize(
+        ("service", "path"),
+        [
+            ("aiplatform", "/v1/projects/p/locations/us-central1/models"),
+            ("ml", "/v1/projects/p/models"),
+            ("logging", "/v2/entries:list"),
+            ("cloudresourcemanager", "/v3/projects/p:testIamPermissions"),
+        ],
+    )
+    def test_a_request_without_a_token_is_refused_as_google_does(self, proxy, service, path):
+        host = f"{service}.googleapis.com"
+        answer = proxy.ask(host, get(host, path, "Accept: */*"))
+        assert answer.startswith("HTTP/1.1 401")
+        assert "CREDENTIALS_MISSING" in answer
+        assert f'"service": "{host}"' in answer
+
+    def test_a_service_without_hosts_for_locations_is_not_answered_under_one(self, proxy):
+        host = "us-central1-logging.googleapis.com"
+        assert f"{host} is not available" in proxy.ask(host, get(host, "/v2/entries:list"))
+
+    def test_the_hosts_of_sagemaker_have_each_their_operations(self, proxy):
+        invocation = "/endpoints/e/invocations"
+        runtime, api = (f"{name}.sagemaker.us-east-1.amazonaws.com" for name in ("runtime", "api"))
+        for host, path, is_answered in (
+            (runtime, invocation, True),
+            (runtime, "/", False),
+            (api, "/", True),
+            (api, invocation, False),
+        ):
+            answer = proxy.ask(host, get(host, path, SIGNED))
+            assert answer.startswith("HTTP/1.1 200") is is_answered
+            assert ("UnknownOperationException" in answer) is not is_answered
 
 
 class TestClientsThatDoNotBehave:

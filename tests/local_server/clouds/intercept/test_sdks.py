@@ -60,6 +60,7 @@ class TestAws:
         assert aws("sts").get_caller_identity()["Account"] == "000000000000"
         assert aws("sts", region_name=WEST).get_caller_identity()
         assert aws("sagemaker", region_name=WEST).list_endpoints()["Endpoints"] == []
+        assert aws("service-quotas").list_service_quotas(ServiceCode="sagemaker")["Quotas"] == []
         assert aws("logs").describe_log_groups()["logGroups"] == []
         with pytest.raises(ClientError, match="RepositoryNotFoundException"):
             aws("ecr").describe_images(repositoryName="none", imageIds=[{"imageTag": "1"}])
@@ -108,6 +109,35 @@ class TestGoogle:
             blob = client.create_bucket("intercepted").blob("a/b.txt")
             blob.upload_from_string(b"model")
             assert blob.download_as_bytes() == b"model"
+            # A bucket with the name of another service's path.
+            client.create_bucket("token").blob("a").upload_from_string(b"model")
+        object_url = "https://storage.googleapis.com/token/a"
+        token = {"Authorization": "Bearer t"}
+        assert requests.get(object_url, headers=token).content == b"model"
+
+    @pytest.mark.parametrize(
+        ("path", "permission"),
+        [
+            ("/storage/v1/b?project=p", "storage.buckets.list access to the Google Cloud project"),
+            ("/storage/v1/b/b", "storage.buckets.get access to the Google Cloud Storage bucket"),
+            (
+                "/storage/v1/b/b/o/a",
+                "storage.objects.get access to the Google Cloud Storage object",
+            ),
+            ("/b/a", "storage.objects.get access to the Google Cloud Storage object"),
+        ],
+    )
+    def test_cloud_storage_refuses_nobodys_requests(self, emulator, monkeypatch, path, permission):
+        intercept(monkeypatch, emulator)
+        headers = {"x-goog-api-client": "gl-python/3.11"}
+        answer = requests.get(f"https://storage.googleapis.com{path}", headers=headers)
+        assert answer.status_code == (401 if path.startswith("/storage") else 403)
+        assert f"Anonymous caller does not have {permission}" in answer.text
+
+    def test_a_request_of_an_s3_client_to_cloud_storage_is_not_answered_by_s3(self, aws):
+        client = aws("s3", endpoint_url="https://storage.googleapis.com")
+        with pytest.raises(ClientError, match="not available offline"):
+            client.list_buckets()
 
     def test_a_program_on_a_virtual_machine_gets_its_account(self, emulator, monkeypatch):
         from google.auth import compute_engine

@@ -10,7 +10,10 @@ from botocore.loaders import Loader
 from cloudserve.local_server.clouds.aws.protocol.hosts import AwsHost, aws_host
 from cloudserve.local_server.clouds.objects.addressing import S3Host, s3_host
 
-SERVICES = ("application-autoscaling", "cloudwatch", "ecr", "iam", "logs", "sagemaker", "sts")
+SERVICES = (
+    *("application-autoscaling", "cloudwatch", "ecr", "iam", "logs", "sagemaker"),
+    *("service-quotas", "sts"),
+)
 OTHER_PARTITIONS = ("aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f")
 
 
@@ -75,6 +78,10 @@ def test_a_host_of_s3_names_a_bucket_and_a_region(host, bucket, region):
         "lb-1.us-east-1.elb.amazonaws.com",
         "ec2-1-2-3-4.compute-1.amazonaws.com",
         "sagemaker.us-east-1.amazonaws.com@evil.test",
+        "sagemaker.us-east-1.amazonaws.com",
+        "ecr.us-east-1.amazonaws.com",
+        "api.sagemaker.amazonaws.com",
+        "logs.amazonaws.com",
         "notamazonaws.com",
     ],
 )
