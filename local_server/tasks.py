@@ -35,6 +35,19 @@ class Usage:
             await self._unused.wait()
 
 
+async def ends_within(work: Coroutine[None, None, None], seconds: float) -> bool:
+    """Return whether work has ended in time; what has not goes on, and is not cancelled.
+
+    A cancellation would not end it: a run of a model in a thread cannot be stopped, and
+    `to_completion` waits for it.
+    """
+    task = asyncio.ensure_future(work)
+    ended, _ = await asyncio.wait({task}, timeout=seconds)
+    if ended:
+        await task
+    return bool(ended)
+
+
 async def to_completion(work: Coroutine[None, None, Result]) -> Result:
     """Wait until `work` has ended, even if the caller is cancelled; then raise CancelledError.
 

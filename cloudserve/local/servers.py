@@ -122,7 +122,15 @@ class Server(Protocol):
         """Finish the requests in flight, then close."""
 
 
-class ContainerServer(Server, Protocol):
+class RunsModels(Server, Protocol):
+    """A server that runs models in threads, which cannot be stopped."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a load or a run was still in progress when `stop` returned."""
+
+
+class ContainerServer(RunsModels, Protocol):
     """A server that imitates a container."""
 
     @property
@@ -131,7 +139,7 @@ class ContainerServer(Server, Protocol):
 
 
 class ModelServer(ContainerServer, Protocol):
-    """A server that runs models in threads, which cannot be stopped."""
+    """A server with TensorFlow Serving's APIs."""
 
     @property
     def console_url(self) -> str:
@@ -145,12 +153,8 @@ class ModelServer(ContainerServer, Protocol):
     def models(self) -> tuple[str, ...]:
         """Return the names of the served models, sorted."""
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a load or a run was still in progress when `stop` returned."""
 
-
-class Emulator(Server, Protocol):
+class Emulator(RunsModels, Protocol):
     """The offline clouds."""
 
     @property

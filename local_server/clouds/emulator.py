@@ -12,7 +12,7 @@ import os
 import random
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -36,6 +36,7 @@ from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
+from ..tasks import ends_within
 from ..transport.limits import Limits
 from ..transport.shared_port import SharedPort
 from ..transport.tls import Tls
@@ -103,6 +104,7 @@ _ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
+_UNLOAD_SECONDS = 5.0
 _NAMES = ("127.0.0.1", "localhost", "::1")
 """The names of this machine in the certificate."""
 
@@ -141,6 +143,8 @@ class Emulator:
         self._closing = AsyncExitStack()
         self._server: SharedPort | None = None
         self._services: tuple[Service, ...] = ()
+        self.is_stuck = False
+        """Whether a load or a run continued after `stop`: its thread ends when it does."""
         self._interceptor: Interceptor | None = None
 
     @property
@@ -202,7 +206,7 @@ class Emulator:
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then their dependencies.
-        self._closing.push_async_callback(work.close)
+        self._closing.push_async_callback(self._end, work.close)
         self._closing.push_async_callback(methods.close)
         self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
         for restore in restorers:
@@ -249,9 +253,9 @@ class Emulator:
         entries = EntryStore(data / "logging.db")
         self._closing.callback(entries.close)
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
-        self._closing.callback(executor.shutdown)
+        self._closing.callback(executor.shutdown, wait=False)
         manager = Manager(partial(load_model, options=self._session))
-        self._closing.push_async_callback(manager.unload_all)
+        self._closing.push_async_callback(self._end, manager.unload_all)
         hosting = ModelHosting(manager, data / "served", self._session)
         hosting.prepare()
         self._closing.push_async_callback(hosting.close)
@@ -313,7 +317,7 @@ class Emulator:
                 recorder=recorder,
             )
         )
-        self._closing.push_async_callback(aws.close)
+        self._closing.push_async_callback(self._end, aws.close)
         tokens, denied = Tokens(self._credentials / SERVICE_ACCOUNT), self._permissions.google
         routes = (
             Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
@@ -359,8 +363,17 @@ class Emulator:
     def _variables(self, region: str) -> Mapping[str, str]:
         return {**self._command.container_variables, **container_variables(self._own_url, region)}
 
+    async def _end(self, close: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Close a part that runs models; a run that outlasts its aborted request is left."""
+        if not await ends_within(close(), 0.0 if self.is_stuck else _UNLOAD_SECONDS):
+            self.is_stuck = True
+            logger.warning("models are left: aborted requests still run them")
+
     async def stop(self) -> None:
-        """Finish requests in flight, stop loading, free the models, release the folder."""
+        """Finish requests in flight, stop loading, free the models, release the folder.
+
+        A run that outlasts its aborted request is not waited for: see `is_stuck`.
+        """
         if self._console:
             self._console.close()
         await self._closing.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from ..monitoring.recording.recorder import Recorder
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
+from ..tasks import ends_within
 from ..transport.http.server import HttpServer, check_address
 from ..transport.types import Head, Response
 from .app import ContainerApp, is_control
@@ -28,7 +30,10 @@ from .discovery import Bundle, bundles_below
 from .release import release_of, serving_image_of
 from .types import error_answer
 
+logger = logging.getLogger(__name__)
+
 _RECORD_SECONDS = 5.0
+_UNLOAD_SECONDS = 5.0
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
 
@@ -47,6 +52,8 @@ class ContainerServer:
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._server: HttpServer | None = None
         self._recorder = Recorder(command.recording) if command.recording else None
+        self.is_stuck = False
+        """Whether a run continued after `stop`: its thread ends when it does."""
 
     @property
     def address(self) -> str:
@@ -66,7 +73,7 @@ class ContainerServer:
         check_address(command.host, command.port)
         scratch = Path(tempfile.mkdtemp(prefix="cloudserve-"))
         self._closing.callback(shutil.rmtree, scratch, ignore_errors=True)
-        self._closing.callback(self._threads.shutdown)
+        self._closing.callback(self._threads.shutdown, wait=False)
         if self._recorder:
             self._closing.push_async_callback(
                 asyncio.to_thread, self._recorder.close, _RECORD_SECONDS
@@ -83,7 +90,7 @@ class ContainerServer:
         )
         container = Container(setup, self._threads)
         await container.start()
-        self._closing.push_async_callback(container.stop)
+        self._closing.push_async_callback(self._end, container)
         server = HttpServer(self._guarded(ContainerApp(container)), command.host, command.port)
         await server.start()
         self._server = server
@@ -94,8 +101,16 @@ class ContainerServer:
         sites = Sites(checks_host=is_loopback(self._command.host))
         return SameSite(app, sites, _refuse, lambda head: is_control(head.path))
 
+    async def _end(self, container: Container) -> None:
+        if not await ends_within(container.stop(), _UNLOAD_SECONDS):
+            self.is_stuck = True
+            logger.warning("models are left: aborted requests still run them")
+
     async def stop(self) -> None:
-        """Stop listening, finish the requests in progress, stop the container."""
+        """Stop listening, finish the requests in progress, stop the container.
+
+        A run that outlasts its aborted request is not waited for: see `is_stuck`.
+        """
         await self._closing.aclose()
         self._server = None
 

@@ -10,9 +10,14 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from cloudserve.cli.servers.loop import received_signals, skip_exit_handlers, start_unless
+from cloudserve.cli.servers.loop import (
+    leave_if_stuck,
+    received_signals,
+    skip_exit_handlers,
+    start_unless,
+)
 from cloudserve.errors import UserError
-from cloudserve.local.servers import Server
+from cloudserve.local.servers import RunsModels
 
 _STDERR = 2
 _LOOPBACK = "127.0.0.1,localhost"
@@ -57,26 +62,31 @@ def kept_stderr() -> Iterator[int | None]:
 
 
 async def run_beside(
-    server: Server,
+    server: RunsModels,
     argv: Sequence[str],
     environment: Callable[[], Mapping[str, str]],
     stderr: int | None = None,
+    report: Callable[[], None] = lambda: None,
 ) -> int:
     """Start a server, run a command with `environment()`, stop the server; return the exit code.
 
     The code is the command's, or 128 plus the number of the signal that ended it, as in a shell.
-    `stderr` is the command's, from `kept_stderr`. SIGTERM and SIGINT are passed on to the command.
-    A signal during the start of the server cancels it.
+    `stderr` is the command's, from `kept_stderr`; `report` is called when the server has stopped,
+    which may be the last that this process does: see `leave_if_stuck`. SIGTERM and SIGINT are
+    passed on to the command. A signal during the start of the server cancels it.
     """
     signals = received_signals()
     if not await start_unless(server, signals):
         return 128 + await signals.get()
     try:
         process = await asyncio.create_subprocess_exec(*argv, env=environment(), stderr=stderr)
-        return await _wait(process, signals)
+        code = await _wait(process, signals)
     finally:
         await server.stop()
         skip_exit_handlers()
+    report()
+    leave_if_stuck(server, code)
+    return code
 
 
 async def _wait(process: Process, signals: asyncio.Queue[signal.Signals]) -> int:

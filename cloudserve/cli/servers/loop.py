@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from cloudserve.local.servers import ModelServer, Server
+from cloudserve.local.servers import RunsModels, Server
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,7 +29,7 @@ def exit_cleanly_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, leave)
 
 
-def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
+def run_model_server(server: RunsModels, announce: Callable[[], None]) -> None:
     """Run a model server until it is stopped; exit with 0 immediately if it is stuck then.
 
     The interpreter joins its threads on exit, so it would wait forever for a run that never ends.
@@ -38,11 +38,20 @@ def run_model_server(server: ModelServer, announce: Callable[[], None]) -> None:
 
     spare_old_objects()
     registry.local_server().run(_run_then_ignore_signals(server, announce))
-    if server.is_stuck:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    leave_if_stuck(server, 0)
+
+
+def leave_if_stuck(server: RunsModels, code: int) -> None:
+    """Exit with a code immediately if a stopped server still runs a model in a thread.
+
+    Both the loop and the interpreter join their threads when they end.
+    """
+    if not server.is_stuck:
+        return
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def spare_old_objects() -> None:
@@ -65,6 +74,12 @@ async def _run_then_ignore_signals(server: Server, announce: Callable[[], None])
         for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
+
+
+async def run_models_until_stopped(server: RunsModels, announce: Callable[[], None]) -> None:
+    """Run a server of models as `run_until_stopped`; exit with 0 if it is stuck then."""
+    await run_until_stopped(server, announce)
+    leave_if_stuck(server, 0)
 
 
 async def run_until_stopped(server: Server, announce: Callable[[], None]) -> None:

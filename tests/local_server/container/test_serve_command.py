@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -140,3 +141,29 @@ def test_a_variable_that_cannot_be_passed_is_refused(tmp_path, variable, message
     )
     assert result.exit_code == 2
     assert message in result.output
+
+
+def save_endless_model(path: Path) -> None:
+    """Write a model whose one signature never comes to its end."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None])
+        y = tf.while_loop(lambda _: True, lambda value: value + 1, [x])[0]
+        v1.saved_model.simple_save(session, str(path), {"x": x}, {"y": y})
+
+
+@pytest.mark.slow
+def test_a_run_without_an_end_does_not_keep_the_process(tmp_path):
+    """`served` waits for the end, which is one of success."""
+    save_endless_model(tmp_path / "endless" / "1")
+    with served(tmp_path / "endless", "--drain-seconds", "0") as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+            client.sendall(
+                f"{head}\r\nContent-Length: 20\r\n\r\n".encode() + b'{"instances": [1.0]}'
+            )
+            with urlopen(f"{url}/ping") as answer:  # by now the request was read
+                assert answer.status == 200

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from cloudserve.cli.recording import take_recording
-from cloudserve.cli.servers.loop import run_until_stopped
+from cloudserve.cli.servers.loop import run_models_until_stopped
 from cloudserve.local.servers import ContainerCommand
 
 _PORT = 8080
@@ -55,7 +55,7 @@ def serve_container(context: click.Context, path: Path | str, options: dict[str,
     def announce() -> None:
         click.echo(f"serving {path} as a SageMaker container on {server.address}", err=True)
 
-    local_server.run(run_until_stopped(server, announce))
+    local_server.run(run_models_until_stopped(server, announce))
 
 
 def tfserving_options(context: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from cloudserve.cli.options import Number, deny_ops_option, load, project_file_o
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
-from cloudserve.cli.servers.loop import run_until_stopped
+from cloudserve.cli.servers.loop import run_models_until_stopped
 from cloudserve.cli.servers.variables import (
     container_env_option,
     forget_accounts,
@@ -193,10 +193,13 @@ def command(  # noqa: PLR0913 - one parameter per option
             click.echo(f"console: {emulator.console_url}", err=True)
 
     if argv:
-        code = local_server.run(run_beside(emulator, argv, environment, stderr))
-        _report(emulator.interception())
+
+        def report() -> None:
+            _report(emulator.interception())
+
+        code = local_server.run(run_beside(emulator, argv, environment, stderr, report))
         click.get_current_context().exit(code)
-    local_server.run(run_until_stopped(emulator, announce))
+    local_server.run(run_models_until_stopped(emulator, announce))
 
 
 def _warn_of(host: str) -> None:

@@ -11,7 +11,15 @@ from .composite import Composites
 from .database import Database
 from .errors import NoSuchKeyError
 from .object_table import Objects, find_bucket
-from .types import ANYTHING, Blob, ObjectInfo, ObjectProperties, Precondition, as_blob
+from .types import (
+    ANYTHING,
+    Blob,
+    ObjectInfo,
+    ObjectProperties,
+    Precondition,
+    State,
+    as_blob,
+)
 from .versions import find_version
 
 
@@ -35,8 +43,8 @@ class Copies:
     ) -> ObjectInfo:
         """Copy an object, which must not have changed, to this bucket and key.
 
-        `moved` deletes the source in the same transaction. Raises HeldError, NoSuchBucketError,
-        NoSuchKeyError, PreconditionFailedError.
+        `moved` deletes the source, which must be live, in the same transaction. Raises HeldError,
+        NoSuchBucketError, NoSuchKeyError, PreconditionFailedError.
         """
         properties = properties or source.properties
         # Only a composite object may lack an MD5, which is S3's ETag.
@@ -45,7 +53,8 @@ class Copies:
             blob = self.composites.with_digests(as_blob(source), checksums)
             with self.database.write() as connection:
                 place = (source.bucket, source.key, source.generation)
-                if find_version(connection, *place) is None:
+                found = find_version(connection, *place)
+                if found is None or (moved and found.state is not State.LIVE):
                     raise NoSuchKeyError(source.bucket, source.key)
                 info = self.objects.put(connection, name, blob, properties, precondition)
                 if moved:

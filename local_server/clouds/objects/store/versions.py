@@ -195,7 +195,10 @@ class Versions:
     def restore(
         self, bucket: str, key: str, generation: int, precondition: Precondition = ANYTHING
     ) -> ObjectInfo:
-        """Make a soft-deleted version a new live object; raises NoSuchKeyError if it is lost."""
+        """Make a soft-deleted version a new live object.
+
+        Raises NoSuchKeyError if it is lost, HeldError if the live object may not be replaced.
+        """
         with self.database.write() as connection:
             settings = find_bucket(connection, bucket)
             live = find(connection, bucket, key)
@@ -213,7 +216,10 @@ class Versions:
             )
             if deleted is None:
                 raise NoSuchKeyError(bucket, key)
-            freed = self.objects.retire(connection, live, settings, now) if live else []
+            freed: list[bytes] = []
+            if live:
+                self.objects.check_replaced(live, settings, now)
+                freed = self.objects.retire(connection, live, settings, now)
             info = replace(
                 deleted,
                 generation=next_generation(connection, now),
@@ -235,9 +241,9 @@ class Versions:
         """
         states = ", ".join(str(int(each)) for each in HISTORY)
         rows = connection.execute(
-            "SELECT 1 FROM objects WHERE bucket = ?1 UNION ALL "  # noqa: S608 constants
-            f"SELECT 1 FROM versions WHERE bucket = ?1 AND state IN ({states}) LIMIT 1",
-            (bucket,),
+            "SELECT 1 FROM objects WHERE bucket = :it UNION ALL "  # noqa: S608 constants
+            f"SELECT 1 FROM versions WHERE bucket = :it AND state IN ({states}) LIMIT 1",
+            {"it": bucket},
         )
         if rows.fetchone():
             return False

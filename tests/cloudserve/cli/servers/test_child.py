@@ -14,6 +14,8 @@ COMMAND = [sys.executable, "-c", "import sys; sys.exit('error: told')"]
 class Quiet:
     """A server that holds its stderr back when the command starts, as TensorFlow's loader does."""
 
+    is_stuck = False
+
     def __init__(self, held):
         self.held, self.real = held, os.dup(2)
 

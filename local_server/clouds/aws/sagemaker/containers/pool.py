@@ -251,10 +251,10 @@ class ContainerPool:
             await asyncio.to_thread(shutil.rmtree, part.folder, ignore_errors=True)
 
     async def close(self) -> None:
-        """Stop every container."""
-        while self._running:
-            _, running = self._running.popitem()
-            await self.stop(running)
+        """Stop every container, at the same time: one may wait for a run that takes long."""
+        running = list(self._running.values())
+        self._running.clear()
+        await asyncio.gather(*(self.stop(each) for each in running))
 
     @asynccontextmanager
     async def temporary(

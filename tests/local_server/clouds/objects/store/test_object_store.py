@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cloudserve.local_server.clouds.objects.store.errors import (
     BucketExistsError,
     BucketNotEmptyError,
+    HeldError,
     NoSuchBucketError,
     NoSuchKeyError,
     NoSuchUploadError,
@@ -21,7 +23,11 @@ from cloudserve.local_server.clouds.objects.store.errors import (
 from cloudserve.local_server.clouds.objects.store.listing import beyond
 from cloudserve.local_server.clouds.objects.store.object_table import GRACE_SECONDS
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
-from cloudserve.local_server.clouds.objects.store.types import ObjectProperties, Precondition
+from cloudserve.local_server.clouds.objects.store.types import (
+    ENABLED,
+    ObjectProperties,
+    Precondition,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -285,3 +291,24 @@ def test_an_upload_that_another_request_ended_has_no_parts_but_is_gone(store, pu
     store.uploads.abort(upload.id, "bkt", "key")
     with pytest.raises(NoSuchUploadError):
         store.uploads.parts(upload)
+
+
+def test_a_move_does_not_delete_what_replaced_its_source(store, put):
+    store.update_bucket("bkt", lambda bucket: replace(bucket, versioning=ENABLED))
+    source = put("a", b"old")
+    new = put("a", b"new")
+    with pytest.raises(NoSuchKeyError):
+        store.copies.copy(source, ("bkt", "b"), moved=True)
+    assert store.get("bkt", "a") == new
+    assert store.find("bkt", "b") is None
+
+
+def test_a_restored_object_does_not_replace_a_held_one(store, put):
+    store.update_bucket("bkt", lambda bucket: replace(bucket, soft_delete=3600.0))
+    deleted = put("k", b"deleted")
+    store.delete("bkt", "k")
+    put("k", b"held")
+    held = store.update("bkt", "k", lambda each: replace(each, holds=("temporaryHold",)))
+    with pytest.raises(HeldError):
+        store.versions.restore("bkt", "k", deleted.generation)
+    assert store.get("bkt", "k") == held
