@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import heapq
+import os
 import random
+import shutil
+import tempfile
 import threading
 import time
 import warnings
@@ -14,10 +18,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cloudserve.local_server.clouds.certificates import CERTIFICATE, open_authority
 from cloudserve.local_server.transport.loop import new_event_loop
 
 DEADLINE_SECONDS = 60.0
 ROLE = "arn:aws:iam::000000000000:role/serving"
+
+
+# gRPC reads the certificates that it trusts once in a process, with its first channel over TLS. So
+# all emulators of the tests have one authority, which is known before the first test.
+AUTHORITY = Path(tempfile.mkdtemp(prefix="authority-"))
+atexit.register(shutil.rmtree, AUTHORITY)
+open_authority(AUTHORITY)
+os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(AUTHORITY / CERTIFICATE)
 
 
 class RunningEmulator:
@@ -28,12 +41,17 @@ class RunningEmulator:
 
         from cloudserve.local.servers import EmulateCommand
 
+        class TrustedEmulator(Emulator):
+            def _certificate(self):
+                shutil.copytree(AUTHORITY, self._credentials, dirs_exist_ok=True)
+                return super()._certificate()
+
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         command = EmulateCommand(data, **options)
         try:
-            self.emulator = Emulator(command, rng=random.Random(seed), latency=latency)
+            self.emulator = TrustedEmulator(command, rng=random.Random(seed), latency=latency)
             self._run(self.emulator.start())
         except BaseException:
             self._end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 @pytest.fixture(scope="session")
 def address(clouds) -> str:
     """Give the address of the emulator; gRPC's clients of this process trust its certificate."""
-    name = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
-    os.environ[name] = clouds.environment[name]  # gRPC reads it once in a process
     return clouds.url.removeprefix("http://")
 
 
