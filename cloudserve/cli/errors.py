@@ -15,7 +15,7 @@ from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.command_tree import cli
 from cloudserve.cli.exits import ANY_ERROR, Exit
 from cloudserve.cli.render.formats import FOR_PROGRAMS
-from cloudserve.cli.verbosity import reset
+from cloudserve.cli.verbosity import is_on, reset
 from cloudserve.hints import without_controls
 
 # The first matching class decides.
@@ -73,7 +73,7 @@ class Failure:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; errors are printed on stderr."""
     reset()
-    debug = "--debug" in arguments or bool(os.environ.get("CLOUDSERVE_DEBUG"))
+    debug = "--debug" in arguments or is_on(os.environ.get("CLOUDSERVE_DEBUG", ""))
     try:
         # The code of `click.exceptions.Exit`, or the command's return value.
         code = cli.main(list(arguments), prog_name="cloudserve", standalone_mode=False)

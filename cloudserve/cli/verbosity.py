@@ -40,6 +40,11 @@ def is_progress_shown(line: str) -> bool:
     return PROGRESS.isEnabledFor(logging.INFO) or line.startswith("warning:")
 
 
+def is_on(value: str) -> bool:
+    """Return whether a variable turns a flag on, as click reads it."""
+    return value.strip().lower() in {"1", "true", "t", "yes", "y", "on"}
+
+
 def reset() -> None:
     """Return to the usual verbosity, before a command of the same process."""
     PROGRESS.setLevel(logging.INFO)

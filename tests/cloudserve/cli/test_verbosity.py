@@ -62,3 +62,11 @@ def test_debug_may_be_after_the_command(capsys, monkeypatch):
     monkeypatch.setattr("cloudserve.cli.model_argument.resolve_version", lambda *_: 1 / 0)
     assert run(["inspect", "x/y", "--debug"]) != 0
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "is_shown"), [("0", False), ("false", False), ("1", True)])
+def test_debug_is_a_variable_that_can_be_off(capsys, monkeypatch, value, is_shown):
+    monkeypatch.setattr("cloudserve.cli.model_argument.resolve_version", lambda *_: 1 / 0)
+    monkeypatch.setenv("CLOUDSERVE_DEBUG", value)
+    assert run(["inspect", "x/y"]) != 0
+    assert ("Traceback" in capsys.readouterr().err) is is_shown

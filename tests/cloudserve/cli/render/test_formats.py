@@ -32,6 +32,12 @@ def test_fields_keep_their_order_and_texts_their_letters():
     assert encoded([{"z": "größer"}, {}], "ndjson").decode() == '{"z": "größer"}\n{}'
 
 
+@pytest.mark.parametrize("text", ["089012345678", "1e5", "12345e678901", "1e+5", "-.5e3", "0o7"])
+def test_a_text_is_no_number_in_yaml_1_2_either(text):
+    assert encoded(text, "yaml").decode() == f"'{text}'"
+    assert encoded(f"v{text}", "yaml").decode().startswith(f"v{text}")
+
+
 def test_an_answer_keeps_its_nan_and_its_bytes():
     assert converted(b'{"predictions":[NaN]}', "json") == b'{"predictions":[NaN]}'
     assert converted(b'{"predictions":[NaN, 1.0]}', "yaml") == b"predictions:\n- .nan\n- 1.0"
