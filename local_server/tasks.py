@@ -36,7 +36,7 @@ class Usage:
 
 
 async def ends_within(work: Coroutine[None, None, None], seconds: float) -> bool:
-    """Return whether work has ended in time; what has not goes on, and is not cancelled.
+    """Return whether work has ended in time; what has not continues, and is not cancelled.
 
     A cancellation would not end it: a run of a model in a thread cannot be stopped, and
     `to_completion` waits for it.
