@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
+from cloudserve.local_server.status import Code
 
 from cloudserve.cli.errors import run
 from cloudserve.scaffold import alerts, dashboard
 
 TOOL = Path(__file__).parents[3] / "tools" / "write_dashboard.py"
 METRIC = re.compile(r"(:tensorflow:[a-z:_]+|cloudserve_[a-z_]+)(?:{([^}]*)})?")
+REFUSED = {"PERMISSION_DENIED", "UNAUTHENTICATED"}
 FROM_PROMETHEUS = {"job", "instance"}
 SUFFIXES = ("_bucket", "_sum", "_count")
 
@@ -62,6 +64,13 @@ def test_an_expression_names_metrics_and_labels_of_the_server(exposed, expressio
     for name, selector in (match.groups() for match in found):
         labels = set(re.findall(r"([a-z_A-Z]+)[=!]", selector or ""))
         assert labels <= exposed[base_name(name, exposed)][1] | FROM_PROMETHEUS, expression
+
+
+def test_every_failure_that_is_not_its_callers_fault_is_alerted():
+    (rule,) = (rule for rule in rules() if rule["alert"] == "CloudserveErrors")
+    counted = set(re.search(r'status=~"([A-Z_|]+)"', rule["expr"])[1].split("|"))
+    of_callers = {"CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "OUT_OF_RANGE"}
+    assert counted == {code.name for code in Code} - of_callers - {"OK", *REFUSED}
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
