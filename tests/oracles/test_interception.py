@@ -44,6 +44,14 @@ from google.cloud import storage
 
 storage.Client().create_bucket("files").blob("a/b.txt").upload_from_string("hi")
 print(tf.io.gfile.glob("gs://files/a/*"), tf.io.gfile.GFile("gs://files/a/b.txt").read())
+module = tf.Module()
+module.double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None])])
+tf.saved_model.save(module, "gs://files/model/1", signatures=module.double)
+loaded = tf.saved_model.load("gs://files/model/1")
+print(loaded.signatures["serving_default"](tf.constant([3.0]))["y"].numpy())
+tf.io.gfile.rename("gs://files/a/b.txt", "gs://files/a/c.txt")
+tf.io.gfile.rmtree("gs://files/model")
+print(tf.io.gfile.listdir("gs://files/a"), tf.io.gfile.exists("gs://files/model"))
 """
 
 
@@ -92,4 +100,4 @@ def test_the_aws_cli(tmp_path):
 @pytest.mark.slow
 def test_tensorflows_own_file_system(tmp_path):
     out = intercepted(tmp_path, sys.executable, "-c", TENSORFLOW)
-    assert out == "['gs://files/a/b.txt'] hi\n"
+    assert out.splitlines() == ["['gs://files/a/b.txt'] hi", "[6.]", "['c.txt'] False"]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from ...transport.http.known_heads import KnownHeads
 from ...transport.http.server_state import ServerState
 from ...transport.types import Application
 
@@ -13,12 +14,16 @@ Begin = Callable[[], asyncio.Protocol]
 
 
 class TunnelState(ServerState):
-    """The state of one tunnel, whose application knows its host; the proxy's state has all."""
+    """The state of one tunnel, whose application knows its host; the proxy's state has all.
+
+    Nothing behind the proxy could read a request's end differently: it may name it twice.
+    """
 
     __slots__ = ("_proxy",)
 
     def __init__(self, app: Application, proxy: ServerState) -> None:
         super().__init__(app, proxy.limits, proxy.loop)
+        self.heads = KnownHeads(app, both_lengths=True)
         self._proxy = proxy
 
     def join(self, connection: Any) -> None:

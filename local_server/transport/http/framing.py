@@ -118,10 +118,20 @@ def _chunk_size(line: bytes) -> int:
     return int(digits, 16)
 
 
-def body_length(headers: dict[str, str]) -> int | None:
-    """Return a request body's length, None for chunked (RFC 9112 6.3); raises HttpError."""
+def body_length(headers: dict[str, str], *, allows_both: bool = False) -> int | None:
+    """Return a request body's length, None for chunked (RFC 9112 6.3); raises HttpError.
+
+    A head with a length and an encoding is refused. With `allows_both` it is read as Google's
+    servers do: the encoding wins, and `identity` is none (RFC 2616 3.6). TensorFlow's client of
+    Cloud Storage sends such heads (`curl_http_request.cc`).
+    """
     encoding = headers.get("transfer-encoding")
     length = headers.get("content-length")
+    if allows_both and encoding is not None and length is not None:
+        _number(length)
+        unused = "transfer-encoding" if encoding.lower() == "identity" else "content-length"
+        del headers[unused]
+        return body_length(headers)
     if encoding is None:
         return 0 if length is None else _number(length)
     if length is not None:

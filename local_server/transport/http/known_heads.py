@@ -35,10 +35,12 @@ class ParsedHead(NamedTuple):
 class KnownHeads:
     """The heads that the clients of one server repeat; a limited number of them."""
 
-    __slots__ = ("_app", "_heads")
+    __slots__ = ("_app", "_heads", "both_lengths")
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, *, both_lengths: bool = False) -> None:
+        """Take the application; `both_lengths` allows heads as `body_length` says."""
         self._app = app
+        self.both_lengths = both_lengths
         self._heads: dict[bytes, tuple[ParsedHead, int]] = {}
 
     def find(self, data: bytes) -> tuple[ParsedHead, int] | None:

@@ -98,6 +98,8 @@ class RequestParser:
     def _parse(self, data: bytes) -> None:
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
+            if self._heads.both_lengths:
+                self._parser.set_dangerous_leniencies(lenient_chunked_length=True)
         self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -150,14 +152,15 @@ class RequestParser:
         http10 = self._is_http10(parser)
         if method == "CONNECT":
             raise HttpError(501, "CONNECT is not implemented")
-        length = body_length(headers)
+        both = "transfer-encoding" in headers and "content-length" in headers
+        length = body_length(headers, allows_both=self._heads.both_lengths)
         if http10 and length is None:
             raise HttpError(400, "malformed request: HTTP/1.0 has no Transfer-Encoding")
-        if length != _NO_BODY:
+        if length != _NO_BODY or both:
             self._parser = None  # it would wait for the body
         head = self._head(method, http10=http10)
         invited = http10 or length == _NO_BODY or not _expects_continue(headers)
-        return ParsedHead(head, length, self._keep_alive, http10, invited)
+        return ParsedHead(head, length, self._keep_alive and not both, http10, invited)
 
     def _is_http10(self, parser: httptools.HttpRequestParser) -> bool:
         if self._keep_alive and "connection" not in self._headers:

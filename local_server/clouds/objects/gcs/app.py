@@ -27,10 +27,9 @@ from .permissions import (
     check_method,
     check_somebody,
     check_xml,
-    is_of_cloud,
     test_permissions,
 )
-from .request import GcsCall
+from .request import GcsCall, is_of_cloud
 from .signed_urls import Verify, check_url, is_signed_url, trusting
 from .xml.api import answer as answer_xml
 from .xml.errors import XmlError

@@ -14,9 +14,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ....transport.types import Head, Response
-from ...hosts import host_name
 from .errors import JSON, GcsError
-from .request import GcsCall
+from .request import GcsCall, is_of_cloud
 
 Denies = Callable[[str], bool]
 """Returns whether the caller does not have a permission."""
@@ -93,14 +92,6 @@ class DeniedError(GcsError):
             f"{account} does not have {permission} access to the Google {where}. Permission"
             f" '{permission}' denied on resource (or it may not exist).",
         )
-
-
-def is_of_cloud(head: Head) -> bool:
-    """Return whether a request is for a host of Google's, where clients send credentials.
-
-    They send none to STORAGE_EMULATOR_HOST.
-    """
-    return host_name(head.headers.get("host", "")).endswith(".googleapis.com")
 
 
 def check_somebody(head: Head, method: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from ....transport.types import Head, Response
 from ...bodies import read_json
+from ...hosts import host_name
 from ..http_util import header_value, number
 from ..store.checksums import from_base64
 from ..store.errors import NoSuchKeyError, PreconditionFailedError
@@ -34,6 +35,14 @@ HOLDS = ("eventBasedHold", "temporaryHold")
 HASHES: Mapping[str, str] = {"crc32c": "crc32c", "md5Hash": "md5"}
 
 
+def is_of_cloud(head: Head) -> bool:
+    """Return whether a request is for a host of Google's, where clients send credentials.
+
+    They send none to STORAGE_EMULATOR_HOST.
+    """
+    return host_name(head.headers.get("host", "")).endswith(".googleapis.com")
+
+
 @dataclass(frozen=True, slots=True)
 class GcsCall:
     """A request to GCS; `names` are the decoded path segments, `content` is a small body."""
@@ -48,7 +57,8 @@ class GcsCall:
     @property
     def base(self) -> str:
         """Return the base URL that the client used, for the links in resources."""
-        return f"http://{self.head.headers.get('host', '127.0.0.1')}"
+        scheme = "https" if is_of_cloud(self.head) else "http"
+        return f"{scheme}://{self.head.headers.get('host', '127.0.0.1')}"
 
     @property
     def bucket(self) -> str:

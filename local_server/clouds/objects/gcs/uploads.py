@@ -145,7 +145,8 @@ def _start(call: GcsCall, resource: Mapping[str, Any]) -> Response:
     )
     query = f"uploadType=resumable&name={quote(name[1], safe='')}&upload_id={session.id}"
     location = f"{call.base}/upload/storage/v1/b/{quote(call.bucket)}/o?{query}"
-    return Response(200, headers={"location": location, "x-guploader-uploadid": session.id})
+    # TensorFlow's client finds the names of headers in this case only (`curl_http_request.cc`).
+    return Response(200, headers={"Location": location, "X-GUploader-UploadID": session.id})
 
 
 def start_session(call: GcsCall, properties: ObjectProperties) -> str:
@@ -259,5 +260,5 @@ def _finished(call: GcsCall, session: Session) -> Response:
 def _incomplete(session: Session) -> Response:
     headers = {"x-guploader-uploadid": session.id}
     if session.received:
-        headers["range"] = f"bytes=0-{session.received - 1}"
+        headers["Range"] = f"bytes=0-{session.received - 1}"
     return Response(RESUME_INCOMPLETE, headers=headers)

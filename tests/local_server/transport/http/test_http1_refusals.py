@@ -28,6 +28,8 @@ MALFORMED = {
     "another scheme": b"GET ftp://a/b HTTP/1.1\r\nHost: h\r\n\r\n",
     "both framings": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "both framings, turned": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
+    "a length beside no encoding": POST
+    + b"Content-Length: 0\r\nTransfer-Encoding: identity\r\n\r\n",
     "two lengths": POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     "two lengths in one": POST + b"Content-Length: 3, 3\r\n\r\nabc",
     "a signed length": POST + b"Content-Length: +3\r\n\r\nabc",
