@@ -18,6 +18,11 @@ from ..protocol.errors import AwsError
 _ACTION = "sts:AssumeRole"
 AWS, SERVICE = "AWS", "Service"
 """The kinds of principals that assume roles here: identities of accounts, services."""
+_OF_DOCUMENTS = frozenset({"Id", "Statement", "Version"})
+_OF_STATEMENTS = frozenset({
+    "Action", "Condition", "Effect", "NotAction", "NotPrincipal", "Principal", "Sid",
+})  # fmt: skip
+_VERSIONS = ("2012-10-17", "2008-10-17")
 _FORMS: Mapping[str, re.Pattern[str]] = {
     AWS: re.compile(r"\*|\d{12}|arn:aws[\w-]*:(?:iam|sts)::\d{12}:.+"),
     SERVICE: re.compile(r"(?:[\w-]+\.)+amazonaws\.com(?:\.cn)?"),
@@ -28,19 +33,25 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
 def check_trust(text: str) -> None:
     """Raise AwsError (MalformedPolicyDocument) for text that is not a trust policy."""
     try:
+        document = msgspec.json.decode(text, type=dict[str, Any])
         statements = list(_statements(text))
     except (ValueError, RecursionError) as error:
         raise malformed(f"This policy contains invalid Json: {error}") from error
+    known = document.keys() <= _OF_DOCUMENTS and document.get("Version", _VERSIONS[1]) in _VERSIONS
+    if not known or not statements:
+        raise malformed("Syntax errors in policy.")
     for statement in statements:
         _check_statement(statement)
 
 
 def _check_statement(statement: Mapping[str, Any]) -> None:
-    if "Principal" not in statement and "NotPrincipal" not in statement:
+    principals = [statement[name] for name in ("Principal", "NotPrincipal") if name in statement]
+    if not principals:
         raise malformed("AssumeRolepolicy must contain principal")
     if "Resource" in statement:
         raise malformed("Has prohibited field Resource")
-    if statement.get("Effect") not in {"Allow", "Deny"}:
+    known = statement.keys() <= _OF_STATEMENTS and statement.get("Effect") in ("Allow", "Deny")
+    if not known or not all(principals):
         raise malformed("Syntax errors in policy.")
     actions = _texts(statement.get("Action", statement.get("NotAction")))
     if not actions:

@@ -139,6 +139,8 @@ def read_policy(document: Any) -> tuple[Rule, ...]:
     if policy.Version not in _VERSIONS:
         raise ValueError(f"Version {policy.Version!r} is not one of {' and '.join(_VERSIONS)}")
     statements = policy.Statement if isinstance(policy.Statement, list) else [policy.Statement]
+    if not statements:
+        raise ValueError("the policy has no Statement")
     return tuple(_rule(statement) for statement in statements)
 
 

@@ -89,9 +89,14 @@ def test_a_role_is_shown_as_it_was_created(iam, fresh):
 def test_wrong_roles_are_refused(iam, role):
     again = {"RoleName": role, "AssumeRolePolicyDocument": SAGEMAKER}
     assert refusal(iam.create_role, **again)[::2] == ("EntityAlreadyExists", 409)
-    for text in ("{", "[]", '{"Statement": [1]}', allowing("sts:AssumeRole")):
+    whole = json.loads(SAGEMAKER)
+    later, other = ({**whole, "Version": "2027-01-01"}, {**whole, "Statements": []})
+    documents = (json.dumps(later), json.dumps(other), "{}", '{"Statement": []}')
+    for text in ("{", "[]", '{"Statement": [1]}', allowing("sts:AssumeRole"), *documents):
         wrong = {"RoleName": f"{role}x", "AssumeRolePolicyDocument": text}
         assert refusal(iam.create_role, **wrong)[::2] == ("MalformedPolicyDocument", 400)
+    wrong = {"RoleName": role, "PolicyName": "p", "PolicyDocument": '{"Statement": []}'}
+    assert refusal(iam.put_role_policy, **wrong)[::2] == ("MalformedPolicyDocument", 400)
     wrong = {"RoleName": "a b", "AssumeRolePolicyDocument": SAGEMAKER}
     assert refusal(iam.create_role, **wrong)[0] == "ValidationError"
     code, message, _ = refusal(iam.create_user, UserName="somebody")
@@ -106,7 +111,10 @@ def test_wrong_roles_are_refused(iam, role):
         ({"Principal": {"service": SERVICE}}, 'Invalid principal in policy: "SERVICE":'),
         ({"Principal": None}, "Syntax errors in policy."),
         ({"Principal": {"Service": 5}}, "Syntax errors in policy."),
+        ({"Principal": {}}, "Syntax errors in policy."),
         ({"Effect": "allow"}, "Syntax errors in policy."),
+        ({"Effect": ["Allow"]}, "Syntax errors in policy."),
+        ({"Conditions": {}}, "Syntax errors in policy."),
         ({"Action": []}, "Policy statement must contain actions."),
         ({"Action": "s3:GetObject"}, "AssumeRole policy may only specify STS AssumeRole actions."),
     ],
