@@ -17,6 +17,8 @@ from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 _AGAIN = "copy or export the model again"
 _RESTORES = frozenset({"RestoreV2"})
+_KEYS = 1
+"""The input of such an op that has the keys; a damaged graph may lack it."""
 
 
 def missing_node(subject: Subject) -> Iterator[Finding]:
@@ -140,8 +142,8 @@ def _restored(subject: Subject) -> Iterator[str]:
 
 def _keys(nodes: Iterable[Message], scope: Mapping[str, Message]) -> Iterator[str]:
     for node in nodes:
-        if node.op in _RESTORES:
-            constant = scope.get(source(scope, node.input[1]))
+        if node.op in _RESTORES and len(node.input) > _KEYS:
+            constant = scope.get(source(scope, node.input[_KEYS]))
             if constant is not None and constant.op == "Const":
                 for key in constant.attr["value"].tensor.string_val:
                     yield key.decode("utf-8", "replace")

@@ -78,10 +78,15 @@ def node_name(tensor: str) -> str:
 
 
 def source(nodes: Mapping[str, Message], tensor: str) -> str:
-    """Return the node that produces a tensor, skipping ops that forward their input."""
+    """Return the node that produces a tensor, skipping ops that forward their input.
+
+    In a damaged graph such an op may have no input; then it is the op itself.
+    """
     name = node_name(tensor)
     visited = set()
     while name in nodes and name not in visited and nodes[name].op in _FORWARDS:
+        if not nodes[name].input:
+            break
         visited.add(name)
         name = node_name(nodes[name].input[0])
     return name

@@ -80,6 +80,12 @@ class _Reader:
 
     def classes(self, tensor: str) -> tuple[str, ...]:
         """Return the classes that a tensor of the graph can hold; () if they cannot be read."""
+        try:
+            return self._classes(tensor)
+        except (IndexError, ValueError):  # in a damaged graph an op lacks an input
+            return ()
+
+    def _classes(self, tensor: str) -> tuple[str, ...]:
         frame, node = self._origin(self._main, tensor)
         if node is None:
             return ()

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from cloudserve.savedmodel import proto
+from cloudserve.savedmodel.interface import read_interface
 from tests.cloudserve.check.test_rules import DEFAULT, check, node, rules, save, signature, tensor
 
 MISSING = ("missing-node", "error", "")
@@ -101,6 +102,20 @@ def test_ops_that_the_newest_tensorflow_does_not_run(tmp_path, op, severity, why
         severity,
         why,
     )
+
+
+def test_ops_that_lack_their_inputs(shared_models, tmp_path):
+    folder = tmp_path / "1"
+    shutil.copytree(shared_models / "tfs_half_plus_two_cpu" / "123", folder, dirs_exist_ok=True)
+    path = folder / "saved_model.pb"
+    path.chmod(0o644)
+    message = proto.SavedModel.FromString(path.read_bytes())
+    for one in message.meta_graphs[0].graph_def.node:
+        if one.op in {"Identity", "RestoreV2"}:
+            del one.input[:]
+    path.write_bytes(message.SerializeToString())
+    assert rules(folder) == []  # no rule counts inputs: TensorFlow does
+    assert read_interface(folder).vocabularies == ()
 
 
 def test_variables_of_another_export(shared_models, tmp_path):
