@@ -77,7 +77,10 @@ class Destination:
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL's host is this machine: 127.0.0.0/8, ::1, localhost."""
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # a bracket too many
+        return False
     if "\\" in url:  # it ends the host for urllib3, and belongs to it for urlsplit
         return False
     if host == "localhost" or host.endswith(".localhost"):

@@ -67,7 +67,7 @@ class Tokens:
         decode: Callable[..., Any] = jwt.decode
         try:
             claims = decode(token, certs=self._public_key, clock_skew_in_seconds=10)
-        except (GoogleAuthError, ValueError):
+        except (GoogleAuthError, ValueError, RecursionError):
             return False
         return bool(claims.get("iss") == EMAIL)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cloudserve.files import replace_atomically
 
@@ -19,7 +20,7 @@ URL = "CLOUDSERVE_OFFLINE_URL"
 _CONFIG, _CREDENTIALS, _BOTO = "aws-config", "aws-credentials", "boto"
 _SERVICE_ACCOUNT, _GCLOUD, _NO_CERTIFICATES = "service-account.json", "gcloud", "no-certificates"
 _TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
-_DIRECT = "localhost,127.0.0.1,::1"
+_DIRECT = ("localhost", "127.0.0.1", "::1")
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY")
 """In both cases: curl and gRPC read the lower one, others the upper one or both."""
@@ -72,11 +73,13 @@ def intercepting_variables(
 
     `folder` has the files, `url` is the emulator's own URL.
     """
+    own = urlsplit(url).hostname or ""
+    direct = ",".join(dict.fromkeys((*_DIRECT, own)))
     proxies = {name: proxy for each in _PROXIES for name in (each, each.lower())}
     return {
         **proxies,
-        "NO_PROXY": _DIRECT,
-        "no_proxy": _DIRECT,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "NODE_USE_ENV_PROXY": "1",
         **dict.fromkeys(_AUTHORITIES, str(certificate)),
         # OpenSSL adds the system's authorities of this folder to those of the file.

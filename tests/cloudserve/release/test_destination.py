@@ -52,6 +52,7 @@ def test_a_destination_is_one_line(destination, line):
         ("https://sagemaker.us-east-1.amazonaws.com", False),
         ("http://10.0.0.1", False),
         ("", False),
+        ("//[[::1]]", False),
     ],
 )
 def test_only_this_machine_is_offline(url, answer):

@@ -3,7 +3,9 @@
 import pytest
 import requests
 from cloudserve.local_server.clouds.pointing import client_host
+from cloudserve.local_server.transport.http.server import listen
 
+from cloudserve.errors import UserError
 from tests.local_server.clouds.conftest import RunningEmulator
 
 
@@ -19,6 +21,12 @@ from tests.local_server.clouds.conftest import RunningEmulator
 )
 def test_urls_have_a_name_that_clients_can_call(host, names, expected):
     assert client_host(host, names) == expected
+
+
+@pytest.mark.parametrize("host", ["", "[::1]", "300.0.0.1"])
+def test_what_is_no_address_is_refused(host):
+    with pytest.raises(UserError, match="cannot listen on"):
+        listen(host, 0)
 
 
 def test_a_server_on_a_network_checks_signatures_and_tokens_and_its_name():

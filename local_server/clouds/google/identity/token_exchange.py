@@ -126,7 +126,7 @@ class TokenExchange:
         if missing:
             raise _bad_token(f"it has no {', '.join(missing)}")
         expiry = claims["exp"]
-        if not isinstance(expiry, int | float) or expiry <= self._now():
+        if not isinstance(expiry, int | float) or not expiry > self._now():
             text = f"ID Token issued at {claims['iat']} is stale to sign-in."
             raise ExchangeError("invalid_grant", text)
 
@@ -135,7 +135,10 @@ def _fields(head: Head, body: bytes) -> dict[str, str]:
     """Return the parameters of a form, or of a JSON object with Google's names of them."""
     kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        given = _object(body)
+        try:
+            given = _object(body)
+        except _NotAnObjectError as error:
+            raise ExchangeError("invalid_request", f"The request is invalid: {error}.") from error
         snake = {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", k).lower(): v for k, v in given.items()}
         return {name: value for name, value in snake.items() if isinstance(value, str)}
     form = parse_qs(body.decode("utf-8", "replace"))
@@ -148,7 +151,10 @@ def _decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(parts) != 3:  # noqa: PLR2004 header, claims, signature
         raise _bad_token("it does not have three parts")
     head, claims, _ = parts
-    return _object(_unpadded(head)), _object(_unpadded(claims))
+    try:
+        return _object(_unpadded(head)), _object(_unpadded(claims))
+    except _NotAnObjectError as error:
+        raise _bad_token(str(error)) from error
 
 
 def _unpadded(text: str) -> bytes:
@@ -158,13 +164,17 @@ def _unpadded(text: str) -> bytes:
         raise _bad_token("its parts are not base64url") from error
 
 
+class _NotAnObjectError(Exception):
+    """A text that is not a JSON object, and why."""
+
+
 def _object(content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _bad_token("it is not JSON") from error
+        raise _NotAnObjectError("it is not JSON") from error
     if not isinstance(value, dict):
-        raise _bad_token("it is not a JSON object")
+        raise _NotAnObjectError("it is not a JSON object")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 
 import grpc
@@ -143,6 +144,9 @@ def test_a_token_is_valid_for_an_hour_and_after_a_restart(key_file):
     assert not Tokens(key_file, lambda: 1e9 + SECONDS).is_valid(token)
 
 
-@pytest.mark.parametrize("text", ["", ".", "a.b.c", "ya29.offline-1-x-0", "é"])
+DEEP = base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.aa"
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.b.c", "ya29.offline-1-x-0", "é", DEEP])
 def test_any_other_text_is_no_token(key_file, text):
     assert not Tokens(key_file).is_valid(text)

@@ -186,6 +186,17 @@ def test_incomplete_exchanges_are_refused(clouds, fields, code):
         assert (answer.code, json.loads(answer.read())["error"]) == (400, code)
 
 
+@pytest.mark.parametrize("body", [b"{", b"[]", b"[" * 3000])
+def test_a_request_that_is_no_object_is_not_taken_for_a_token(clouds, body):
+    headers = {"Content-Type": "application/json"}
+    with pytest.raises(HTTPError) as caught:
+        urlopen(Request(f"{clouds.url}/v1/token", body, headers))
+    with caught.value as answer:
+        error = json.loads(answer.read())
+    assert (answer.code, error["error"]) == (400, "invalid_request")
+    assert error["error_description"].startswith("The request is invalid: it is not ")
+
+
 @pytest.mark.parametrize(
     ("url", "body", "words"),
     [

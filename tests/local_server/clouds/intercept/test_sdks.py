@@ -3,6 +3,7 @@
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.intercept.variables import intercepting_variables
 
 from tests.local_server.clouds.conftest import RunningEmulator
 
@@ -30,6 +31,15 @@ def intercept(monkeypatch, emulator):
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     for name, value in emulator.environment.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("url", "added"),
+    [("http://127.0.0.1:1", ""), ("http://10.0.0.7:1", ",10.0.0.7"), ("http://[::1]:1", "")],
+)
+def test_the_emulator_itself_is_reached_without_the_proxy(tmp_path, url, added):
+    variables = intercepting_variables(tmp_path, tmp_path, "http://127.0.0.1:2", url)
+    assert variables["NO_PROXY"] == f"localhost,127.0.0.1,::1{added}"
 
 
 class TestAws:
