@@ -179,6 +179,9 @@ def _array(text: str) -> Source:
 
 def _file(text: str) -> Source:
     name, bracket, key = text.partition("[")
+    if not name.strip():
+        hint = "give FILE.npy or FILE.npz[KEY], or the value as --input x=[[1.0, 2.0]]"
+        raise UserError(f"`{text}` names no file", hint=hint)
     return ArrayFile(Path(name), key.rstrip("]") if bracket else "")
 
 
