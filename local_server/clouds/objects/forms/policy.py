@@ -62,7 +62,7 @@ def check_policy(
 def _parse(text: str) -> dict[str, Any]:
     try:
         document = json.loads(base64.b64decode(text, validate=True))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyError("Invalid JSON.", malformed=True) from error
     if not isinstance(document, dict) or not isinstance(document.get("conditions"), list):
         raise PolicyError("Policy is missing conditions.", malformed=True)
@@ -97,7 +97,7 @@ def _normal(condition: Any) -> tuple[str, Any, Any]:
 def _size(value: Any) -> int:
     try:
         return int(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # JSON has no Infinity, Python's has
         raise PolicyError("Invalid content-length-range", malformed=True) from error
 
 
