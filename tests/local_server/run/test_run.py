@@ -105,7 +105,7 @@ WRONG = {
     "twice in two options": (["--input", "x=1", "--file", "x=f"], "the input x is given twice"),
     "shapes": (["--input", "x=[np.ones((2, 3)), np.ones((2, 4))]"], "different lengths"),
     "no value": (["--input", "x"], "`x` is not NAME=VALUE"),
-    "no file": (["--inputs", "x=[1.0]"], "`[1.0]` names no file"),
+    "value for a file": (["--inputs", "x=[1.0]"], "`[1.0]` names no file"),
     "no file": (["--input", "x=absent.npy"], "No such file"),
     "pickle": (["--input", "x=a.pkl"], "it can run any code"),
     "signature": (["--signature", "other", "--input", "x=1"], "there is no signature other"),
