@@ -7,13 +7,17 @@ the service name (OpenTelemetry, "Environment variable specification").
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from threading import Thread
 from typing import Any
 
 from cloudserve.errors import UserError
 
 from ..inference.observation import Observation
+
+logger = logging.getLogger(__name__)
 
 Attributes = Mapping[str, str | int | float]
 _SERVICE = "cloudserve"
@@ -76,9 +80,13 @@ class Tracer:
         return Span(span, self._failed)
 
     def close(self, seconds: float) -> None:
-        """Export what is queued, within some seconds, and stop."""
-        self._provider.force_flush(int(1000 * seconds))
-        self._provider.shutdown()
+        """Export what is queued, and stop; what the collector does not take in time is lost."""
+        # OpenTelemetry's own timeouts do not bound an export, which is repeated for ten seconds.
+        last = Thread(target=self._provider.shutdown, name="last traces", daemon=True)
+        last.start()
+        last.join(seconds)
+        if last.is_alive():
+            logger.warning("the last traces are lost: the collector has not taken them in time")
 
 
 def open_tracer() -> Tracer:
@@ -106,6 +114,7 @@ def open_tracer() -> Tracer:
             hint="pip install 'cloudserve[otel]'",
         ) from error
     service = os.environ.get("OTEL_SERVICE_NAME") or _SERVICE
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    resource = Resource.create({"service.name": service})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracer(provider)

@@ -1,6 +1,7 @@
 """Traces of requests: a collector on loopback receives what the server exports by OTLP."""
 
 import asyncio
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -169,6 +170,7 @@ def test_each_of_many_requests_has_a_span(spans):
 
 def test_a_server_answers_and_stops_without_its_collector(monkeypatch, shared_models):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     answers = []
 
     async def run():
@@ -211,3 +213,16 @@ def test_the_flag_of_model_server_turns_traces_on():
 )
 def test_a_route_has_no_names_of_models(path, route):
     assert route_of(path) == route
+
+
+def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(monkeypatch, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+        tracer = open_tracer()
+        tracer.start("GET", {}, {}).end({})
+        tracer.close(0.05)
+        assert "the last traces are lost" in caplog.text
+        client, _ = silent.accept()
+        client.close()
