@@ -9,7 +9,7 @@ import click
 
 from cloudserve.cli.exits import CHANGES, Exit
 from cloudserve.cli.last_known import offline_option, recalled, remember
-from cloudserve.cli.options import Number, Subject, project_options, target_options
+from cloudserve.cli.options import Number, Subject, print_progress, project_options, target_options
 from cloudserve.cli.render.report import output_option, print_report
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     plan = verbs.plan(operation, version, percent, everything=everything)
     if out is not None:
         write_plan(plan, out)
-        click.echo(f"wrote {out}; to carry it out:\n  cloudserve apply {out}", err=True)
+        print_progress(f"wrote {out}; to carry it out:\n  cloudserve apply {out}")
     print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
     if not offline:
         remember(subject, verbs, tape)

@@ -51,6 +51,8 @@ def test_a_dry_run_shows_the_plan(project, platform, capsys, command):
 def test_a_plan_in_a_file_is_applied(project, platform, capsys):
     assert plan("--out", "plan.json", "--version", "123") == 0
     assert "to carry it out:\n  cloudserve apply plan.json\n" in capsys.readouterr().err
+    assert plan("--out", "again.json", "--version", "123", "--quiet") == 0
+    assert capsys.readouterr().err == ""
     assert run(["apply", "plan.json"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith(" on here: deployed, live")
     assert platform.performed == ["create"]
