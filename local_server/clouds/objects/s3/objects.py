@@ -113,7 +113,7 @@ def _overrides(call: S3Call) -> dict[str, str]:
 
 def delete_object(call: S3Call) -> Response:
     """DeleteObject: a missing object is not an error, except with an If-Match."""
-    condition = Precondition(match=call.header("if-match"))
+    condition = Precondition(match=call.header("if-match"), is_one=True)
     deleted = delete(call, call.key, call.query.get("versionId"), condition)
     return Response(204, headers=deleted.headers)
 
@@ -143,7 +143,9 @@ def _delete_one(call: S3Call, entry: ET.Element, *, quiet: bool) -> str:
                 raise not_implemented(child.tag)
         action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
         check_action(call, action, f"{call.bucket}/{key}")
-        deleted = delete(call, key, version, Precondition(match=entry.findtext("ETag")))
+        deleted = delete(
+            call, key, version, Precondition(match=entry.findtext("ETag"), is_one=True)
+        )
     except ObjectStoreError as error:
         refusal = from_store(error)
         return group(

@@ -157,7 +157,11 @@ def storage_class(headers: Mapping[str, str]) -> str:
 
 
 def write_condition(headers: Mapping[str, str]) -> Precondition:
-    """Return the precondition of a write; raises S3Error."""
+    """Return the precondition of a write; raises S3Error.
+
+    A write compares If-Match with the one current ETag, with or without quotes; only reads take
+    lists (versity/versitygw#2368, #1839, checked against S3).
+    """
     none_match = headers.get("if-none-match")
     if none_match not in {None, "*"}:
         raise S3Error(
@@ -165,7 +169,7 @@ def write_condition(headers: Mapping[str, str]) -> Precondition:
             "A conditional write takes If-None-Match with '*' only",
             Header="If-None-Match",
         )
-    return Precondition(match=headers.get("if-match"), none_match=none_match)
+    return Precondition(match=headers.get("if-match"), none_match=none_match, is_one=True)
 
 
 Encode = Callable[[str], str]

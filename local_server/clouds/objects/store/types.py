@@ -164,7 +164,7 @@ class Precondition:
     """What an object must fulfil for an operation to happen; None is not checked.
 
     Generation 0, and ETag "*" in `none_match`, require that there is no object. ETag "*" in
-    `match` requires one.
+    `match` requires one. `match` is a list of ETags, unless it `is_one`.
     """
 
     generation: int | None = None
@@ -173,6 +173,7 @@ class Precondition:
     metageneration_not: int | None = None
     match: str | None = None
     none_match: str | None = None
+    is_one: bool = False
 
     def failing(self, info: ObjectInfo | None) -> str | None:
         """Return the name of the first condition that does not hold, or None."""
@@ -185,10 +186,15 @@ class Precondition:
             "ifMetagenerationMatch": self.metageneration in (None, metageneration),
             "ifMetagenerationNotMatch": self.metageneration_not is None
             or self.metageneration_not != metageneration,
-            "If-Match": self.match is None or _matches(self.match, info),
+            "If-Match": self.match is None or self._has_match(self.match, info),
             "If-None-Match": self.none_match is None or not _matches(self.none_match, info),
         }
         return next((name for name, holds in conditions.items() if not holds), None)
+
+    def _has_match(self, match: str, info: ObjectInfo | None) -> bool:
+        if self.is_one:
+            return info is not None and match.strip().strip('"') in {"*", info.etag}
+        return _matches(match, info)
 
 
 def _matches(header: str, info: ObjectInfo | None) -> bool:

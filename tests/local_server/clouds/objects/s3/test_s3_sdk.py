@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.request import urlopen
 
 import boto3
@@ -61,6 +62,18 @@ def test_a_put_with_if_match_replaces_what_it_names_only(s3):
     with pytest.raises(ClientError) as missing:
         s3.put_object(Bucket="bkt", Key="cas-missing", Body=b"3", IfMatch=etag)
     assert code_of(missing) == (404, "NoSuchKey")
+
+
+def test_a_conditional_write_takes_one_etag_and_a_read_a_list(s3):
+    etag = s3.put_object(Bucket="bkt", Key="one", Body=b"1")["ETag"]
+    assert s3.get_object(Bucket="bkt", Key="one", IfMatch=f'"0", {etag}')["Body"].read() == b"1"
+    for write in (partial(s3.put_object, Body=b"2"), s3.delete_object):
+        for wrong in (f'"0", {etag}', f"W/{etag}"):
+            with pytest.raises(ClientError) as refused:
+                write(Bucket="bkt", Key="one", IfMatch=wrong)
+            assert code_of(refused) == (412, "PreconditionFailed")
+    s3.put_object(Bucket="bkt", Key="one", Body=b"1", IfMatch=etag.strip('"'))
+    s3.delete_object(Bucket="bkt", Key="one", IfMatch=etag)
 
 
 def test_listings_come_in_pages_with_prefixes(s3):
