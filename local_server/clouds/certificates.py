@@ -82,16 +82,16 @@ class Authority:
 def open_authority(folder: Path, domains: Sequence[str] = ()) -> Authority:
     """Return the authority of a folder; make one if it has none, or one that expires soon.
 
-    A new one can vouch for names in `domains` only, if there are any. Blocks. Raises UserError if
-    other users can read the key, MissingExtraError without `cryptography`, which google-auth
-    depends on.
+    It can vouch for names in `domains` only, if there are any: one for others is replaced. Blocks.
+    Raises UserError if other users can read the key, MissingExtraError without `cryptography`,
+    which google-auth depends on.
     """
     _check_private(folder / _KEY)
     try:
         kept = _read(folder)
     except ImportError as error:
         raise MissingExtraError("The offline Google Cloud", "gcp") from error
-    if kept is not None and kept.certificate.not_valid_after_utc - _RENEWED > datetime.now(UTC):
+    if kept is not None and _is_usable(kept.certificate, domains):
         return kept
     made = _make(domains)
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +115,19 @@ def _read(folder: Path) -> Authority | None:
     if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         return None
     return Authority(key, certificate)
+
+
+def _is_usable(certificate: Certificate, domains: Sequence[str]) -> bool:
+    """Return whether a certificate is valid for some days, and for exactly these domains."""
+    from cryptography import x509
+
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        permitted = [name.value for name in constraints.permitted_subtrees or ()]
+    except x509.ExtensionNotFound:
+        permitted = []
+    is_valid = certificate.not_valid_after_utc - _RENEWED > datetime.now(UTC)
+    return is_valid and permitted == list(domains)
 
 
 def _check_private(key: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 from ...transport.http.connection import Connection
 from ...transport.http.server_state import ServerState
 from .app import REFUSED
+from .contexts import covering
 from .destinations import RefusedHostError, tunnelled_host
 from .traffic import Traffic
 from .tunnel import Handshaking, TunnelState, hand_over
@@ -150,7 +151,9 @@ class Client(asyncio.Protocol):
 
     def _failed(self, host: str, error: OSError) -> None:
         logger.info("no TLS connection for %s: %s", host, error)
-        if any(alert in str(error).upper().replace(" ", "_") for alert in _DISTRUST):
+        if covering(host) != host:
+            logger.warning("%s: over HTTPS, a bucket with dots is named in the path", host)
+        elif any(alert in str(error).upper().replace(" ", "_") for alert in _DISTRUST):
             self._parts.traffic.distrust(host)
         self._transport.abort()
 

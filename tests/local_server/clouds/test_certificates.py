@@ -24,6 +24,13 @@ def test_an_authority_is_kept_and_its_key_is_private(tmp_path):
     assert stat.S_IMODE((folder / KEY).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("domains", [(), ("b.test",), ("a.test", "b.test")])
+def test_an_authority_for_other_domains_is_replaced(tmp_path, domains):
+    before = open_authority(tmp_path, ("a.test",)).pem
+    assert open_authority(tmp_path, ("a.test",)).pem == before
+    assert open_authority(tmp_path, domains).pem != before
+
+
 @pytest.mark.parametrize("name", [KEY, CERTIFICATE])
 @pytest.mark.parametrize("damage", ["missing", "no PEM", "of another"])
 def test_a_damaged_authority_is_replaced(tmp_path, name, damage):

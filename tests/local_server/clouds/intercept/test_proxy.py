@@ -253,6 +253,15 @@ class TestClientsThatDoNotBehave:
         assert proxy.ask(HOST, GET)
         assert proxy.report.distrusted[HOST] >= 1
 
+    @pytest.mark.parametrize(
+        "host", ["a.b.s3.us-east-1.amazonaws.com", "a.b.storage.googleapis.com"]
+    )
+    def test_no_certificate_covers_a_bucket_with_dots(self, proxy, host):
+        with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+            proxy.open(host)
+        assert proxy.ask(host.removeprefix("a."), get(host.removeprefix("a."), "/k"))
+        assert host not in proxy.report.distrusted
+
     def test_a_flood_of_clients_is_refused(self, proxy, monkeypatch):
         monkeypatch.setattr(client_module, "MOST_CLIENTS", 3)
         with proxy.open(HOST), proxy.open(HOST), proxy.open(HOST):
