@@ -24,7 +24,7 @@ def test_urls_have_a_name_that_clients_can_call(host, names, expected):
 
 
 @pytest.mark.parametrize("host", ["", "[::1]", "300.0.0.1"])
-def test_what_is_no_address_is_refused(host):
+def test_a_name_that_is_no_address_is_refused(host):
     with pytest.raises(UserError, match="cannot listen on"):
         listen(host, 0)
 
