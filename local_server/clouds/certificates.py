@@ -31,6 +31,7 @@ CERTIFICATE: Final = "authority.pem"
 """The file of the certificate that clients must trust, in the folder of an authority."""
 _KEY: Final = "authority-key.pem"
 _NAME: Final = "cloudserve offline clouds"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _VALID: Final = timedelta(days=30)
 _RENEWED: Final = timedelta(days=7)
 _SKEW: Final = timedelta(hours=1)
@@ -115,6 +116,12 @@ def _read(folder: Path) -> Authority | None:
     if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         return None
     return Authority(key, certificate)
+
+
+def server_names(allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of this machine and the allowed ones; one with a dot first is a domain."""
+    names = [f"*{name}" if name.startswith(".") else name for name in allowed]
+    return tuple(dict.fromkeys((*_LOOPBACK, *(name for name in names if name.isascii()))))
 
 
 def _is_usable(certificate: Certificate, domains: Sequence[str]) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import random
-import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -48,14 +47,14 @@ from .aws.protocol.form_signatures import check_form
 from .aws.protocol.region_check import KnowsRegion, exists
 from .aws.quotas import read_limits
 from .background_tasks import BackgroundTasks
-from .certificates import open_authority
+from .certificates import open_authority, server_names
 from .console.calls import CallLog
 from .console.view import CloudParts, CloudsView, Stored, fault_changes
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
 from .faults.app import Faults
 from .faults.rules import RuleSet, load_rules
-from .google.ai_platform.app import AiPlatform
+from .google.ai_platform.app import AiPlatform, is_ml
 from .google.authentication import Authenticated, Tokens
 from .google.identity.iam_credentials import IamCredentials, is_iam_credentials
 from .google.identity.resource_manager import ResourceManager, is_resource_manager
@@ -100,13 +99,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ML_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
 _UNLOAD_SECONDS = 5.0
-_NAMES = ("127.0.0.1", "localhost", "::1")
-"""The names of this machine in the certificate."""
 
 
 class Emulator:
@@ -219,9 +215,7 @@ class Emulator:
 
     def _certificate(self) -> Tls:
         """Return a certificate for the names of this emulator. Blocks."""
-        allowed = [f"*{name}" if name.startswith(".") else name for name in self._allowed]
-        names = dict.fromkeys((*_NAMES, *(name for name in allowed if name.isascii())))
-        return open_authority(self._credentials).issue(names)
+        return open_authority(self._credentials).issue(server_names(self._allowed))
 
     def _guarded(self, faults: Faults, calls: CallLog | None, stored: Stored) -> Application:
         """Return the clouds for requests of this site, with the console if calls are kept."""
@@ -326,7 +320,7 @@ class Emulator:
             self._google(is_resource_manager, ResourceManager(denied), tokens),
             self._google(is_monitoring, CloudMonitoring(metrics, denied), tokens),
             self._google(is_logging, CloudLogging(entries, self._now, denied), tokens),
-            self._google(_is_ml, google, tokens),
+            self._google(is_ml, google, tokens),
             # Google's client of Cloud Storage sends no credentials to STORAGE_EMULATOR_HOST.
             route_of(is_gcs, gcs_app),
             Route(is_token, OAuth(tokens, checks=self._is_strict)),
@@ -403,7 +397,3 @@ async def _warm() -> None:
         await asyncio.to_thread(library)
     except MissingExtraError as error:
         logger.warning("%s; %s", error.message, error.hint)
-
-
-def _is_ml(head: Head) -> bool:
-    return _ML_PATH.fullmatch(head.path) is not None

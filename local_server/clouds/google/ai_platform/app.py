@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 from ....inference import Inference
@@ -29,6 +30,7 @@ from .operations import Operations
 from .records import Records
 from .versions import Versions
 
+_PATH = re.compile(r"/v1/projects/[^/]+(?:/(?:models|operations|jobs)(?:[/:].*)?|:\w+)")
 PAYLOAD_LIMIT = 1_572_864
 """Limit of a request body in bytes (AI Platform's quotas: 1.5 MB)."""
 
@@ -39,6 +41,11 @@ _NO_DOCUMENT = (
     " needs; 2.202.0 does."
 )
 _BODY_FIELD = {"GoogleCloudMlV1__Model": "model", "GoogleCloudMlV1__Version": "version"}
+
+
+def is_ml(head: Head) -> bool:
+    """Return whether a request is for AI Platform."""
+    return _PATH.fullmatch(head.path) is not None
 
 
 class AiPlatform(GoogleApp):
