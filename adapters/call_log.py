@@ -51,7 +51,8 @@ def log_requests(session: Any) -> None:
 
     def end(answer: Any, *_: Any, **__: Any) -> None:
         where = urlsplit(answer.url)
-        what = f"{answer.request.method} {where.scheme}://{where.netloc}{where.path}"
+        host = where.netloc.rpartition("@")[2]  # without a password in the URL of an endpoint
+        what = f"{answer.request.method} {where.scheme}://{host}{where.path}"
         log_call(what, answer.status_code, answer.elapsed.total_seconds())
 
     session.hooks["response"].append(end)

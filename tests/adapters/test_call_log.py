@@ -53,11 +53,12 @@ def test_a_call_without_an_answer_has_the_name_of_its_error(lines):
     assert lines() == ["SageMaker ListModels: EndpointConnectionError in T"]
 
 
-def test_a_url_is_logged_without_its_query_and_headers(clouds, lines):
+def test_a_url_is_logged_without_its_query_password_and_headers(clouds, lines):
+    url = clouds["AWS_ENDPOINT_URL"].replace("://", "://user:SECRET@")
     with requests.Session() as session:
         log_requests(session)
         session.get(
-            f"{clouds['AWS_ENDPOINT_URL']}/storage/v1/b?project=p&key=SECRET",
+            f"{url}/storage/v1/b?project=p&key=SECRET",
             headers={"X-Key": "SECRET"},
         )
     (line,) = lines()
