@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import csv
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ import msgspec
 from .instances import Instance, InstanceError
 
 _LARGEST_FILE = 2**30
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_NUMBERS = re.compile(r"[0-9+\-.eE,\s]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Rows:
         for cell in cells:
             if isinstance(cell, float) and not math.isfinite(cell):
                 raise InstanceError(f"The row has the number {cell}, which JSON does not have.")
+        # Python reads 1_000 and digits of other scripts as numbers, too.
+        if not _NUMBERS.fullmatch(_QUOTED.sub("", line)):
+            raise InstanceError("The row is not CSV with quoted text: a number is not decimal.")
         if not self.key:
             sent = msgspec.json.encode(cells)
             return Instance(sent, b'"instance":' + sent)
