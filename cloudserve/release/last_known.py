@@ -20,12 +20,13 @@ from cloudserve.known.states import KnownState, KnownStates
 from cloudserve.known.tape import LIVE, Recorder, Recording
 from cloudserve.project import Project, Target
 from cloudserve.release.destination import Destination
+from cloudserve.release.planning import planner
 from cloudserve.release.provider import CredentialsProvider, Provider, RecordedProvider
 from cloudserve.release.recorded import use_tape
 from cloudserve.release.service import Releases
 from cloudserve.release.state.layout import MANIFESTS, Layout
 from cloudserve.release.state.uploaded_models import UploadedModels
-from cloudserve.release.types import Revision
+from cloudserve.release.types import Artifact, Revision
 from cloudserve.storage.contract import BlobStore
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ DIGITS = 64
 """The digits of a digest."""
 SECONDS = 5.0
 """The time after which no further question is asked: a command must not be held up."""
+MOST_HASHED = 256 << 20
+"""The bytes of a local version's files that are hashed only to keep a state."""
 LARGEST = 8 << 20
 """The bytes of the largest object that is read only to be kept."""
 
@@ -117,11 +120,12 @@ def _questions(project: Project, releases: Releases) -> Iterator[Question]:
         yield lambda: models.interface(live.revision)
     number = max((d.revision.number for d in deployment.revisions), default=0) + 1
     unheard = Revision(number, "0" * DIGITS)  # a model that is trained after this
-    yield lambda: provider.plan_deploy(reading, unheard, layout.location(unheard))
+    yield lambda: planner.plan_deploy(provider, layout, reading, unheard, None)
+    yield lambda: provider.check(Artifact("", size=1, files=1))
     # A model's URL is not read offline: no download for a question that is refused.
     is_local = not source.url and not source.is_registered
     if is_local:
-        yield lambda: releases.plan_deploy(loads=False)
+        yield lambda: _plan_deploy(releases, None)
     yield releases.plan_rollback
     yield releases.plan_undeploy
     for deployed in deployment.revisions:
@@ -131,10 +135,19 @@ def _questions(project: Project, releases: Releases) -> Iterator[Question]:
 
 def _of_revision(releases: Releases, revision: Revision, *, is_local: bool) -> Iterator[Question]:
     if is_local:
-        yield lambda: releases.plan_deploy(revision.number, loads=False)
+        yield lambda: _plan_deploy(releases, revision.number)
     yield lambda: releases.plan_promote(revision.id)
     yield lambda: releases.plan_rollback(revision.id)
     yield lambda: releases.plan_undeploy(revision.id)
+
+
+def _plan_deploy(releases: Releases, number: int | None) -> None:
+    """Ask what the plan of a local version asks, unless its files would take long to hash.
+
+    The services are asked little about a digest: the plan of an unheard one asks the most.
+    """
+    if releases.unread_bytes(number) <= MOST_HASHED:
+        releases.plan_deploy(number, loads=False)
 
 
 def _read_manifests(blobs: BlobStore, model: str) -> None:

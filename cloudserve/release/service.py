@@ -206,6 +206,10 @@ class Releases:
             verdicts=(*plan.verdicts, load),
         )
 
+    def unread_bytes(self, number: int | None = None) -> int:
+        """Return the bytes of a version's files that a plan of its deployment has to hash first."""
+        return self._local.unread_bytes(number)
+
     def plan_promote(self, version: str | None = None, *, percent: int = ALL) -> Plan:
         """Plan what `promote` would do; changes nothing."""
         check_percent(percent)

@@ -22,8 +22,10 @@ from cloudserve.errors import ConflictError, UserError
 from cloudserve.known.states import KnownStates
 from cloudserve.known.tape import Recorder
 from cloudserve.project import Model, Project
+from cloudserve.release import last_known
 from cloudserve.release.last_known import recall, remember
 from cloudserve.release.service import Releases
+from cloudserve.release.transfer.local import LocalModel
 from tests.adapters.test_collections import TARGETS, make, versions
 
 __all__ = ["make", "versions"]  # fixtures
@@ -187,6 +189,16 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
     real = {name: value for name, value in home.items() if "AWS_ENDPOINT" not in name}
     with pytest.raises(UserError, match="no last known state of half on here for aws"):
         recall(project, "half", "here", environ=real)
+
+
+def test_a_large_model_is_not_hashed_to_keep_a_state(make, versions, home, monkeypatch):
+    releases, _ = make("sagemaker", 1)
+    project = project_of(releases, versions)
+    with monkeypatch.context() as large:
+        large.setattr(last_known, "MOST_HASHED", 0)
+        large.setattr(LocalModel, "tree", lambda self, source: pytest.fail(f"hashed {source}"))
+        assert remember(project, "half", "here", environ=home, provider=releases.provider)
+    assert recall(project, "half", "here", environ=home).plan_deploy().actions
 
 
 def test_a_state_is_used_with_the_credentials_that_it_was_kept_with(make, versions, home):

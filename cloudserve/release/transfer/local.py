@@ -11,6 +11,7 @@ from cloudserve.project import Model
 from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import DigestCache, Tree, read_saved_model, read_tree
 from cloudserve.savedmodel.checks.servable import check_has_signature
+from cloudserve.savedmodel.tree import find_files
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.model_source import ModelSource
 
@@ -42,6 +43,15 @@ class LocalModel:
         tree = self.tree(source)
         artifact = self._artifacts[source] = self._read_artifact(source, tree)
         return Revision(number, tree.digest), source, artifact
+
+    def unread_bytes(self, number: int | None) -> int:
+        """Return the bytes that `read` would have to hash, as their digests are not cached.
+
+        Raises ModelError and UserError as `read` does.
+        """
+        source = self._source.resolve(number)[1]
+        known = self._digests.load(source) if self._digests else {}
+        return sum(state.size for state in find_files(source).values() if state not in known)
 
     def artifact(self, source: Path) -> Artifact:
         """Return the model of a directory as a platform's limits see it, as it was last read."""
