@@ -118,6 +118,11 @@ class Authenticated:
         return self._app.failed(head)
 
 
+def has_token(head: Head) -> bool:
+    """Return whether a request has a bearer token, valid or not."""
+    return _BEARER.fullmatch(head.headers.get("authorization", "")) is not None
+
+
 def missing_credentials(host: str) -> Response:
     """Return the response of a service to a request without a token; `host` is its global host."""
     return _refused(host, _MISSING, "CREDENTIALS_MISSING", _REALM)

@@ -14,7 +14,7 @@ from ..aws.protocol.arns import presigned_scope, scope
 from ..aws.protocol.errors import AwsError, json_error, rest_error, xml_error
 from ..aws.protocol.hosts import AwsHost
 from ..aws.runtime.app import is_runtime
-from ..google.authentication import missing_credentials
+from ..google.authentication import has_token, missing_credentials
 from ..google.common.errors import ApiError, Violation, error_response
 from ..google.hosts import DEDICATED, METADATA, STORAGE, GoogleHost
 from ..hosts import host_name
@@ -167,7 +167,7 @@ def _of_google(head: Head, found: GoogleHost) -> Head:
         raise UnavailableError(f"{prefix}{found.service}.googleapis.com", is_aws=False)
     if not paths.fullmatch(head.path):
         raise ApiError(Code.NOT_FOUND, f"{found.service} has no {head.method} {head.path}.")
-    if found.service not in _TOKENLESS and "authorization" not in head.headers:
+    if found.service not in _TOKENLESS and not has_token(head):
         service = "aiplatform" if found.service == DEDICATED else found.service
         raise AnonymousError(f"{service}.googleapis.com")
     if found.service == "aiplatform":

@@ -202,9 +202,12 @@ class TestServices:
             ("cloudresourcemanager", "/v3/projects/p:testIamPermissions"),
         ],
     )
-    def test_a_request_without_a_token_is_refused_as_google_does(self, proxy, service, path):
+    @pytest.mark.parametrize("header", ["Accept: */*", "Authorization: Basic dTpw", SIGNED])
+    def test_a_request_without_a_token_is_refused_as_google_does(
+        self, proxy, service, path, header
+    ):
         host = f"{service}.googleapis.com"
-        answer = proxy.ask(host, get(host, path, "Accept: */*"))
+        answer = proxy.ask(host, get(host, path, header))
         assert answer.startswith("HTTP/1.1 401")
         assert "CREDENTIALS_MISSING" in answer
         assert f'"service": "{host}"' in answer
