@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+import logging
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
 
 
 class Usage:
@@ -35,19 +37,6 @@ class Usage:
             await self._unused.wait()
 
 
-async def ends_within(work: Coroutine[None, None, None], seconds: float) -> bool:
-    """Return whether work has ended in time; what has not continues, and is not cancelled.
-
-    A cancellation would not end it: a run of a model in a thread cannot be stopped, and
-    `to_completion` waits for it.
-    """
-    task = asyncio.ensure_future(work)
-    ended, _ = await asyncio.wait({task}, timeout=seconds)
-    if ended:
-        await task
-    return bool(ended)
-
-
 async def to_completion(work: Coroutine[None, None, Result]) -> Result:
     """Wait until `work` has ended, even if the caller is cancelled; then raise CancelledError.
 
@@ -59,3 +48,26 @@ async def to_completion(work: Coroutine[None, None, Result]) -> Result:
     except asyncio.CancelledError:
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+class Ending:
+    """Ends parts that run models in threads, within seconds for each.
+
+    A run cannot be stopped. What has not ended in time continues and is not cancelled, because
+    `to_completion` would wait for it; `is_stuck` tells that the process must not wait either.
+    """
+
+    def __init__(self, seconds: float = 5.0) -> None:
+        self._seconds = seconds
+        self.is_stuck = False
+
+    async def end(self, close: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Close a part; raises its error. After one that is stuck, nothing is waited for."""
+        task = asyncio.ensure_future(close())
+        ended, _ = await asyncio.wait({task}, timeout=0.0 if self.is_stuck else self._seconds)
+        if ended:
+            await task
+            return
+        if not self.is_stuck:
+            logger.warning("models are left: aborted requests still run them")
+        self.is_stuck = True

@@ -11,7 +11,7 @@ import logging
 import os
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -35,7 +35,7 @@ from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
-from ..tasks import ends_within
+from ..tasks import Ending
 from ..transport.limits import Limits
 from ..transport.shared_port import SharedPort
 from ..transport.tls import Tls
@@ -102,7 +102,6 @@ logger = logging.getLogger(__name__)
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
 _DRAIN_SECONDS = 5.0
-_UNLOAD_SECONDS = 5.0
 
 
 class Emulator:
@@ -139,9 +138,13 @@ class Emulator:
         self._closing = AsyncExitStack()
         self._server: SharedPort | None = None
         self._services: tuple[Service, ...] = ()
-        self.is_stuck = False
-        """Whether a load or a run continued after `stop`: its thread ends when it does."""
+        self._ending = Ending()
         self._interceptor: Interceptor | None = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether a load or a run continued after `stop`."""
+        return self._ending.is_stuck
 
     @property
     def port(self) -> int:
@@ -202,7 +205,7 @@ class Emulator:
         await server.start()
         self._server = server
         # The exit stack closes in reverse: requests first, then loads, then their dependencies.
-        self._closing.push_async_callback(self._end, work.close)
+        self._closing.push_async_callback(self._ending.end, work.close)
         self._closing.push_async_callback(methods.close)
         self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
         for restore in restorers:
@@ -249,7 +252,7 @@ class Emulator:
         executor = ThreadPoolExecutor(os.cpu_count(), "predict")
         self._closing.callback(executor.shutdown, wait=False)
         manager = Manager(partial(load_model, options=self._session))
-        self._closing.push_async_callback(self._end, manager.unload_all)
+        self._closing.push_async_callback(self._ending.end, manager.unload_all)
         hosting = ModelHosting(manager, data / "served", self._session)
         hosting.prepare()
         self._closing.push_async_callback(hosting.close)
@@ -311,7 +314,7 @@ class Emulator:
                 recorder=recorder,
             )
         )
-        self._closing.push_async_callback(self._end, aws.close)
+        self._closing.push_async_callback(self._ending.end, aws.close)
         tokens, denied = Tokens(self._credentials / SERVICE_ACCOUNT), self._permissions.google
         routes = (
             Route(is_form, FormApp(s3_app.handle_form, gcs_app.handle_form)),
@@ -357,17 +360,8 @@ class Emulator:
     def _variables(self, region: str) -> Mapping[str, str]:
         return {**self._command.container_variables, **container_variables(self._own_url, region)}
 
-    async def _end(self, close: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Close a part that runs models; a run that outlasts its aborted request is left."""
-        if not await ends_within(close(), 0.0 if self.is_stuck else _UNLOAD_SECONDS):
-            self.is_stuck = True
-            logger.warning("models are left: aborted requests still run them")
-
     async def stop(self) -> None:
-        """Finish requests in flight, stop loading, free the models, release the folder.
-
-        A run that outlasts its aborted request is not waited for: see `is_stuck`.
-        """
+        """Finish requests in flight, stop loading, free the models, release the folder."""
         if self._console:
             self._console.close()
         await self._closing.aclose()

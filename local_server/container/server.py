@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from ..monitoring.recording.recorder import Recorder
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
-from ..tasks import ends_within
+from ..tasks import Ending
 from ..transport.http.server import HttpServer, check_address
 from ..transport.types import Head, Response
 from .app import ContainerApp, is_control
@@ -30,10 +29,7 @@ from .discovery import Bundle, bundles_below
 from .release import release_of, serving_image_of
 from .types import error_answer
 
-logger = logging.getLogger(__name__)
-
 _RECORD_SECONDS = 5.0
-_UNLOAD_SECONDS = 5.0
 _REQUEST_THREADS = 2 * (os.cpu_count() or 1)
 
 
@@ -52,13 +48,17 @@ class ContainerServer:
         self._session = SessionOptions(denied_ops=read_denied_ops(command.deny_ops))
         self._server: HttpServer | None = None
         self._recorder = Recorder(command.recording) if command.recording else None
-        self.is_stuck = False
-        """Whether a run continued after `stop`: its thread ends when it does."""
+        self._ending = Ending()
 
     @property
     def address(self) -> str:
         """Return the server's URL without a path; "" before the start."""
         return f"http://{self._server.address}" if self._server else ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether a run continued after `stop`: its thread ends when it does."""
+        return self._ending.is_stuck
 
     async def start(self) -> None:
         """Start the container, then listen; raises ModelError, UserError after cleaning up."""
@@ -90,7 +90,7 @@ class ContainerServer:
         )
         container = Container(setup, self._threads)
         await container.start()
-        self._closing.push_async_callback(self._end, container)
+        self._closing.push_async_callback(self._ending.end, container.stop)
         server = HttpServer(self._guarded(ContainerApp(container)), command.host, command.port)
         await server.start()
         self._server = server
@@ -100,11 +100,6 @@ class ContainerServer:
         """Protect `/models`, which loads code, from web pages; predictions stay open."""
         sites = Sites(checks_host=is_loopback(self._command.host))
         return SameSite(app, sites, _refuse, lambda head: is_control(head.path))
-
-    async def _end(self, container: Container) -> None:
-        if not await ends_within(container.stop(), _UNLOAD_SECONDS):
-            self.is_stuck = True
-            logger.warning("models are left: aborted requests still run them")
 
     async def stop(self) -> None:
         """Stop listening, finish the requests in progress, stop the container.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
-from cloudserve.local_server.tasks import Usage, to_completion
+from cloudserve.local_server.tasks import Ending, Usage, to_completion
 
 
 def test_the_result_of_the_work_is_returned():
@@ -53,3 +54,35 @@ def test_a_resource_is_unused_once_its_last_user_has_left():
         await waiter
 
     asyncio.run(run())
+
+
+def test_work_without_an_end_is_left_and_later_work_is_not_waited_for():
+    ended = []
+
+    async def run():
+        never, ending = asyncio.Event(), Ending(seconds=0.01)
+
+        async def close(name, event=None):
+            if event:
+                await event.wait()
+            ended.append(name)
+
+        await ending.end(partial(close, "quick"))
+        assert not ending.is_stuck
+        await ending.end(partial(close, "stuck", never))
+        assert ending.is_stuck
+        await ending.end(partial(close, "later", never))
+        assert ended == ["quick"]
+        never.set()  # they were not cancelled
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+    asyncio.run(run())
+    assert ended == ["quick", "stuck", "later"]
+
+
+def test_an_error_at_the_end_is_raised():
+    async def fail():
+        raise OSError
+
+    with pytest.raises(OSError):
+        asyncio.run(Ending().end(fail))
