@@ -260,11 +260,14 @@ class Releases:
 
         return self._carry_out(plan, is_recorded=canary is not None, canary=canary)
 
-    def rollback(self, to: str | None = None, *, guard: Guard = nothing) -> Outcome:
+    def rollback(
+        self, to: str | None = None, *, guard: Guard = nothing, is_gated: bool = True
+    ) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named.
 
         An interrupted rollback is continued, however far it came; an interrupted promotion
-        is taken back.
+        is taken back. A revision that never had all the traffic is gated as by a promotion, unless
+        the traffic of a canary is taken back: no gate may stop that.
         """
         first, left = self._read(), self._unfinished.move()
 
@@ -276,7 +279,7 @@ class Releases:
                     where=f"{self._model.name} on {self._target.name}",
                     hint="look at `cloudserve history` and run it again",
                 )
-            return self._planner.roll_back(reading, to, left)
+            return self._planner.roll_back(reading, to, left, is_gated=is_gated)
 
         # Recorded even if no traffic had moved: the next rollback starts from here.
         is_undoing = left is not None and left.operation is Operation.PROMOTE

@@ -218,7 +218,7 @@ class Canary:
     def _back(self) -> Outcome:
         """Give the live revision all traffic; continue once after Ctrl-C."""
         guard = partial(self.journal.guard, self.live)
-        back = partial(self.releases.rollback, self.live, guard=guard)
+        back = partial(self.releases.rollback, self.live, guard=guard, is_gated=False)
         try:
             return back()
         except KeyboardInterrupt:  # a canary without a decision must not keep its traffic

@@ -55,7 +55,9 @@ class ReleasePlanner:
         )
         return self._traffic(reading, Operation.PROMOTE, chosen, percent)
 
-    def roll_back(self, reading: Reading, to: str | None, left: Release | None) -> Plan:
+    def roll_back(
+        self, reading: Reading, to: str | None, left: Release | None, *, is_gated: bool = True
+    ) -> Plan:
         """Plan to give all traffic to a version: `to`, or the one before the live one.
 
         `left` is an unfinished promotion or rollback, which decides when `to` is not given.
@@ -68,7 +70,7 @@ class ReleasePlanner:
         else:
             with closing(Ledger(self.provider.blobs, self.layout).newest()) as newest:
                 name = planner.previously_live(deployment, newest)
-        return self._back_to(reading, name)
+        return self._back_to(reading, name, is_gated=is_gated)
 
     def undeploy(self, reading: Reading, version: str | None, *, everything: bool) -> Plan:
         """Plan to remove a version, by default all without traffic, or the whole model."""
@@ -129,9 +131,10 @@ class ReleasePlanner:
         plan = planner.plan_traffic(self.provider, self.layout, reading, operation, chosen, percent)
         return self.gates.add(self._addressed(reading, plan), reading)
 
-    def _back_to(self, reading: Reading, name: str) -> Plan:
+    def _back_to(self, reading: Reading, name: str, *, is_gated: bool = True) -> Plan:
         plan = plan_rollback(self.provider, self.layout, reading, name)
-        return self.gates.add(self._addressed(reading, plan), reading)
+        plan = self._addressed(reading, plan)
+        return self.gates.add(plan, reading) if is_gated else plan
 
     @property
     def _collector(self) -> Collector:

@@ -62,6 +62,23 @@ def test_a_canary_that_fails_a_tenth_of_the_requests_is_rolled_back(
     assert verbs.history()[-1].operation is Operation.ROLLBACK
 
 
+def test_no_gate_is_asked_before_a_canary_is_rolled_back(canary, deployed, platform, service):
+    verbs, live, revision = deployed
+    service.failing[revision] = 0.1
+    asked, run = [], canary()
+    rollback = verbs.rollback
+
+    def watched(*names, **options):
+        asked.append(options["is_gated"])
+        return rollback(*names, **options)
+
+    run.releases.rollback = watched
+    with pytest.raises(CheckFailedError):
+        run.promote(0.0)
+    assert asked == [False]
+    assert platform.traffic == {live: 1.0}
+
+
 def test_a_slow_canary_is_rolled_back(canary, deployed, platform, service):
     _, live, revision = deployed
     service.seconds[revision] = 0.03

@@ -230,6 +230,15 @@ def test_a_rollback_to_a_version_that_only_had_a_share_is_gated_like_its_promoti
     assert releases(gates=ANYBODY).plan_rollback(live).gates == ()
 
 
+def test_no_gate_stops_a_canarys_traffic_from_being_taken_back(releases, platform, two):
+    live = releases().status().live
+    releases().promote("124", percent=60)
+    with pytest.raises(GateRefusedError):
+        releases(gates=ANYBODY).rollback("124")
+    releases(gates=ANYBODY).rollback("124", is_gated=False)
+    assert releases().status().live == two.id != live
+
+
 def test_a_rollback_to_a_version_that_another_release_found_live_has_no_gates(
     releases, platform, two
 ):
