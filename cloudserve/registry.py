@@ -59,6 +59,7 @@ OPTIONAL = frozenset(
         "mlflow",
         "PIL",
         "numpy",
+        "opentelemetry",
         "orjson",
         "requests",
         "simdjson",

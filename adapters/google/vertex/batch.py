@@ -59,9 +59,10 @@ class Batches:
             )
         return self._api.model_name(self._names.model(model), version.number)
 
-    def run(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
-        """Run a job with a revision's model version, and wait for its end."""
-        version = self.version_of(model, revision_id)
+    def run(
+        self, model: str, version: str, revision_id: str, batch: Batch, reporter: Reporter
+    ) -> BatchResult:
+        """Run a job with a model version (its full name) and wait for its end."""
         job = self._api.create_job(self._body(model, version, batch))
         name = str(job["name"])
         where = self._api.url(name)

@@ -367,7 +367,8 @@ class Vertex:
     def batch(self, model: str, revision_id: str, batch: Batch, reporter: Reporter) -> BatchResult:
         """Run a batch prediction job with a revision's model version, on the target's machines."""
         check_urls(batch)
-        return self._batches.run(model, revision_id, batch, reporter)
+        version = self._batches.version_of(model, revision_id)
+        return self._batches.run(model, version, revision_id, batch, reporter)
 
     def _check_alone(self, model: str, revision_id: str) -> None:
         traffic = self.read(model).deployment.traffic

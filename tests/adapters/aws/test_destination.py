@@ -84,7 +84,7 @@ def test_offline_no_profile_is_asked_for_credentials(clouds, tmp_path, variable)
         f"[profile prod]\ncredential_process = sh -c 'touch {marker}; exit 1'\n"
     )
     access = Access({variable: clouds["AWS_ENDPOINT_URL"]}, REGION, "prod")
-    assert access.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert "Endpoints" in access.client("sagemaker").list_endpoints()
     assert not marker.exists()
 
 
