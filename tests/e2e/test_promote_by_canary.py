@@ -80,6 +80,7 @@ def test_a_version_with_errors_is_rolled_back(canary):
     assert "| canary | refused | at 50 % of the traffic worse: v2-" in report
 
 
+@pytest.mark.slow
 def test_a_killed_canary_of_a_good_version_is_shown_and_continued(canary):
     canary.ok("deploy", canary.model, "-t", "aws", "--version", "2")
     with canary.start(*promote(canary, "--hold", "600")) as process:

@@ -166,6 +166,7 @@ def slow_third_write(terminal, clouds):
     requests.delete(url, timeout=60).raise_for_status()
 
 
+@pytest.mark.slow
 def test_a_rollback_that_is_killed_after_the_traffic_moved_goes_back_once(
     terminal, slow_third_write
 ):

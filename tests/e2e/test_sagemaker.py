@@ -153,6 +153,7 @@ def test_a_killed_deployment_of_an_archive_continues_when_run_again(terminal, cl
     assert ask(terminal, target) == [2.5, 4.5]
 
 
+@pytest.mark.slow
 def test_a_version_on_an_endpoint_of_many_models_is_promoted_and_taken_back(terminal):
     def run(command, *arguments):
         return terminal.ok(command, terminal.model, "-t", "many", *arguments)

@@ -179,6 +179,7 @@ def test_nothing_can_be_changed(seen):
     assert seen["changed"][0] == 405
 
 
+@pytest.mark.slow
 def test_more_pages_than_allowed_are_refused_and_a_stop_ends_them(half):
     def work(server):
         streams = [open_events(server) for _ in range(MOST_PAGES)]

@@ -77,7 +77,8 @@ def test_a_killed_command_leaves_no_part_of_a_version(sources, tmp_path, name):
     assert read_tree(sources / "1") == before
 
 
-@pytest.mark.parametrize("name", ["repair", pytest.param("export", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["repair", "export"])
 def test_a_full_disk_is_one_error(sources, tmp_path, name):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudserve.cli.errors import run
@@ -18,6 +18,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@settings(max_examples=25)
 @given(DOCUMENTS)
 def test_every_format_has_the_same_document(document):
     expected = json.loads(encoded(document, "json"))

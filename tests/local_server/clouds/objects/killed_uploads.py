@@ -62,11 +62,11 @@ class Resumable:
     async def upload(self, client: Client) -> None:
         start = "/upload/storage/v1/b/bkt/o?uploadType=resumable&name=k"
         answer = await client.ask("POST", start)
-        client.told(f"session {answer.headers['location']}")
+        client.told(f"session {answer.headers['Location']}")
         sent = 0
         for chunk in CHUNKS:
             span = f"bytes {sent}-{sent + len(chunk) - 1}/{len(self.content)}"
-            await client.ask("PUT", answer.headers["location"], chunk, content_range=span)
+            await client.ask("PUT", answer.headers["Location"], chunk, content_range=span)
             sent += len(chunk)
             client.told(f"bytes {sent}")
 
@@ -78,7 +78,7 @@ class Resumable:
         size = len(self.content)
         answer = await client.ask("PUT", location, content_range=f"bytes */{size}")
         if answer.status == 308:
-            kept = int(answer.headers.get("range", "bytes=0--1").partition("0-")[2]) + 1
+            kept = int(answer.headers.get("Range", "bytes=0--1").partition("0-")[2]) + 1
             check(kept >= acknowledged, "acknowledged bytes are missing", kept, acknowledged)
             span = f"bytes {kept}-{size - 1}/{size}"
             answer = await client.ask("PUT", location, self.content[kept:], content_range=span)

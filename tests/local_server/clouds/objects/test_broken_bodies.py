@@ -110,7 +110,7 @@ def test_a_part_that_breaks_off_leaves_the_part_that_was_there(store):
 
 def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
     face = GcsApp(store)
-    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
+    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["Location"]
     query = location.partition("?")[2]
 
     def put(span: str, *pieces: bytes, breaks_off: bool = False) -> Response:
@@ -120,7 +120,7 @@ def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
     with pytest.raises(ClientGoneError):
         put("0-10/11", b"he", b"llo", breaks_off=True)
     answer = put("*/11")
-    assert (answer.status, answer.headers["range"]) == (308, "bytes=0-4")
+    assert (answer.status, answer.headers["Range"]) == (308, "bytes=0-4")
     done = put("5-10/11", b" world")
     assert (done.status, json.loads(done.body)["size"]) == (200, "11")
     assert store.path(store.get("bkt", "k")).read_bytes() == b"hello world"
@@ -128,7 +128,7 @@ def test_a_chunk_that_breaks_off_counts_as_far_as_it_came(store):
 
 def test_a_session_takes_one_request_at_a_time(store):
     face = GcsApp(store)
-    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["location"]
+    location = ask(face, Head("POST", UPLOAD, "uploadType=resumable&name=k")).headers["Location"]
     head = Head("PUT", UPLOAD, location.partition("?")[2], {"content-range": "bytes 0-4/5"})
     held = store.sessions.begin(head.query.rpartition("=")[2])
     busy = ask(face, head, b"hello")

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("killed_uploads.py")
         ("Resumable", 60),
         ("Multipart", 20),
         ("Put", 20),
-        ("Parts", 60),
+        pytest.param("Parts", 60, marks=pytest.mark.slow),
         pytest.param("XmlParts", 60, marks=pytest.mark.slow),
     ],
 )

@@ -59,6 +59,7 @@ def test_a_model_is_deployed_canaried_asked_and_taken_away(grpc_sdk, aiplatform)
         grpc_sdk.Model(name)
 
 
+@pytest.mark.slow
 def test_an_operation_that_fails_raises_its_error(grpc_sdk):
     from google.api_core.exceptions import FailedPrecondition
 

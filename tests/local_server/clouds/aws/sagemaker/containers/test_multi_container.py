@@ -97,6 +97,7 @@ def test_an_error_names_its_container(aws, deploy, fresh):
         assert f"Received client error ({status}) from {name} with" in answer["Error"]["Message"]
 
 
+@pytest.mark.slow
 def test_a_container_that_does_not_start_is_named_and_the_others_end(aws, deploy):
     shown = deploy(OWN, {"Image": f"{ECR}/exits:1", **FILES["double"]})
     assert shown["EndpointStatus"] == "Failed"

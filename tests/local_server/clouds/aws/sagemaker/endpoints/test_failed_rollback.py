@@ -38,6 +38,7 @@ def update(aws, name: str, config: str) -> dict:
     return aws.settled(name)
 
 
+@pytest.mark.slow
 def test_both_fleets_serve_until_the_next_update(running, fresh):
     aws, restart = running
     for model in ("double", "triple"):
