@@ -79,9 +79,8 @@ class Releases:
     first change. `overrides` are reasons, by gate, to release all the same if the gate refuses;
     `allow_breaking` is such an override of the gate *contract*; `require_other` demands an approval
     by a person who did not deploy the version. `tape` keeps what is read, or answers from it
-    (`cloudserve.release.last_known`); `provider` is that of the same target, to use its connections
-    again. Making one reaches no network; raises UserError for an
-    unknown model, target or gate, ProjectError for wrong fields, MissingExtraError.
+    (`cloudserve.release.last_known`); `provider` is that of the same target, for its connections.
+    Making one reaches no network; raises UserError, ProjectError, MissingExtraError.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with its default
@@ -265,9 +264,8 @@ class Releases:
     ) -> Outcome:
         """Give all traffic back to the revision before the live one, or to the one named.
 
-        An interrupted rollback is continued, however far it came; an interrupted promotion
-        is taken back. A revision that never had all the traffic is gated as by a promotion, unless
-        the traffic of a canary is taken back: no gate may stop that.
+        An interrupted rollback is continued, an interrupted promotion is taken back. A revision
+        that never had all the traffic is gated as by a promotion, unless a canary ends.
         """
         first, left = self._read(), self._unfinished.move()
 
