@@ -91,7 +91,7 @@ def edited(change: Edit) -> Callable[[Path], None]:
 
 
 def dangle(meta_graph: Message) -> None:
-    """Let a node read one that does not exist."""
+    """Let a node read a node that does not exist."""
     next(node for node in meta_graph.graph_def.node if node.input).input[0] = "absent"
 
 

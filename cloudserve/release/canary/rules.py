@@ -86,7 +86,7 @@ class CanaryRules:
             )
 
     def _check_answers(self, name: str, option: str) -> None:
-        """Raise UserError for a bound on answers that is no share, or that has no answers."""
+        """Raise UserError for a bound on answers that is not a share, or without answers."""
         share = getattr(self, name)
         if not 0 <= share < 1:
             raise UserError(

@@ -85,7 +85,7 @@ class Gates:
     def _is_gated(self, plan: Plan) -> bool:
         """Return whether the plan may give all traffic to a revision that never had it.
 
-        The share of a canary is no proof: the canary may have failed.
+        A share of the traffic does not count: its canary may have failed.
         """
         if plan.operation is Operation.ROLLBACK:
             with closing(Ledger(self.provider.blobs, self.models.layout).newest()) as newest:
