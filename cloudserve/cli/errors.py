@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _is_detailed(arguments: Sequence[str]) -> bool:
     return "--detailed-exitcode" in arguments or (
-        arguments[:1] == ["plan"] and bool(os.environ.get("CLOUDSERVE_PLAN_DETAILED_EXITCODE"))
+        arguments[:1] == ["plan"] and is_on(os.environ.get("CLOUDSERVE_PLAN_DETAILED_EXITCODE", ""))
     )
 
 

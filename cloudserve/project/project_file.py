@@ -26,6 +26,7 @@ from cloudserve.project.gate_settings import GateSettings
 from cloudserve.project.mlflow_alias import FIELD as MLFLOW_ALIAS
 from cloudserve.project.mlflow_alias import read_alias
 from cloudserve.project.model_urls import check_url, is_registered, is_url
+from cloudserve.project.own_variables import OWN_VARIABLES
 from cloudserve.project.yamlfile import INIT_HINT, Document, KeyPath, load_document
 
 Item = TypeVar("Item")
@@ -42,8 +43,6 @@ TARGET_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]*([-_][a-zA-Z0-9]+)*")
 PROJECT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 PROJECT_NAME_LIMIT = 40
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
-COMMANDS_OWN = frozenset({"CLOUDSERVE_EMULATOR_PORT"})
-"""Variables of commands, which look like a field of a target named `emulator`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +363,7 @@ def _with_environment(
     # Longest name first: CLOUDSERVE_GCP_EU_BUCKET belongs to gcp-eu rather than gcp.
     names = sorted(project.targets, key=len, reverse=True)
     fields: dict[str, dict[str, str]] = {name: {} for name in names}
-    variables = {name: text for name, text in environ.items() if text and name not in COMMANDS_OWN}
+    variables = {name: text for name, text in environ.items() if text and name not in OWN_VARIABLES}
     for variable, text in variables.items():
         for name in names:
             prefix = f"CLOUDSERVE_{name.upper().replace('-', '_')}_"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from cloudserve.errors import ConflictError, ModelError, RemoteError
+from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
 from cloudserve.files import try_lock
 from cloudserve.savedmodel import is_saved_model, read_tree
 from cloudserve.savedmodel.checkpoint.variables import check_variables
@@ -148,16 +148,26 @@ SLOTS = 100
 def claim_cache(environ: Mapping[str, str]) -> tuple[ModelCache, IO[bytes]]:
     """Return the first model cache that no other process uses, and its lock: close it to release.
 
-    Raises RemoteError if all of them are in use.
+    Raises UserError for a limit that is no number, RemoteError if all caches are in use.
     """
-    configured = environ.get(FOLDER)
+    configured, limit = environ.get(FOLDER), _limit(environ)
     home = environ.get("HOME", "/tmp")  # noqa: S108  a last resort
-    base = Path(environ.get("XDG_CACHE_HOME") or Path(home, ".cache"))
+    xdg = environ.get("XDG_CACHE_HOME", "")
+    base = Path(xdg if xdg.startswith("/") else Path(home, ".cache"))  # a relative one is invalid
     folder = Path(configured) if configured else base / "cloudserve" / "models"
     for slot in (folder / str(number) for number in range(SLOTS)):
         slot.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (slot / ".lock").open("ab")
         if try_lock(lock):
-            return ModelCache(slot, int(environ.get(BYTES) or LIMIT)), lock
+            return ModelCache(slot, limit), lock
         lock.close()
     raise RemoteError("too many processes have a model cache here", where=str(folder))
+
+
+def _limit(environ: Mapping[str, str]) -> int:
+    text = environ.get(BYTES) or str(LIMIT)
+    if not (text.isascii() and text.isdecimal()):
+        raise UserError(
+            f"`{text}` is not a number of bytes", where=BYTES, hint=f"write digits, such as {LIMIT}"
+        )
+    return int(text)

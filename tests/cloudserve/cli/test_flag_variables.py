@@ -83,3 +83,9 @@ def test_the_exit_code_of_terraform_can_be_asked_for(project, monkeypatch, value
     monkeypatch.setenv("CLOUDSERVE_PLAN_DETAILED_EXITCODE", value)
     assert run(["plan", "deploy", "half", "-t", "here"]) == 2
     assert run(["plan", "deploy", "half", "-t", "hare"]) == 1
+
+
+def test_a_flag_is_turned_off_by_its_variable(project, monkeypatch):
+    monkeypatch.setenv("CLOUDSERVE_PLAN_DETAILED_EXITCODE", "0")
+    assert run(["plan", "deploy", "half", "-t", "here"]) == 0
+    assert run(["plan", "deploy", "half", "-t", "hare"]) == 2

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cloudserve.errors import ProjectError, UserError
 from cloudserve.project import find_project_file, load_project
+from cloudserve.project.own_variables import OWN_VARIABLES
 
 GOOD = """\
 models:
@@ -213,11 +214,13 @@ def test_an_empty_variable_counts_as_not_set(tmp_path):
     assert project.target("gcp").fields == {"bucket": "gs://b"}
 
 
-def test_variables_of_commands_are_not_fields(tmp_path):
-    text = "models:\n  m:\n    path: x\ntargets:\n  emulator:\n    provider: sagemaker"
-    environ = {"CLOUDSERVE_EMULATOR_PORT": "9000", "CLOUDSERVE_EMULATOR_REGION": "r"}
+@pytest.mark.parametrize("variable", sorted(OWN_VARIABLES))
+def test_variables_of_cloudserve_are_not_fields(tmp_path, variable):
+    name = variable.split("_")[1].lower()
+    text = f"models:\n  m:\n    path: x\ntargets:\n  {name}:\n    provider: sagemaker"
+    environ = {variable: "9000", f"CLOUDSERVE_{name.upper()}_REGION": "r"}
     project = load_project(written(tmp_path, text), environ=environ)
-    assert project.target("emulator").fields == {"region": "r"}
+    assert project.target(name).fields == {"region": "r"}
 
 
 def test_the_environment_is_the_processes_by_default(tmp_path, monkeypatch):

@@ -74,6 +74,13 @@ def test_two_processes_do_not_share_a_cache(base, environ):
     third.close()
 
 
+def test_a_limit_that_is_not_a_number_is_refused_by_its_variable(base, environ):
+    environ["CLOUDSERVE_MODEL_CACHE_BYTES"] = "20GB"
+    with pytest.raises(UserError, match="`20GB` is not a number of bytes") as caught:
+        source(base, environ).resolve()
+    assert caught.value.where == "CLOUDSERVE_MODEL_CACHE_BYTES"
+
+
 def test_a_folder_without_a_model_is_an_error_with_the_url(base, environ):
     with pytest.raises(ModelError, match="there is no SavedModel") as caught:
         source(base.parent / "none", environ).resolve()
