@@ -10,6 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...status import Code
+from ..google.common.discovery import snake
+from ..google.common.errors import ApiError
+from .images import is_prebuilt
 from .records import invalid
 from .validation import seconds_of
 
@@ -18,6 +22,14 @@ _MOST_VARIABLES, _LONGEST_VARIABLE, _MOST_BYTES = 200, 128 * 1024, 512 * 1024
 _PORTS = range(1, 65536)
 _LONGEST_DEPLOYMENT = 7200.0
 _EVERYTHING = "/*"
+_OF_OWN_IMAGES = (
+    "command",
+    "ports",
+    "grpcPorts",
+    "predictRoute",
+    "healthRoute",
+    "invokeRoutePrefix",
+)
 _LEAST = {
     "failureThreshold": 1,
     "initialDelaySeconds": 0,
@@ -36,12 +48,26 @@ def check_container(spec: Mapping[str, Any]) -> None:
             if port.get("containerPort", 0) not in _PORTS:
                 raise invalid(f"A port of `container_spec.{field}` is not between 1 and 65535.")
     _check_routes(spec)
+    if spec.get("sharedMemorySizeMb", "0").startswith("-"):
+        raise invalid("`container_spec.shared_memory_size_mb` must not be negative.")
     if seconds_of(spec.get("deploymentTimeout", "0s"), "deployment_timeout") > _LONGEST_DEPLOYMENT:
         raise invalid("`container_spec.deployment_timeout` is limited to 2 hours.")
     for field in ("startupProbe", "healthProbe", "livenessProbe"):
         for name, least in _LEAST.items():
             if (spec.get(field, {}).get(name) or least) < least:
                 raise invalid(f"`container_spec.{field}.{name}` must be at least {least}.")
+
+
+def check_prebuilt(spec: Mapping[str, Any]) -> None:
+    """Refuse a command, ports or routes of a prebuilt image, which has its own (UNIMPLEMENTED).
+
+    The container would listen and answer elsewhere than Vertex AI asks; what the service says, and
+    when, has no source.
+    """
+    for field in _OF_OWN_IMAGES if is_prebuilt(spec.get("imageUri", "")) else ():
+        if spec.get(field):
+            text = f"container_spec.{snake(field)} of a prebuilt image is not available offline."
+            raise ApiError(Code.UNIMPLEMENTED, text)
 
 
 def _check_variables(variables: list[Mapping[str, str]]) -> None:

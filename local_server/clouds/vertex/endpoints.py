@@ -49,7 +49,7 @@ _PATCHABLE = frozenset(
     }
 )
 _UPDATABLE = "clientConnectionConfig"
-_NOT_OFFLINE = ("enablePrivateServiceConnect", "gdcConfig")
+_NOT_OFFLINE = ("enablePrivateServiceConnect", "gdcConfig", "genAiAdvancedFeaturesConfig")
 
 
 class _Create(Task, frozen=True, tag="create-endpoint"):
@@ -159,8 +159,8 @@ class Endpoints:
 
     def update(self, name: str, body: Document) -> Document:
         """Start changing an endpoint's inference timeout; other fields are refused."""
-        self._records.endpoint(name)
-        fields = body.get("endpoint", {})
+        endpoint, fields = self._records.endpoint(name), body.get("endpoint", {})
+        check_etag(endpoint, fields.get("etag"))
         other = sorted(fields.keys() - {"name", "etag", _UPDATABLE})
         if other or not fields.get(_UPDATABLE):
             raise invalid(

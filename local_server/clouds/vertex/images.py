@@ -51,9 +51,14 @@ def check_image(uri: str) -> None:
         raise invalid(f"The image {uri} is not one of the prebuilt images for inference.")
 
 
+def is_prebuilt(uri: str) -> bool:
+    """Return whether an image is one of Google's prebuilt images for inference."""
+    return _PREBUILT.fullmatch(uri) is not None
+
+
 def stand_in(uri: str) -> str:
     """Return a note for an image that is replaced by another server; "" for others."""
-    if _PREBUILT.fullmatch(uri) or is_cloudserve(uri):
+    if is_prebuilt(uri) or is_cloudserve(uri):
         return ""
     return (
         f"The image {uri} is not run offline: cloudserve's TensorFlow server answers in its place."

@@ -21,6 +21,8 @@ def check_private(endpoint: Mapping[str, Any]) -> None:
     network, connect = endpoint.get("network", ""), endpoint.get("privateServiceConnectConfig")
     if network and connect:
         raise invalid("Only one of `network` and `private_service_connect_config` may be set.")
+    if network and endpoint.get("dedicatedEndpointEnabled"):
+        raise invalid("An endpoint that is peered with a network cannot be a dedicated one.")
     if network and not _NETWORK.fullmatch(network):
         raise invalid(
             f'"{network}" is not valid for `endpoint.network`:'

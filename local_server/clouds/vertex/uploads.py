@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from ...status import Code
+from ..google.common.discovery import snake
 from ..google.common.errors import ApiError
 from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts, check_bucket_location, source_of
-from .containers import check_container
+from .containers import check_container, check_prebuilt
 from .exports import EXPORT_FORMATS
 from .images import check_image
 from .operations import Operations, Outcome, Runner, Task
@@ -26,6 +27,8 @@ from .validation import (
     check_encryption,
     check_labels,
     check_model_id,
+    check_service_account,
+    check_uris,
 )
 
 _SUPPORTED = {
@@ -33,8 +36,18 @@ _SUPPORTED = {
     "supportedInputStorageFormats": ["jsonl", "csv", "tf-record", "tf-record-gzip", "file-list"],
     "supportedOutputStorageFormats": ["jsonl"],
 }
-_OF_A_VERSION = ("versionId", "versionCreateTime", "versionUpdateTime", "versionAliases", "etag")
-"""Fields that a copy does not keep."""
+_OF_A_VERSION = (
+    "versionId",
+    "versionCreateTime",
+    "versionUpdateTime",
+    "versionAliases",
+    "etag",
+    "encryptionSpec",
+)
+"""Fields that a copy does not keep; a key is of one region."""
+_NOT_OFFLINE = ("baseModelSource", "defaultCheckpointId", "dataStats", "pipelineJob")
+"""Fields of models that are not a user's own, or of services that are not offline."""
+_SCHEMATA = ("instanceSchemaUri", "parametersSchemaUri", "predictionSchemaUri")
 
 
 class _Upload(Task, frozen=True, tag="upload"):
@@ -69,6 +82,7 @@ class Uploads:
         """Start uploading a model, or a version of the parent model, and return the operation."""
         model = body.get("model", {})
         _check(model)
+        check_service_account(body.get("serviceAccount", ""), "service_account")
         check_encryption(model, parent)
         if "artifactUri" in model:
             location = parent.rpartition("/")[2]
@@ -83,9 +97,14 @@ class Uploads:
         project = parent.partition("/locations/")[0]
         if not source.startswith(f"{project}/"):
             raise invalid(f"The source model `{source}` is not in `{project}`.")
+        check_service_account(body.get("customServiceAccount", ""), "custom_service_account")
+        check_encryption(body, parent)
         version = self._records.version(source)
         model = {k: v for k, v in version.document.items() if k not in _OF_A_VERSION}
         model["modelSourceInfo"] = {**model.get("modelSourceInfo", {}), "copy": True}
+        model["originalModelInfo"] = {"model": version.name}
+        if "encryptionSpec" in body:
+            model["encryptionSpec"] = body["encryptionSpec"]
         return self._begin(_Copy(*self._target(parent, body), model, version.artifact))
 
     def _begin(self, task: _Upload) -> Document:
@@ -172,10 +191,16 @@ def _check(model: Mapping[str, Any]) -> None:
     check_display_name(model, "model")
     check_labels(model)
     check_aliases(model.get("versionAliases", ()))
+    for field in _NOT_OFFLINE:
+        if model.get(field):
+            raise ApiError(Code.UNIMPLEMENTED, f"model.{snake(field)} is not available offline.")
     if "artifactUri" in model:
         source_of(model["artifactUri"])
+    check_uris(model, "model", ("metadataSchemaUri",))
+    check_uris(model.get("predictSchemata", {}), "model.predict_schemata", _SCHEMATA)
     check_container(model.get("containerSpec", {}))
     image = model.get("containerSpec", {}).get("imageUri")
     if not image:
         raise invalid("The field `model.container_spec.image_uri` is required.")
     check_image(image)
+    check_prebuilt(model["containerSpec"])

@@ -22,6 +22,7 @@ _DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{0,126}[a-z0-9]")
 _KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _LABEL = re.compile(r"[\w-]*")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _LONGEST_INFERENCE = 3600.0
 """Seconds, for dedicated endpoints."""
@@ -73,6 +74,20 @@ def check_encryption(resource: Mapping[str, Any], parent: str) -> None:
         )
     if match[1] != region:
         raise invalid(f"The key `{key}` is not in the resource's region {region}.")
+
+
+def check_service_account(email: str, field: str) -> None:
+    """Refuse a service account that is not an email address; "" is the service's own."""
+    if email and not _EMAIL.fullmatch(email):
+        raise invalid(f'"{email}" is not valid for `{field}`: an email address is expected.')
+
+
+def check_uris(resource: Mapping[str, Any], field: str, names: Iterable[str]) -> None:
+    """Refuse URIs of a resource's fields that are not of Cloud Storage."""
+    for name in names:
+        uri = resource.get(name, "")
+        if uri and not uri.startswith("gs://"):
+            raise invalid(f'"{uri}" is not valid for `{field}.{snake(name)}`: gs://BUCKET/PATH.')
 
 
 def seconds_of(duration: str, field: str) -> float:

@@ -13,7 +13,7 @@ from ....actions import out_of_date
 from ...console import endpoint_log
 from ..names import Names
 from ..operations import NOT_THE_MODELS_FAULT, OperationFailedError, Operations
-from ..planning.deployed_models import current, split_with_new, to_take_off
+from ..planning.deployed_models import current, placed_of, split_with_new
 from ..records import Endpoint, Version
 from ..snapshot import Snapshot, read_snapshot, require_endpoint, require_version
 from .steps import (
@@ -122,7 +122,7 @@ class EndpointSteps:
             raise
 
     def scale(self, step: ScaleModel, reporter: Reporter) -> None:
-        """Change the number of machines of a deployment."""
+        """Scale a deployment; raises ConflictError if it is another revision's."""
         body = {
             "deployedModel": {
                 "id": step.deployment,
@@ -133,8 +133,11 @@ class EndpointSteps:
                 for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
             ),
         }
-        endpoint_id = self._look(step.model, reporter).endpoint_id
+        snapshot = self._look(step.model, reporter)
+        endpoint_id = snapshot.endpoint_id
         where = self.api.url(self.api.endpoint_name(endpoint_id))
+        if not placed_of(snapshot, step.revision, step.deployment):
+            raise out_of_date(f"{step.deployment} is not a deployment of {step.revision}", where)
         operation = self.api.mutate(endpoint_id, body)
         self.operations.finish(operation, f"scale {step.revision}", where, reporter)
 
@@ -144,7 +147,7 @@ class EndpointSteps:
         snapshot = self._look(step.model, reporter)
         endpoint_id = snapshot.endpoint_id
         where = self.api.url(self.api.endpoint_name(endpoint_id))
-        for placed in to_take_off(snapshot, revision_id, step.deployment):
+        for placed in placed_of(snapshot, revision_id, step.deployment):
             if snapshot.endpoint is not None and snapshot.endpoint.split.get(placed.id):
                 raise out_of_date(f"{revision_id} has traffic", where)
             operation = self.api.undeploy(endpoint_id, {"deployedModelId": placed.id})

@@ -145,19 +145,32 @@ class VersionSteps:
             self._operations.finish(operation, "delete the model", where, reporter)
 
     def delete(self, step: DeleteVersion, reporter: Reporter) -> None:
-        """Delete a version that was replaced; raises ConflictError if it is the revision again."""
+        """Delete a version that was replaced.
+
+        Raises ConflictError if the number is another's: the revision is deployed with it again, or
+        the model was deleted and uploaded again, and its numbers begin at 1.
+        """
         model, number = step.model, step.version
         model_id = self._names.model(model)
-        current = read_snapshot(self._api, self._names, model).version(step.revision)
-        if current is not None and current.number == number:
-            raise out_of_date(
-                f"version {number} of {model_id} is {step.revision} again",
-                self._api.url(self._api.model_name(model_id, number)),
-            )
+        snapshot = read_snapshot(self._api, self._names, model)
+        replaced = {v.number for v in snapshot.superseded if v.revision.id == step.revision}
+        if number not in replaced:
+            self._refuse_existing(model_id, number, step.revision)
+            reporter.line(f"version {number}: gone already")
+            return
         operation = self._api.delete_version(model_id, number)
         if operation is not None:
             where = self._api.url(self._api.model_name(model_id, number))
             self._operations.finish(operation, "delete the model version", where, reporter)
+
+    def _refuse_existing(self, model_id: str, number: str, revision: str) -> None:
+        """Raise ConflictError if the model has a version of this number."""
+        versions = self._api.versions(model_id) or ()
+        if number in {str(version.get("versionId")) for version in versions}:
+            raise out_of_date(
+                f"version {number} of {model_id} is not one that {revision} replaced",
+                self._api.url(self._api.model_name(model_id, number)),
+            )
 
     def set_aliases(self, step: SetAliases) -> None:
         """Give a revision's version the aliases of the live one, and the one before `previous`."""
@@ -184,9 +197,10 @@ class VersionSteps:
         self._api.patch_endpoint(snapshot.endpoint_id, "labels", body)
 
     def mark_failed(self, model: str, version: Version, reason: str) -> None:
-        """Write the failure on the version, so that every later run sees it."""
+        """Write the failure on the version, so that every later run sees it; other labels stay."""
         revision = version.revision
-        labels = {**self._names.labels(model, revision), STATE: FAILED}
+        existing = version.record.get("labels", {})
+        labels = {**existing, **self._names.labels(model, revision), STATE: FAILED}
         text = description(revision, version.container or "0", reason)
         try:
             self._api.patch_version(

@@ -59,7 +59,7 @@ def split_with_new(endpoint: Endpoint, revision_id: str) -> dict[str, int]:
     return {**rest, "0": taken}
 
 
-def to_take_off(snapshot: Snapshot, revision_id: str, deployment: str) -> list[Placed]:
+def placed_of(snapshot: Snapshot, revision_id: str, deployment: str) -> list[Placed]:
     """Return a revision's deployments, or the one of this id."""
     placed = snapshot.endpoint.placed if snapshot.endpoint else ()
     return [p for p in placed if p.revision == revision_id and deployment in {"", p.id}]

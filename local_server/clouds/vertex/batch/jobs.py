@@ -19,8 +19,13 @@ from ...resources import Document
 from ..deployment.machines import check_machine
 from ..listing import Listing
 from ..operations import EMPTY, Operations, Outcome, Runner, Task
-from ..records import JOB, Job, Records, failed_precondition, invalid, new_id
-from ..validation import check_display_name, check_labels
+from ..records import JOB, Job, Records, Version, failed_precondition, invalid, new_id
+from ..validation import (
+    check_display_name,
+    check_encryption,
+    check_labels,
+    check_service_account,
+)
 from .run import Plan, Stopped, Totals
 from .runner import JobRunner
 
@@ -73,24 +78,7 @@ class Jobs:
 
     def create(self, parent: str, body: Document) -> Document:
         """Start a job and return it."""
-        check_display_name(body, "batch_prediction_job")
-        check_labels(body)
-        for field in _NOT_OFFLINE:
-            if body.get(field):
-                text = f"batch_prediction_job.{field} is not available offline."
-                raise ApiError(Code.UNIMPLEMENTED, text)
-        if not body.get("model"):
-            raise invalid("The field `batch_prediction_job.model` is required.")
-        _, separator, location = parent.partition("/locations/")
-        if f"{separator}{location}/" not in body["model"]:
-            raise invalid(f"The model `{body['model']}` is not in the job's location {location}.")
-        version = self._records.version(body["model"])
-        Plan.of(body)
-        if not body.get("dedicatedResources"):
-            raise invalid(
-                "The Model does not support automatic resources: set dedicated_resources."
-            )
-        _check_machines(body["dedicatedResources"])
+        version = self._checked(parent, body)
         name, now = f"{parent}/batchPredictionJobs/{new_id()}", self._records.now()
         document: Document = {
             **body,
@@ -103,6 +91,28 @@ class Jobs:
         self._records.put_job(Job(document=document, stored_version=version.stored()))
         self._start(name)
         return document
+
+    def _checked(self, parent: str, body: Document) -> Version:
+        """Return the version that a job predicts with; raises ApiError for an invalid job."""
+        check_display_name(body, "batch_prediction_job")
+        check_labels(body)
+        _check_offline(body)
+        _check_service(body, parent)
+        if not body.get("model"):
+            raise invalid("The field `batch_prediction_job.model` is required.")
+        _, separator, location = parent.partition("/locations/")
+        if f"{separator}{location}/" not in body["model"]:
+            raise invalid(f"The model `{body['model']}` is not in the job's location {location}.")
+        version = self._records.version(body["model"])
+        plan = Plan.of(body)
+        for uri in (*plan.uris, f"gs://{plan.output.bucket}/"):
+            self._runner.check_location(uri, location)
+        if not body.get("dedicatedResources"):
+            raise invalid(
+                "The Model does not support automatic resources: set dedicated_resources."
+            )
+        _check_machines(body["dedicatedResources"])
+        return version
 
     def _start(self, name: str) -> None:
         self._cancelled[name] = asyncio.Event()
@@ -181,6 +191,25 @@ class Jobs:
             return EMPTY
 
         return Outcome(finish)
+
+
+def _check_offline(job: Mapping[str, Any]) -> None:
+    for field in _NOT_OFFLINE:
+        if job.get(field):
+            text = f"batch_prediction_job.{field} is not available offline."
+            raise ApiError(Code.UNIMPLEMENTED, text)
+
+
+def _check_service(job: Mapping[str, Any], parent: str) -> None:
+    """Refuse a service account, key or explanations that a job cannot have (ApiError).
+
+    Source: aiplatform v1, `BatchPredictionJob.explanationSpec`: "Can be specified only if
+    generate_explanation is set to `true`."
+    """
+    check_service_account(job.get("serviceAccount", ""), "batch_prediction_job.service_account")
+    check_encryption(job, parent)
+    if job.get("explanationSpec"):
+        raise invalid("An explanation_spec can be specified only if generate_explanation is true.")
 
 
 def _check_machines(machines: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from ...google.common.errors import ApiError
 from ...model_hosting import ModelHosting, Servable
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
-from ..artifacts import Artifacts, serving_image
+from ..artifacts import Artifacts, check_bucket_location, serving_image
 from ..records import Job, Version, failed_precondition
 from .run import Plan, Run, Totals
 
@@ -35,6 +35,10 @@ class JobRunner:
         self._store = store
         self._hosting = hosting
         self._inference = inference
+
+    def check_location(self, uri: str, location: str) -> None:
+        """Refuse a bucket in another region than the job's (ApiError)."""
+        check_bucket_location(self._store, uri, location)
 
     def directory(self, job: Job) -> str:
         """Return the output directory of a job as a URI; raises ApiError without the bucket."""

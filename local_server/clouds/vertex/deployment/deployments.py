@@ -31,6 +31,7 @@ from ..records import (
     not_found,
 )
 from ..validation import check_deployed_model_id, mask_paths
+from .checks import check_deployed_model
 from .commands import Commands
 from .machines import check_resources, mutate
 from .traffic import NEW, check_split, with_new
@@ -129,7 +130,7 @@ class Deployments:
         if not fields.get("model"):
             raise invalid("The field `deployed_model.model` is required.")
         version = self._records.version(fields["model"])
-        _check_dedicated(endpoint, version)
+        check_deployed_model(endpoint, fields, version)
         identity = fields.get("id", "")
         if identity:
             check_deployed_model_id(identity)
@@ -265,20 +266,6 @@ class Deployments:
             return {"@type": f"{TYPE}MutateDeployedModelResponse", "deployedModel": changed}
 
         return Outcome(finish)
-
-
-def _check_dedicated(endpoint: Mapping[str, Any], version: Version) -> None:
-    """Refuse a model with a route prefix on a shared endpoint (ApiError).
-
-    Source: aiplatform v1, `ModelContainerSpec.invokeRoutePrefix`: "If this field is set, the Model
-    can only be deployed to dedicated endpoint."
-    """
-    prefix = version.document.get("containerSpec", {}).get("invokeRoutePrefix")
-    if prefix and not endpoint.get("dedicatedEndpointEnabled"):
-        raise failed_precondition(
-            f"Model `{version.name}` has an invoke_route_prefix and can only be deployed to a"
-            " dedicated endpoint."
-        )
 
 
 def _ids(endpoint: Mapping[str, Any]) -> list[str]:

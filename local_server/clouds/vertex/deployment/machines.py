@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ....status import Code
+from ...google.common.discovery import snake
 from ...google.common.errors import ApiError
 from ...resources import Document
 from ..records import invalid
@@ -91,6 +92,10 @@ _WHOLE = 100
 _UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
+_NOT_OFFLINE = ("gpuPartitionSize", "reservationAffinity", "tpuTopology")
+"""Fields of a MachineSpec that only the service can check: its GPUs, reservations and TPUs."""
+
+
 def check_resources(deployed: Mapping[str, Any]) -> Document:
     """Return a deployment's machines with defaults; raises ApiError."""
     kinds = [word for field, word in _KINDS.items() if deployed.get(field)]
@@ -137,6 +142,11 @@ def check_machine(spec: Mapping[str, Any]) -> None:
     accelerator = spec.get("acceleratorType", _UNSPECIFIED)
     if count < 0:
         raise invalid(f"The field {field}.accelerator_count` must not be negative.")
+    for name in _NOT_OFFLINE:
+        if spec.get(name):
+            raise ApiError(
+                Code.UNIMPLEMENTED, f"machine_spec.{snake(name)} is not available offline."
+            )
     if (accelerator != _UNSPECIFIED) != bool(count):
         raise invalid(
             f"The fields {field}.accelerator_type` and {field}.accelerator_count` go together."
@@ -150,6 +160,11 @@ def _replicas(machines: Mapping[str, Any]) -> dict[str, int]:
     most = machines.get("maxReplicaCount", 0) or least
     if least < 1:
         raise invalid("The field `dedicated_resources.min_replica_count` must be at least 1.")
+    if not 0 <= machines.get("requiredReplicaCount", 0) <= most:
+        raise invalid(
+            "The field `dedicated_resources.required_replica_count` must be between 0 and"
+            " max_replica_count."
+        )
     if most < least:
         raise invalid(
             f"The field `dedicated_resources.max_replica_count` is {most}, less than"

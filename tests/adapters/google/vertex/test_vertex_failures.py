@@ -195,6 +195,24 @@ def test_only_a_failure_of_the_models_own_marks_it_as_failed(
         assert patches == []
 
 
+def test_the_mark_of_a_failure_keeps_the_labels_that_others_set(answering, lines):
+    failed = operation(ENDPOINT, done=True, error={"code": 9, "message": "it crashed"})
+    theirs = version()
+    theirs["labels"]["team"] = "vision"
+    provider, server = answering(
+        {
+            **state([theirs], endpoint()),
+            f"POST {ENDPOINT}:deployModel": answer(200, failed),
+            f"PATCH {MODEL}@1": answer(200, theirs),
+        }
+    )
+    with pytest.raises(RemoteError, match="it crashed"):
+        provider.perform(deploy_action(), Reporter(lines.append))
+    (patch,) = [json.loads(a.body) for a in server.requests if a.method == "PATCH"]
+    assert patch["labels"].items() > theirs["labels"].items()
+    assert patch["labels"]["cloudserve-state"] == "failed"
+
+
 def test_a_mark_that_cannot_be_made_does_not_hide_the_failure(answering, lines, caplog):
     failed = operation(ENDPOINT, done=True, error={"code": 9, "message": "it crashed"})
     provider, _ = answering(
@@ -230,12 +248,37 @@ def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
         provider.perform(Action("undeploy-model", "", args), Reporter(lines.append))
 
 
-def test_a_version_that_is_the_revision_again_is_never_deleted(answering, lines):
-    provider, _ = answering(state([version()]))
-    with pytest.raises(ConflictError, match="version 1 of half-plus is v1-0f3c5a9b7d21 again"):
+@pytest.mark.parametrize(
+    "existing",
+    [
+        version(),
+        version(versionAliases=[], versionDescription="", labels=model_labels("half-plus")),
+    ],
+)
+def test_a_version_that_was_not_replaced_is_never_deleted(answering, lines, existing):
+    """The numbers of a model that was deleted and uploaded again begin at 1."""
+    provider, server = answering(state([existing]))
+    with pytest.raises(ConflictError, match="version 1 of half-plus is not one that v1-0f3c5a9b"):
         provider.perform(
             Action("delete-version", "", {**ARGS, "version": "1"}), Reporter(lines.append)
         )
+    assert {a.method for a in server.requests} == {"GET"}
+
+
+def test_a_replaced_version_that_is_gone_is_no_error(answering, lines):
+    provider, _ = answering(state([version("2")]))
+    action = Action("delete-version", "", {**ARGS, "version": "1"})
+    provider.perform(action, Reporter(lines.append))
+    assert lines == ["version 1: gone already"]
+
+
+def test_a_deployment_of_another_revision_is_never_scaled(answering, lines):
+    existing = endpoint(placed(modelVersionId="9"))
+    provider, server = answering(state([version()], existing))
+    args = {**ARGS, "deployment": "77", "scaling": {"minReplicaCount": 2}}
+    with pytest.raises(ConflictError, match=f"77 is not a deployment of {ONE.id}"):
+        provider.perform(Action("scale-model", "", args), Reporter(lines.append))
+    assert {a.method for a in server.requests} == {"GET"}
 
 
 def test_an_action_that_is_not_vertexs_is_refused(nobody):

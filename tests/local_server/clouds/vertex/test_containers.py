@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+OWN = "us-docker.pkg.dev/p/r/serving:1"
 MACHINE = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 
@@ -27,6 +28,7 @@ def variables(count: int, size: int = 1) -> dict:
         ({"healthRoute": "v1/models/m"}, "is not valid for `healthRoute`"),
         ({"predictRoute": "/a", "invokeRoutePrefix": "/*"}, "Only one of `predict_route`"),
         ({"invokeRoutePrefix": "/b"}, "is not valid for `invoke_route_prefix`"),
+        ({"sharedMemorySizeMb": "-1"}, "must not be negative"),
         ({"deploymentTimeout": "7201s"}, "limited to 2 hours"),
         ({"deploymentTimeout": "2h"}, '"2h" is not valid for `deployment_timeout`'),
         ({"startupProbe": {"periodSeconds": -1}}, "periodSeconds` must be at least 1"),
@@ -44,11 +46,31 @@ def test_a_container_that_cannot_be_is_refused(vertex, refused, spec, text):
 def test_a_container_at_its_limits_is_taken(vertex):
     spec = variables(200) | {"deploymentTimeout": "7200s", "ports": [{"containerPort": 65535}]}
     spec["startupProbe"] = {"periodSeconds": 0}  # of proto3, as if it were not set
-    vertex.upload(containerSpec={"imageUri": IMAGE} | spec)
+    vertex.upload(containerSpec={"imageUri": OWN} | spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"command": ["serve"]},
+        {"ports": [{"containerPort": 8501}]},
+        {"predictRoute": "/v1/models/m:predict"},
+        {"healthRoute": "/v1/models/m"},
+    ],
+)
+def test_a_prebuilt_image_listens_and_answers_where_it_does(vertex, refused, spec):
+    """With another port or route the container's health checks fail in the cloud."""
+    model = {"displayName": "m", "artifactUri": "gs://models/double/1"}
+    body = {"model": model | {"containerSpec": {"imageUri": IMAGE} | spec}}
+    status, _, message = refused(vertex.models.upload(parent=vertex.parent, body=body))
+    assert (status, message.endswith("of a prebuilt image is not available offline.")) == (
+        501,
+        True,
+    )
 
 
 def test_a_route_prefix_needs_a_dedicated_endpoint(vertex, refused):
-    model = vertex.upload(containerSpec={"imageUri": IMAGE, "invokeRoutePrefix": "/*"})["name"]
+    model = vertex.upload(containerSpec={"imageUri": OWN, "invokeRoutePrefix": "/*"})["name"]
     body = {"deployedModel": {"model": model, "dedicatedResources": MACHINE}}
     shared = vertex.endpoints.deployModel(endpoint=vertex.create_endpoint(), body=body)
     _, code, message = refused(shared)
