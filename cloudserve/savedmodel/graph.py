@@ -51,9 +51,13 @@ class Graph:
         TensorFlow refuses a model with an unknown op there, even in the function that saves, and
         accepts one in a function that no node calls (tried with `LoadSavedModel` of 2.21).
         """
+        return self.ops_of(self.nodes.values())
+
+    def ops_of(self, nodes: Iterable[Message]) -> frozenset[str]:
+        """Return the ops of nodes, and of the functions that they call."""
         ops: set[str] = set()
         visited: set[str] = set()
-        pending = list(self.nodes.values())
+        pending = list(nodes)
         while pending:
             node = pending.pop()
             new = set(self.called(node)) - visited

@@ -11,6 +11,8 @@ from cloudserve.savedmodel.graph import node_name, read_graph
 
 from ..messages import Message, message_class
 from ..runtime.tensorflow import import_tensorflow
+from .asset_paths import read_paths_directly
+from .gathers import gather_from_values
 from .pruning import VARIABLES, loaded_tensors, prune_training
 
 _WRITES = re.compile(
@@ -18,6 +20,7 @@ _WRITES = re.compile(
     r"|Rng\w+|Stateful(Random|Standard|Truncated|Uniform)\w*"  # the state of a generator
 )
 _VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
+_FILLS_TABLE = frozenset({"LookupTableImport", "LookupTableImportV2"})
 
 
 def freeze(meta_graph: Message, folder: Path, where: Path) -> int:
@@ -27,10 +30,12 @@ def freeze(meta_graph: Message, folder: Path, where: Path) -> int:
     ModelError for a model that changes its variables, and if TensorFlow refuses.
     """
     tf = import_tensorflow("making variables constants")
+    _check_tables(meta_graph, where)
     meta_graph.ClearField("saver_def")
     meta_graph.ClearField("object_graph_def")
     if VARIABLES in meta_graph.collection_def:
         del meta_graph.collection_def[VARIABLES]  # it would keep the nodes of initial values
+    read_paths_directly(meta_graph)
     prune_training(meta_graph)
     ops = read_graph(meta_graph.graph_def).loaded_ops()
     if written := sorted(op for op in ops if _WRITES.fullmatch(op)):
@@ -42,6 +47,7 @@ def freeze(meta_graph: Message, folder: Path, where: Path) -> int:
     count = sum(node.op in _VARIABLES for node in meta_graph.graph_def.node)
     if not count:
         return 0
+    gather_from_values(meta_graph.graph_def)
     try:
         frozen = _constants(tf, meta_graph, folder)
     except Exception as error:  # TensorFlow raises whatever the graph provokes
@@ -54,6 +60,18 @@ def freeze(meta_graph: Message, folder: Path, where: Path) -> int:
     meta_graph.graph_def.MergeFromString(frozen)
     _remove_uncalled(meta_graph.graph_def)
     return count
+
+
+def _check_tables(meta_graph: Message, where: Path) -> None:
+    """Raise ModelError if the restore op fills a table, whose content would be lost."""
+    graph = read_graph(meta_graph.graph_def)
+    restored = graph.ancestors([meta_graph.saver_def.restore_op_name])
+    if not _FILLS_TABLE.isdisjoint(graph.ops_of(restored)):
+        raise ModelError(
+            "the content of a table is restored with the variables, and no constant has it",
+            where=str(where),
+            hint="leave --freeze out",
+        )
 
 
 def _remove_uncalled(graph_def: Message) -> None:

@@ -323,3 +323,67 @@ def test_a_model_with_a_generator_is_not_frozen(tmp_path, capsys):
     tf.saved_model.save(noise, str(tmp_path / "1"), signatures=noise.__call__)
     text = refusal(capsys, 3, tmp_path / "1", tmp_path / "new" / "2", "--freeze")
     assert "the model changes variables when it loads or answers (RngReadAndSkip)" in text
+
+
+class Vectors(tf.Module):
+    """Rows of a variable by the numbers of words, which a file has."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.rows = tf.Variable([[1.5], [2.0], [3.0]])
+        words = tf.lookup.TextFileInitializer(
+            str(file),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+        )
+        self.words = tf.lookup.StaticVocabularyTable(words, 1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+    def __call__(self, word):
+        number = self.words.lookup(word)
+        one = tf.gather_nd(self.rows, number[:, tf.newaxis])
+        return {"row": tf.gather(self.rows, number), "one": one, "number": number}
+
+
+def test_a_frozen_model_keeps_the_files_of_its_tables(tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("cat\ncafé\n")
+    vectors = Vectors(tmp_path / "words.txt")
+    tf.saved_model.save(vectors, str(tmp_path / "1"), signatures=vectors.__call__)
+    (tmp_path / "words.txt").unlink()
+    report = repaired(capsys, tmp_path / "1", tmp_path / "2", "--freeze")
+    assert report["changes"] == ["1 variable became constants"]
+    assert (report["compared"], report["ulp"]) == (8, 0)
+    assert not (tmp_path / "2" / "variables").exists()
+    assert (tmp_path / "2" / "assets" / "words.txt").read_text() == "cat\ncafé\n"
+    signature = read_saved_model(tmp_path / "2").signature("serving_default")
+    words = np.array(["cat", "café".encode(), "dog"], object)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "2"))
+        outputs = {spec.alias: spec.tensor_name for spec in signature.outputs}
+        answer = session.run(outputs, {signature.inputs[0].tensor_name: words})
+    assert {name: values.tolist() for name, values in answer.items()} == {
+        "row": [[1.5], [2.0], [3.0]],
+        "one": [[1.5], [2.0], [3.0]],
+        "number": [0, 1, 2],
+    }
+
+
+def test_a_model_whose_table_is_in_the_checkpoint_is_not_frozen(tmp_path, capsys):
+    class Counts(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = tf.Variable(2.0)
+            self.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.float32, 0.0)
+            self.table.insert(tf.constant(["a"]), tf.constant([4.0]))
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "word")])
+        def __call__(self, word):
+            return {"y": self.table.lookup(word) * self.factor}
+
+    counts = Counts()
+    tf.saved_model.save(counts, str(tmp_path / "1"), signatures=counts.__call__)
+    text = refusal(capsys, 3, tmp_path / "1", tmp_path / "2", "--freeze")
+    assert "the content of a table is restored with the variables" in " ".join(text.split())
+    assert not (tmp_path / "2").exists()
