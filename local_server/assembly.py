@@ -10,6 +10,7 @@ from cloudserve.storage import versions
 from .batching.loader import batched, self_batched
 from .batching.parameters import BatchingParameters, default_parameters, read_parameters
 from .console.app import ConsoleApi, ServerSites
+from .console.model_changes import ModelChanges
 from .console.server_view import ServerParts, ServerView
 from .models import FileSystemSource, Lifecycle, Loader, Manager, ServerCore
 from .models.core import Configured
@@ -82,14 +83,23 @@ def make_monitor(options: ServerOptions) -> Monitor:
     return Monitor(config, options.request_log, options.recording, counts=counts)
 
 
-def make_console(options: ServerOptions, parts: ServerParts, app: Application) -> ConsoleApi:
-    """Return the console of a server in front of its REST application."""
+def make_console(
+    options: ServerOptions, parts: ServerParts, app: Application, token: str
+) -> ConsoleApi:
+    """Return the console of a server in front of its REST application; changes need the token."""
     assert options.rest is not None
     batching = options.batching
     rule = "off" if batching is None else "by costs" if batching.by_costs else "by parameters"
     kind = "model-server" if options.startup is not Startup.SOME else "serve"
     view = ServerView(parts, kind=kind, batching=rule, has_docs=options.rest.openapi)
-    return ConsoleApi(view, app, ServerSites(options.rest.address.host))
+    sites, changes = ServerSites(options.rest.address.host), parts.changes.changes()
+    return ConsoleApi(view, app, sites, token=token, changes=changes)
+
+
+def make_changes(options: ServerOptions, core: ServerCore) -> ModelChanges:
+    """Return the changes that the console makes of a core's models."""
+    is_followed = options.config_poll_seconds > 0
+    return ModelChanges(core, options.config_file if is_followed else None)
 
 
 def make_loader(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from .assembly import (
     GrpcServing,
+    make_changes,
     make_console,
     make_core,
     make_grpc_server,
@@ -93,6 +95,7 @@ class ModelServer:
         if self._tokens:
             _warn_of_plain_tokens(options)
         self._console: ConsoleApi | None = None
+        self._console_token = secrets.token_urlsafe(16)
         self._rest = self._make_rest(options.rest, inference) if options.rest else None
         self._grpc = self._make_grpc(options.grpc, inference) if options.grpc else None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,8 +132,8 @@ class ModelServer:
 
     @property
     def console_url(self) -> str:
-        """Return the URL of the console; "" if it is off."""
-        return f"{self.address}/" if self._console else ""
+        """Return the URL of the console, with the token of its changes; "" if it is off."""
+        return f"{self.address}/#token={self._console_token}" if self._console else ""
 
     async def start(self) -> None:
         """Load the models, then listen.
@@ -261,8 +264,9 @@ class ModelServer:
         if options.openapi:
             app = OpenApi(self._core, self._manager.handle, app)
         if options.console:
-            parts = ServerParts(self._manager, self._core, self._monitor, self._addresses)
-            app = self._console = make_console(self._options, parts, app)
+            changes = make_changes(self._options, self._core)
+            parts = ServerParts(self._manager, self._core, self._monitor, self._addresses, changes)
+            app = self._console = make_console(self._options, parts, app, self._console_token)
         if self._tokens:
             app = AuthorizedHttp(self._tokens, app, cors=options.cors)
         if options.console:

@@ -143,7 +143,7 @@ class ModelServer(ContainerServer, Protocol):
 
     @property
     def console_url(self) -> str:
-        """Return the URL of the console; "" if it is off."""
+        """Return the URL of the console, with the token of its changes; "" if it is off."""
 
     @property
     def grpc_address(self) -> str:

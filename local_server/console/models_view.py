@@ -12,6 +12,7 @@ from cloudserve.golden.samples import Sample, sample_requests, to_text
 from cloudserve.openapi.tensors import takes_json
 from cloudserve.savedmodel.signature import Signature, TensorSpec
 
+from ..config import All, Latest, Specific, VersionPolicy
 from ..models import State, Version
 
 LONGEST_SAMPLE = 2**18
@@ -42,6 +43,12 @@ class ModelRow:
     versions: tuple[VersionRow, ...]
     problem: str = ""
     """Why it has no version."""
+    policy: str = ""
+    """Which versions the configuration chooses."""
+    unserved: tuple[str, ...] = ()
+    """The versions below its base path that it does not choose, the highest first."""
+    labels: tuple[str, ...] = ()
+    """All labels of the configuration, also those of versions that are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,19 @@ def list_models(
         ModelRow(name, _rows(listed, labels.get(name, {})), problems.get(name, ""))
         for name, listed in by_model.items()
     )
+
+
+def describe_policy(policy: VersionPolicy) -> str:
+    """Return a version policy in words."""
+    match policy:
+        case All():
+            return "every version"
+        case Specific(versions):
+            return f"chosen versions: {', '.join(map(str, sorted(versions))) or 'none'}"
+        case Latest(count) if count > 1:
+            return f"the {count} newest versions"
+        case _:
+            return "the newest version"
 
 
 def _rows(versions: list[Version], labels: Mapping[str, int]) -> tuple[VersionRow, ...]:

@@ -6,20 +6,23 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cloudserve._version import __version__
 
 from ..batching import BatchedModel
+from ..config import ModelConfig
 from ..models import Manager, State, Version
 from ..models.core import ServerCore
 from ..monitoring.monitor import Monitor
-from .models_view import VersionCard, describe_version, list_models
+from .model_changes import ModelChanges, ShownChange
+from .models_view import ModelRow, VersionCard, describe_policy, describe_version, list_models
 from .traffic import TrafficMeter, Waiting, read_batching
 from .view import Address, Parts, ServerFacts, Tick, read_process, tensorflow_version
 
 _MODELS = "models"
+_CHANGES = "changes"
 _DETAIL_WORDS = 3
 _NO_BATCHING = "off"
 
@@ -32,6 +35,7 @@ class ServerParts:
     core: ServerCore
     monitor: Monitor
     addresses: Callable[[], tuple[Address, ...]]
+    changes: ModelChanges
 
 
 class ServerView:
@@ -46,6 +50,7 @@ class ServerView:
         self._core = parts.core
         self._monitor = parts.monitor
         self._addresses = parts.addresses
+        self._changes = parts.changes
         self._batching = batching
         self._has_docs = has_docs
         self._started = time.time()
@@ -73,8 +78,13 @@ class ServerView:
     def opened(self, pages: int) -> None:
         """Do nothing: what is shown is counted anyway."""
 
-    def detail(self, words: tuple[str, ...]) -> VersionCard | None:
-        """Return the signatures of `models/NAME/VERSION`."""
+    def detail(self, words: tuple[str, ...]) -> VersionCard | ShownChange | None:
+        """Return the signatures of `models/NAME/VERSION`, or a change as it would be performed.
+
+        A change is `changes/ACTION/MODEL/VERSION/LABEL`.
+        """
+        if words[0] == _CHANGES:
+            return self._changes.show(words[1:])
         if len(words) != _DETAIL_WORDS or words[0] != _MODELS:
             return None
         found = (each for each in self._manager.versions() if _key(each) == words[1:])
@@ -85,7 +95,24 @@ class ServerView:
         config = self._core.config
         labels = {model.name: self._manager.labels(model.name) for model in config.models}
         names = [model.name for model in config.models]
-        return list_models(names, self._current(), labels, self._core.unsettled())
+        rows = list_models(names, self._current(), labels, self._core.unsettled())
+        by_name = {model.name: model for model in config.models}
+        # A model that was left out may not be unloaded yet.
+        return tuple(
+            self._with_choice(row, by_name[row.name]) if row.name in by_name else row
+            for row in rows
+        )
+
+    def _with_choice(self, row: ModelRow, model: ModelConfig) -> ModelRow:
+        """Add which versions the configuration chooses."""
+        found = self._core.existing.get(row.name, frozenset())
+        left = sorted(found - model.policy.choose(found), reverse=True)
+        return replace(
+            row,
+            policy=describe_policy(model.policy),
+            unserved=tuple(map(str, left)),
+            labels=tuple(sorted(model.labels)),
+        )
 
     def _current(self) -> list[Version]:
         """Return the versions without those that were unloaded; failures stay."""
@@ -113,6 +140,7 @@ class ServerView:
             has_docs=self._has_docs,
             counts_traffic=self._monitor.metrics is not None,
             records=recent is not None,
+            takes_changes=True,
         )
 
 

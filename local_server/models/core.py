@@ -48,6 +48,8 @@ class ServerCore:
         self._configured = configured
         self.config = ModelServerConfig(is_given=False)
         """The current configuration."""
+        self.start_config = self.config
+        """The first configuration that named models, or had an empty list of them."""
         self.is_stopping = False
         """Whether the server is shutting down, which makes it unready."""
 
@@ -70,16 +72,27 @@ class ServerCore:
             raise self._too_late(new, seconds or 0.0) from None
         self.check_available(new, "model")
 
-    def apply(self, config: ModelServerConfig) -> None:
-        """Replace the configuration without waiting; raises as `reload` does for an invalid one."""
+    def check(self, config: ModelServerConfig) -> None:
+        """Raise StatusError, as `reload` does, for a configuration that is invalid at present."""
         config.check(self.config)
         for model in config.models:
             self._check_labels(model)
+
+    def apply(self, config: ModelServerConfig) -> None:
+        """Replace the configuration without waiting; raises as `reload` does for an invalid one."""
+        self.check(config)
         self.config = config
+        if not self.start_config.is_given:
+            self.start_config = config
         if self._configured:
             self._configured(config)
         self._manager.label({model.name: model.labels for model in config.models})
         self._source.configure(config.models)
+
+    @property
+    def existing(self) -> Mapping[str, frozenset[int]]:
+        """Return the versions below each base path as of the last poll, served or not."""
+        return self._source.existing
 
     async def poll(self) -> None:
         """Read the base paths once, and check the files of failed versions."""

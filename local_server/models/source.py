@@ -49,6 +49,8 @@ class FileSystemSource:
         self._rounds = Rounds(logger)
         self.problems: Mapping[str, str] = {}
         """Why models could not be read in the last round, by name."""
+        self.existing: Mapping[str, frozenset[int]] = {}
+        """The versions that the last round found, served or not, of the models that it read."""
 
     def configure(self, models: Iterable[ModelConfig]) -> None:
         """Watch these models from the next poll on; unload those that are no longer named."""
@@ -64,6 +66,7 @@ class FileSystemSource:
             if models is not self._models:
                 return  # the configuration has changed
             self.problems = problems
+            self.existing = {name: frozenset(found) for name, found in versions.items()}
             readable = [model for model in models if model.name in versions]
             remarks = (_remarks(model, versions[model.name]) for model in readable)
             self._rounds.log([*problems.values(), *chain.from_iterable(remarks)])

@@ -68,6 +68,14 @@ def running(url, log, *arguments, ready):
         process.wait(PATIENCE)
 
 
+def console_link(log):
+    """Return the link that a command printed, with its token."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := re.search(r"console: (\S+)\n", log.read_text())):
+        assert time.monotonic() < deadline
+    return found[1]
+
+
 def server_arguments(port, config):
     return (
         *("model-server", "--port=0", f"--grpc_socket_path={config}.sock"),
@@ -106,15 +114,26 @@ def server(config):
         yield url
 
 
+@pytest.fixture
+def changeable(shared_models, tmp_path):
+    """A server of its own, whose models a test changes; the link with its token."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    config, log = tmp_path / "models.config", tmp_path / "log"
+    every = "model_version_policy { all {} }"
+    config.write_text(
+        f"model_config_list {{ {model('half', shared_models / 'tfs_half_plus_two_2v', every)} }}"
+    )
+    with running(url, log, *server_arguments(port, config), ready=READY):
+        yield url, console_link(log)
+
+
 @pytest.fixture(scope="module")
 def clouds(tmp_path_factory):
     port, log = free_port(), tmp_path_factory.mktemp("clouds") / "log"
     url = f"http://127.0.0.1:{port}"
     with running(url, log, "emulate", "--port", port, ready="/_cloudserve/faults"):
-        deadline = time.monotonic() + PATIENCE
-        while not (found := re.search(r"console: (\S+)\n", log.read_text())):
-            assert time.monotonic() < deadline
-        yield url, found[1]
+        yield url, console_link(log)
 
 
 @pytest.fixture(scope="module")
@@ -288,3 +307,36 @@ def test_faults_are_read_only_without_the_token_and_switches_with_it(page, cloud
     page.locator("td", has_text="SageMaker.CreateEndpoint").wait_for()
     page.get_by_role("button", name="Remove all faults").click()
     page.locator("p", has_text="No faults are injected").wait_for()
+
+
+def test_models_are_read_only_without_the_token_and_change_with_it(page, changeable):
+    url, link = changeable
+    show(page, f"{url}/")
+    page.locator("summary", has_text="Change versions and labels").click()
+    call = page.get_by_label("The reload that does the same")
+    call.filter(has_text="versions: 123").wait_for()
+    assert page.get_by_role("button", name="Perform").is_disabled()
+    page.goto("about:blank")
+    show(page, link)
+    assert "token" not in page.url
+    page.locator("summary", has_text="Change versions and labels").click()
+    chosen = page.locator(".operation-body select")
+    chosen.nth(0).select_option("label")
+    chosen.nth(1).select_option("123")
+    page.get_by_label("Label", exact=True).fill(HOSTILE)
+    call.filter(has_text="alert(1)").wait_for()
+    page.get_by_role("button", name="Perform").click()
+    page.locator("td", has_text="<img src=x").wait_for()
+    chosen.nth(0).select_option("unload")
+    chosen.nth(1).select_option("123")
+    page.locator(".operation-body", has_text="remove or move it first").wait_for()
+    chosen.nth(1).select_option("124")
+    page.get_by_role("button", name="Perform").click()
+    page.locator("p", has_text="Not served: 124").wait_for()
+    chosen.nth(0).select_option("load")
+    call.filter(has_text="versions: 124").wait_for()
+    program = call.inner_text()
+    assert "HandleReloadConfigRequest" in program
+    compile(program, "the page's call", "exec")
+    page.get_by_role("button", name="Perform").click()
+    page.locator("td", has_text="124").wait_for()

@@ -2,7 +2,8 @@
 
 import { copyButton, h, put, table } from "./dom.js";
 import { count, printable } from "./format.js";
-import { change, hasToken, setToken } from "./server.js";
+import { forgetRefused, showAccess } from "./access.js";
+import { change } from "./server.js";
 
 const PRESETS = [
   ["Two predictions fail with 503", [{ route: "POST *:predict", status: 503, times: 2 }, { route: "POST */invocations", status: 503, times: 2 }]],
@@ -59,15 +60,8 @@ export class FaultsSection {
     this.command.textContent = `curl -H 'Content-Type: application/json' -d '${body}' ${location.origin}/_cloudserve/faults`;
   }
 
-  /** Show whether changes are possible, and ask for the token if not. */
   showAccess() {
-    this.apply.disabled = !hasToken();
-    this.clear.disabled = !hasToken();
-    if (hasToken()) { put(this.access); return; }
-    const input = h("input", { type: "password", autocomplete: "off", "aria-label": "Token" });
-    const submit = (event) => { event.preventDefault(); setToken(input.value.trim()); this.showAccess(); };
-    put(this.access, h("p", { class: "quiet" }, "Read only. To change faults here, open the link that the command printed at its start, or enter its token."),
-      h("form", { class: "actions", onsubmit: submit }, input, h("button", { type: "submit" }, "Use token")));
+    showAccess(this.access, "change faults", (may) => { this.apply.disabled = !may; this.clear.disabled = !may; });
   }
 
   async perform(method, body) {
@@ -78,7 +72,7 @@ export class FaultsSection {
     } catch (error) {
       this.problem.hidden = false;
       this.problem.textContent = printable(error.message);
-      if (/token/.test(error.message)) { setToken(""); this.showAccess(); }
+      if (forgetRefused(error)) this.showAccess();
     }
   }
 }

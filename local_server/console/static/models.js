@@ -3,6 +3,7 @@
 import { h, put, table } from "./dom.js";
 import { bytes, count, millis, printable, seconds, tensorType } from "./format.js";
 import { record } from "./server.js";
+import { ModelChange } from "./changes.js";
 import { TryIt } from "./tryit.js";
 
 const MOST_LISTED = 200;
@@ -19,14 +20,17 @@ export class ModelsSection {
     this.summary = h("p", { class: "quiet", role: "status" });
     this.rail = h("ul", { class: "rail", onkeydown: (event) => this.moveInRail(event) });
     this.versions = h("div", {});
+    this.policy = h("p", { class: "quiet" });
+    this.change = new ModelChange();
     this.card = h("div", { class: "card-area" });
     this.heading = h("h2", {}, "Models");
     this.element = h("div", { class: "columns" },
       h("aside", { "aria-label": "Models" }, this.filter, this.summary, this.rail),
-      h("section", { class: "detail" }, this.heading, this.versions, this.card));
+      h("section", { class: "detail" }, this.heading, this.versions, this.policy, this.change.element, this.card));
   }
 
   take(part, data) {
+    if (part === "server") this.facts = data;
     if (part === "models") {
       this.models = data;
       this.list();
@@ -91,6 +95,9 @@ export class ModelsSection {
     this.version = this.model.versions.find((each) => each.version === version) ?? bestVersion(this.model);
     this.heading.textContent = printable(this.model.name);
     this.markCurrent();
+    this.policy.textContent = this.model.policy && `Served: ${printable(this.model.policy)}.` +
+      (this.model.unserved.length > 0 ? ` Not served: ${this.model.unserved.slice(0, 20).join(", ")}.` : "");
+    this.change.update(this.model, this.facts);
     this.showVersions();
     this.showCard();
   }

@@ -67,6 +67,8 @@ def _serve(server: ModelServer) -> None:
         if server.address:
             address = server.address.partition("://")[2]
             click.echo(f"Exporting HTTP/REST API at:{address} ...", err=True)
+        if server.console_url:
+            click.echo(f"console: {server.console_url}", err=True)
 
     run_model_server(server, announce)
 
