@@ -125,7 +125,7 @@ def flagged_server(arguments: Sequence[str]) -> ModelServer:
     return ModelServer(flag_options(parse_flags(arguments)))
 
 
-@needs_extra("warm-up files", "server")
+@needs_extra("writing a warm-up file", "server")
 def warmup_file(requests: Iterable[tuple[str, bytes, str]], folder: Path) -> bytes:
     """Return the warm-up file of JSON requests."""
     from .warmup.recorded import warmup_file
@@ -142,7 +142,7 @@ def container_server(tree: Path, command: ContainerCommand) -> ContainerServer:
     return ContainerServer(tree, command)
 
 
-@needs_extra("models", "server")
+@needs_extra("running a model", "server")
 def run_once(folder: Path, request: RunRequest) -> RunResult:
     """Run a model once."""
     if not is_model_file(folder):
@@ -162,7 +162,7 @@ def export(source: object, base: Path, request: ExportRequest) -> ExportReport:
     return export_model(source, base, request)
 
 
-@needs_extra("models", "server")
+@needs_extra("repairing a model", "server")
 def repair(source: Path, target: Path, request: RepairRequest) -> RepairReport:
     """Write a repaired copy of a model."""
     open_in_background()

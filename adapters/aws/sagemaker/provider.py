@@ -34,11 +34,12 @@ from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ...actions import typed
-from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...own_image import check_rehearse
 from ...ownership import FIELD, Ownership, ownership
 from ...polling import Poller
+from ..s3.store import S3Blobs
+from ..session import Access
 from .actions.executor import Performer, Scaling
 from .actions.steps import (
     CreateArchive,
@@ -48,6 +49,7 @@ from .actions.steps import (
     SetTags,
     Step,
 )
+from .api.calls import SageMaker
 from .context import AwsContext
 from .diagnosis import diagnose
 from .drift.settings import find_settings
@@ -77,20 +79,15 @@ ARN_COLONS = 5
 
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
-    """Make the provider of a target: the entry point `sagemaker`. Reaches no network.
+    """Make the provider of a target, without network access.
 
-    Raises ProjectError for a wrong field, MissingExtraError without `cloudserve[aws]`.
+    Raises ProjectError for a wrong field.
     """
     options = parse_options(target, Options, environ)
     check_rehearse(target, options.image)
     name = bucket_name(target, options.bucket, "s3")
     image = check_options(options, target.where_of)
-    with extra(f"target {target.name}", "aws"):
-        from ..s3.store import S3Blobs
-        from ..session import Access
-        from .api.calls import SageMaker
-
-        check_extra(options.extra, target.where_of)
+    check_extra(options.extra, target.where_of)
     access = Access(environ, options.region, options.profile)
     blobs = S3Blobs(name, region=options.region, access=access)
     # Changes of weights are quick; what takes longer is asked ever less often.

@@ -8,7 +8,7 @@ Versions without cloudserve's labels are never touched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloudserve.errors import ConflictError, UserError
 from cloudserve.known.tape import Tape
@@ -30,12 +30,13 @@ from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
 from ...actions import planned
-from ...extras import extra
 from ...options import bucket_name, parse_options, value_of
 from ...ownership import ownership
 from ...polling import Poller
 from ...settings import compare, compare_given
 from ..call_example import call_example
+from ..credentials import Access
+from ..gcs.store import GcsBlobs
 from ..labels import check_labels, label_value
 from .actions import (
     AwaitVersion,
@@ -46,15 +47,11 @@ from .actions import (
     RemoveVersion,
     SetDefault,
 )
+from .api import MlClient
 from .executor import Performer
 from .names import Names
 from .options import DECIDED, Options, check, check_options, version_settings
 from .records import deployed, platform_name, short_name, traffic
-
-if TYPE_CHECKING:
-    from ..gcs.store import GcsBlobs
-    from .api import MlClient
-
 
 LARGEST_REQUEST = 1_572_864
 """Bytes of a prediction."""
@@ -62,19 +59,14 @@ ANSWER_SECONDS = 120.0
 
 
 def create(target: Target, environ: Mapping[str, str]) -> Provider:
-    """Make the provider of a target: the entry point `ai-platform`. Reaches no network.
+    """Make the provider of a target, without network access.
 
-    Raises ProjectError for a wrong field, UserError for fields that contradict each other,
-    MissingExtraError without `cloudserve[gcp]`.
+    Raises ProjectError for a wrong field, UserError for fields that contradict each other.
     """
     options = parse_options(target, Options, environ)
     name = bucket_name(target, options.bucket, "gs")
     check_options(options, target.where_of)
     check_labels(options.labels, target.where_of)
-    with extra(f"target {target.name}", "gcp"):
-        from ..credentials import Access
-        from ..gcs.store import GcsBlobs
-        from .api import MlClient
     access = Access(environ)
     blobs = GcsBlobs(
         name,

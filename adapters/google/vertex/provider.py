@@ -1,4 +1,4 @@
-"""Vertex AI as a Provider: the entry point `vertex`.
+"""Vertex AI as a Provider.
 
 A model is a Vertex AI model and an endpoint of the same id. A revision is a model version, and a
 DeployedModel while it is on the endpoint; the endpoint's traffic split says who is live. What has
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from cloudserve.doctor.result import Result
 from cloudserve.errors import UserError
@@ -43,13 +42,15 @@ from cloudserve.release.types import (
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.events import Reporter
 
-from ...extras import extra
 from ...options import bucket_name, parse_options
 from ...own_image import check_rehearse
 from ...polling import Poller
 from ..call_example import call_example
+from ..credentials import Access
+from ..gcs.store import GcsBlobs
 from ..labels import check_labels
 from .actions.executor import Performer
+from .api import VertexApi
 from .batch import Batches, check_urls
 from .container_logs import without_job_logs
 from .diagnosis import diagnose
@@ -67,10 +68,6 @@ from .planning.undeploy import holds, plan_leftovers, plan_removal
 from .records import deployed, last_part
 from .snapshot import check_endpoint, read_snapshot, snapshot_of
 
-if TYPE_CHECKING:
-    from ..gcs.store import GcsBlobs
-    from .api import VertexApi
-
 OVERRIDES = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
 """gcloud's variables with the URL of an API, such as `…_MONITORING`; Google's own without it."""
 SHARED_REQUEST, DEDICATED_REQUEST = 1_572_864, 10_485_760
@@ -80,11 +77,10 @@ NO_CHOICE = "Vertex AI does not let a request choose among an endpoint's deploym
 
 
 def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -> Provider:
-    """Make the provider of a target: the entry point `vertex`. Reaches no network.
+    """Make the provider of a target, without network access.
 
     `clock` decides whether a prebuilt image is still available. Raises ProjectError for a wrong
-    field, UserError for a region, a machine or an image that Vertex AI does not have,
-    MissingExtraError without `cloudserve[gcp]`.
+    field, UserError for a region, a machine or an image that Vertex AI does not have.
     """
     options = parse_options(target, Options, environ)
     check_rehearse(target, options.image)
@@ -94,12 +90,7 @@ def create(target: Target, environ: Mapping[str, str], clock: Clock = utc_now) -
     check_labels(options.labels, target.where_of)
     check_private(options, target.where_of)
     options = with_accelerator(options, target.where_of)
-    with extra(f"target {target.name}", "gcp"):
-        from ..credentials import Access
-        from ..gcs.store import GcsBlobs
-        from .api import VertexApi
-
-        check_extra(options.extra, target.where_of)
+    check_extra(options.extra, target.where_of)
     check_region(options.region, known_regions(), target.where_of)
     access = Access(environ)
     blobs = GcsBlobs(
