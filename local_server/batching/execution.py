@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ..runtime.types import Tensor
 from .padding import PaddingError, merge
 from .parameters import BatchingParameters
-from .requests import Outcome, Task, Tensors, own_copy, settle, timed_out
+from .requests import Outcome, Task, Tensors, join, own_copy, settle, timed_out
 from .splitting import split_outputs
 
 Run = Callable[[Tensors], dict[str, Tensor]]
@@ -51,4 +51,5 @@ def _run(
         task.completion.begin()
     inputs, padding = merge(tasks, parameters)
     observe(tasks, padding)
+    join(tasks)
     return split_outputs(run(inputs), [task.size for task in tasks], padding)

@@ -10,7 +10,7 @@ from ..defects import DEFECTS
 from .execution import Observe, Run
 from .padding import merge
 from .parameters import BatchingParameters
-from .requests import Outcome, Task, Tensors, settle
+from .requests import Outcome, Task, Tensors, join, settle
 from .row_independence import are_independent, vary
 from .splitting import split_outputs
 
@@ -51,6 +51,7 @@ class Grouping:
         try:
             inputs, _ = merge(tasks, _UNLIMITED)
             observe(tasks, 0)
+            join(tasks)
             return [*split_outputs(self._run(inputs), [task.size for task in tasks], 0)]
         except Exception as error:  # noqa: BLE001 - it may be the error of one of them alone
             DEFECTS.report("the run of a batch", error)
@@ -60,6 +61,7 @@ class Grouping:
     def _alone(self, task: Task, observe: Observe) -> Outcome:
         try:
             observe([task], 0)
+            join([task])
             return self._run(task.inputs)
         except Exception as error:  # noqa: BLE001 - the thread has other models' requests to run
             return error

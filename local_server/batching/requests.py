@@ -10,8 +10,9 @@ import asyncio
 import logging
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol, TypeAlias
 
 from cloudserve.plural import counted
@@ -44,6 +45,13 @@ class Completion(Protocol):
 
     def begin(self) -> None:
         """Record, from a batch thread, that the task starts to run."""
+        ...
+
+    def joined(self, rows: int, now: float) -> None:
+        """Record the rows of the batch that runs now, 0 if the task runs alone.
+
+        `now` is on the clock `time.perf_counter`. A task that is run again joins again.
+        """
         ...
 
     def settle(self, outcome: Outcome) -> None:
@@ -79,6 +87,9 @@ class ThreadCompletion:
     def begin(self) -> None:
         """Do nothing: the thread keeps waiting."""
 
+    def joined(self, rows: int, now: float) -> None:
+        """Do nothing: a waiting thread measures nothing."""
+
     def settle(self, outcome: Outcome) -> None:
         """Wake the thread."""
         self._outcome = outcome
@@ -95,13 +106,17 @@ class ThreadCompletion:
 class LoopCompletion(Deferred[Tensors]):
     """The completion of a request of an event loop, by default the running one."""
 
-    __slots__ = ("is_queued", "loop")
+    __slots__ = ("batch_rows", "is_queued", "loop", "ran_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         super().__init__()
         self.loop = loop or asyncio.get_running_loop()
         self.is_queued = True
         """Whether no batch thread has taken the task from its queue."""
+        self.batch_rows = 0
+        """The rows of the batch that it ran in; 0 if it ran alone."""
+        self.ran_at = 0.0
+        """When its run began, on the clock `time.perf_counter`; 0 if it has not."""
 
     @property
     def gone(self) -> bool:
@@ -112,6 +127,10 @@ class LoopCompletion(Deferred[Tensors]):
         """Record that the task has left its queue."""
         self.is_queued = False
 
+    def joined(self, rows: int, now: float) -> None:
+        """Record the batch; see Completion."""
+        self.batch_rows, self.ran_at = rows, now
+
     def expire(self) -> bool:
         """Refuse the task if it is still queued; return whether it was.
 
@@ -121,6 +140,14 @@ class LoopCompletion(Deferred[Tensors]):
             return False
         self.settle(timed_out())
         return True
+
+
+def join(tasks: Sequence[Task]) -> None:
+    """Record that these tasks run together now."""
+    now = perf_counter()
+    rows = sum(task.size for task in tasks) if len(tasks) > 1 else 0
+    for task in tasks:
+        task.completion.joined(rows, now)
 
 
 def settle(outcomes: Iterable[tuple[Completion, Outcome]]) -> None:

@@ -87,7 +87,7 @@ class _Joined:
 class _Piece:
     """The completion of one piece."""
 
-    joined: _Joined
+    whole: _Joined
     index: int
 
     @property
@@ -98,15 +98,19 @@ class _Piece:
     @property
     def gone(self) -> bool:
         """Return whether no caller waits for the whole task."""
-        return self.joined.completion.gone
+        return self.whole.completion.gone
 
     def begin(self) -> None:
         """Record that the whole task starts to run."""
-        self.joined.completion.begin()
+        self.whole.completion.begin()
+
+    def joined(self, rows: int, now: float) -> None:
+        """Record the last batch that a piece ran in."""
+        self.whole.completion.joined(rows, now)
 
     def settle(self, outcome: Outcome) -> None:
         """Pass the outcome to the whole task."""
-        self.joined.put(self.index, outcome)
+        self.whole.put(self.index, outcome)
 
 
 def _join(outcomes: Sequence[Outcome]) -> Outcome:

@@ -74,6 +74,11 @@ class Resources:
         """Close the database."""
         self._db.close()
 
+    @property
+    def changes(self) -> int:
+        """Return how many changes were made; equal if there was none in between."""
+        return self._db.total_changes
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the calls inside one transaction, which an exception rolls back."""

@@ -52,7 +52,7 @@ class _Times:
 
     def __init__(self) -> None:
         self._began = perf_counter()
-        self._observed: tuple[float, float, float] | None = None
+        self._observed: tuple[float, Observation] | None = None
 
     @contextmanager
     def observing(self) -> Iterator[None]:
@@ -66,7 +66,7 @@ class _Times:
             REQUEST_OBSERVER.reset(token)
 
     def _observe(self, observation: Observation) -> None:
-        self._observed = perf_counter(), observation.seconds, observation.run_seconds
+        self._observed = perf_counter(), observation
 
     async def follow(self, answer: Awaitable[Response]) -> Response:
         """Return a response that arrives later, with the times."""
@@ -84,12 +84,15 @@ class _Times:
         """Return a response with the times, if a version was reached."""
         if self._observed is None:
             return response
-        ended, held, run = self._observed
+        ended, one = self._observed
         parts = {
-            "parse": ended - held - self._began,
-            "run": run,
-            "check": held - run,
+            "parse": ended - one.seconds - self._began,
+            "queue": one.queue_seconds,
+            "run": one.run_seconds - one.queue_seconds,
+            "check": one.seconds - one.run_seconds,
             "encode": perf_counter() - ended,
         }
         text = ", ".join(f"{name};dur={max(0.0, s) * _MILLIS:.3f}" for name, s in parts.items())
+        if one.batch_rows:
+            text += f', batch;desc="{one.batch_rows} rows"'
         return replace(response, headers={**response.headers, "Server-Timing": text})

@@ -39,10 +39,12 @@ class Observation:
         "_began",
         "_observe",
         "answer",
+        "batch_rows",
         "code",
         "examples",
         "inputs",
         "method",
+        "queue_seconds",
         "rows",
         "run_seconds",
         "seconds",
@@ -71,6 +73,10 @@ class Observation:
         """How long the version was held."""
         self.run_seconds = 0.0
         """How long the model ran, or waited in a batch and ran."""
+        self.queue_seconds = 0.0
+        """The part of `run_seconds` before the run began."""
+        self.batch_rows = 0
+        """The rows of the batch that it ran in, with those of others; 0 if it ran alone."""
         own = REQUEST_OBSERVER.get()
         self._observe = together(observe, own) if own else observe
         self._began = perf_counter()

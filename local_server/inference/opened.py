@@ -109,9 +109,13 @@ class Opened(Generic[_A]):
         """Record that a call waits for the model."""
         self._observation.signature, self._queued = call[0], perf_counter()
 
-    def ran(self) -> None:
-        """Record that the model has run."""
-        self._observation.run_seconds += perf_counter() - self._queued
+    def ran(self, batch_rows: int = 0, ran_at: float = 0.0) -> None:
+        """Record that the model has run; of a queued call, with how many rows and since when."""
+        observation = self._observation
+        observation.run_seconds += perf_counter() - self._queued
+        observation.batch_rows = batch_rows
+        if ran_at:
+            observation.queue_seconds += ran_at - self._queued
 
     def answer_here(self) -> _A:
         """Return the answer, computed in the calling thread. Raises the request's error."""

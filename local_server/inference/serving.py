@@ -163,7 +163,7 @@ class Serving(Deferred[_T]):
                 opened.close(outcome)
                 self.settle(outcome)
             else:
-                opened.ran()
+                opened.ran(completion.batch_rows, completion.ran_at)
                 self._advance(route.answer(outcome))
 
         completion.then(resume)

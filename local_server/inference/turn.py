@@ -139,6 +139,8 @@ class Turn:
         observation = Observation(Method.PREDICT, spec, self._observer)
         observation.servable, observation.signature = self._servable, signature.name
         observation.rows = part.sizes
+        if len(part.sizes) > 1:
+            observation.batch_rows = sum(part.sizes)
         observation.inputs = part.of(rows.inputs)
         began = perf_counter()
         outputs = runs.run(observation.inputs, part.sizes)

@@ -62,15 +62,6 @@ class ReleaseRow:
     """The sentences of the gates' verdicts."""
 
 
-def list_buckets(stores: Stores) -> tuple[BucketRow, ...]:
-    """Return all buckets."""
-    return tuple(
-        BucketRow(scheme, bucket.name, bucket.region, *_usage(store, bucket.name))
-        for scheme, store in stores.items()
-        for bucket in store.list_buckets()
-    )
-
-
 def list_objects(stores: Stores, scheme: str, bucket: str) -> tuple[ObjectRow, ...] | None:
     """Return the first objects of a bucket; None if it does not exist."""
     store = stores.get(scheme)
@@ -84,6 +75,31 @@ def list_objects(stores: Stores, scheme: str, bucket: str) -> tuple[ObjectRow, .
         ObjectRow(each.key, each.size, each.updated, each.properties.content_type)
         for each in found.objects
     )
+
+
+class Buckets:
+    """The buckets with their sizes; a store is counted again when it has changed."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._counted: dict[str, tuple[int, tuple[BucketRow, ...]]] = {}
+
+    def rows(self) -> tuple[BucketRow, ...]:
+        """Return all buckets. Thread-safe."""
+        return tuple(row for scheme in self._stores for row in self._of(scheme))
+
+    def _of(self, scheme: str) -> tuple[BucketRow, ...]:
+        store = self._stores[scheme]
+        # Before the count: a change in the meantime is seen the next time.
+        changes = store.changes
+        known, rows = self._counted.get(scheme, (-1, ()))
+        if known != changes:
+            rows = tuple(
+                BucketRow(scheme, bucket.name, bucket.region, *_usage(store, bucket.name))
+                for bucket in store.list_buckets()
+            )
+            self._counted[scheme] = changes, rows
+        return rows
 
 
 class Ledgers:

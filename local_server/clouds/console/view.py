@@ -24,8 +24,8 @@ from ...transport.types import Request, Response
 from ..faults.app import PATH, Faults
 from ..resources import Resources
 from .calls import CallLog
-from .resources_view import list_resources
-from .storage_view import Ledgers, ObjectRow, Stores, list_buckets, list_objects
+from .resources_view import ResourceRow, list_resources
+from .storage_view import Buckets, Ledgers, ObjectRow, Stores, list_objects
 
 _OBJECTS = "objects"
 _DETAIL_WORDS = 3
@@ -54,7 +54,9 @@ class CloudsView:
 
     def __init__(self, parts: CloudParts) -> None:
         self._parts = parts
+        self._buckets = Buckets(parts.stored.stores)
         self._ledgers = Ledgers(parts.stored.stores)
+        self._listed: tuple[int, tuple[ResourceRow, ...]] = -1, ()
         self._started = time.time()
 
     def follow(self) -> Tick:
@@ -63,13 +65,13 @@ class CloudsView:
 
         async def tick() -> Parts:
             nonlocal last
-            buckets = await asyncio.to_thread(list_buckets, parts.stored.stores)
+            buckets = await asyncio.to_thread(self._buckets.rows)
             releases = await asyncio.to_thread(self._ledgers.releases, buckets)
             # The database of resources belongs to the loop's thread.
             shown = {
                 "server": facts,
                 "process": read_process(),
-                "resources": list_resources(parts.stored.resources),
+                "resources": self._resources(),
                 "buckets": buckets,
                 "releases": releases,
                 "faults": parts.faults.rules(),
@@ -81,6 +83,13 @@ class CloudsView:
             return shown
 
         return tick
+
+    def _resources(self) -> tuple[ResourceRow, ...]:
+        """Return the resources, which are listed again when one of them has changed."""
+        changes = self._parts.stored.resources.changes
+        if self._listed[0] != changes:
+            self._listed = changes, list_resources(self._parts.stored.resources)
+        return self._listed[1]
 
     def opened(self, pages: int) -> None:
         """Take the number of pages that follow."""

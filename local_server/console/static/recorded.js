@@ -1,7 +1,7 @@
 // The last requests of a server that records them: opened in full, and sent again by the form.
 
 import { h, put, table } from "./dom.js";
-import { clock, printable, shorten } from "./format.js";
+import { clock, count, printable, shorten } from "./format.js";
 import { fillForm } from "./tryit.js";
 
 const LONGEST = 4000;
@@ -29,12 +29,12 @@ export class RecordedSection {
 
   show() {
     const rows = (this.requests ?? []).map((each) => [
-      clock(each.time), printable(each.model), each.version + (each.label ? ` (${printable(each.label)})` : ""), each.method,
+      clock(each.time), printable(each.model), each.version + (each.label ? ` (${printable(each.label)})` : ""), each.method, batchOf(each),
       h("span", { class: `badge ${each.status === 200 ? "good" : "bad"}` }, each.status),
       h("button", { type: "button", class: "small", "data-id": each.id, onclick: () => this.openFull(each) }, "Open"),
     ]);
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
-    put(this.list, rows.length > 0 ? table("Requests", ["Time", "Model", "Version", "Method", "Status", "Request"], rows)
+    put(this.list, rows.length > 0 ? table("Requests", ["Time", "Model", "Version", "Method", "Batch", "Status", "Request"], rows)
       : h("p", { class: "quiet" }, "No request has been recorded since the server started."));
     for (const button of this.list.querySelectorAll("button")) if (button.dataset.id === focused) button.focus();
   }
@@ -45,6 +45,7 @@ export class RecordedSection {
       location.hash = `#/models/${encodeURIComponent(each.model)}/${each.version}`;
     };
     put(this.full, h("h3", {}, `Request of ${clock(each.time)} to ${printable(each.model)}, version ${each.version}`),
+      h("p", { class: "quiet" }, each.batch_rows > 0 ? `It ran in a batch of ${count(each.batch_rows)} rows, with other requests.` : "It ran alone."),
       each.request === "" ? h("p", { class: "quiet" }, "It is too long to be kept here; the golden file has it.") : [
         h("pre", { tabindex: 0, "aria-label": "Request" }, printable(shorten(each.request, LONGEST))),
         h("h4", { class: "spaced" }, "Answer"),
@@ -52,4 +53,8 @@ export class RecordedSection {
         h("div", { class: "actions" }, h("button", { type: "button", onclick: again }, "Send it again"))]);
     this.full.scrollIntoView({ block: "nearest" });
   }
+}
+
+function batchOf({ batch_rows: rows }) {
+  return rows > 0 ? `${count(rows)} rows` : "alone";
 }

@@ -67,8 +67,8 @@ export async function send(path, body) {
 }
 
 function timingsOf(header) {
-  return (header ?? "").split(",").map((part) => /^\s*([\w-]+);dur=([\d.]+)/.exec(part))
-    .filter((match) => match !== null).map((match) => [match[1], Number(match[2])]);
+  return (header ?? "").split(",").map((part) => /^\s*([\w-]+);(?:dur=([\d.]+)|desc="([^"]*)")/.exec(part))
+    .filter((match) => match !== null).map((match) => [match[1], match[3] ?? Number(match[2])]);
 }
 
 export async function fetchJson(path) {

@@ -171,7 +171,7 @@ export class TryIt {
 }
 
 function timing(answer) {
-  const split = answer.timings.map(([name, value]) => `${name} ${millis(value)}`).join(" · ");
+  const split = answer.timings.map(([name, value]) => `${name} ${typeof value === "string" ? value : millis(value)}`).join(" · ");
   return h("p", { class: answer.status === 200 ? "timing" : "timing bad" },
     h("strong", {}, answer.status), ` in ${millis(answer.millis)} as the browser sees it`, split && ` · ${split}`);
 }

@@ -30,6 +30,8 @@ class RecentRequest:
     status: int
     request: str
     answer: str
+    batch_rows: int = 0
+    """The rows of the batch that it ran in, with those of others; 0 if it ran alone."""
 
 
 class RecentRequests:
@@ -39,7 +41,7 @@ class RecentRequests:
         self._ids = count(1)
         self._kept: deque[RecentRequest] = deque(maxlen=MOST)
 
-    def add(self, model: str, example: Example) -> None:
+    def add(self, model: str, example: Example, batch_rows: int = 0) -> None:
         """Keep a request that was written to a golden file."""
         self._kept.append(
             RecentRequest(
@@ -52,6 +54,7 @@ class RecentRequests:
                 example.error.status if example.error else _OK,
                 _text(example.request),
                 _text(example.answer),
+                batch_rows,
             )
         )
 

@@ -38,6 +38,7 @@ class RecordedExamples:
     examples: Sequence[bytes]
     answer: Classifications | Regressions | None
     code: Code
+    batch_rows: int = 0
 
     @property
     def size(self) -> int:

@@ -39,6 +39,7 @@ class RecordedRequest:
     inputs: Tensors
     outputs: Tensors
     code: Code
+    batch_rows: int = 0
 
     @property
     def signature_name(self) -> str:

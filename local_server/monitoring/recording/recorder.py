@@ -228,7 +228,7 @@ class Recorder:
                 self._leave_out(request.model, Outcome.OTHER_MODEL, text)
             elif file.counts[request.version, request.signature_name] < self._recording.most:
                 file.append(example, request.model)
-                self.recent.add(request.model, example)
+                self.recent.add(request.model, example, request.batch_rows)
                 self._said.discard((request.model, Outcome.UNWRITABLE))
                 self._count(request.model, Outcome.RECORDED)
         except (OSError, UserError) as error:
@@ -283,6 +283,7 @@ def _prediction(name: str, servable: Servable, observation: Observation) -> Reco
         observation.inputs,
         answer.outputs if isinstance(answer, Prediction) else {},
         observation.code,
+        observation.batch_rows,
     )
 
 
@@ -297,6 +298,7 @@ def _examples(name: str, servable: Servable, observation: Observation) -> Record
         observation.examples,
         answer if isinstance(answer, Classifications | Regressions) else None,
         observation.code,
+        observation.batch_rows,
     )
 
 

@@ -168,7 +168,7 @@ def test_the_times_of_a_request_are_sent_if_it_asks_for_them(seen):
     for name in ("timed", "timed in a thread"):
         status, header = seen[name]
         times = dict(part.split(";dur=") for part in header.split(", "))
-        assert (status, list(times)) == (200, ["parse", "run", "check", "encode"]), name
+        assert (status, list(times)) == (200, ["parse", "queue", "run", "check", "encode"]), name
         assert all(float(value) >= 0 for value in times.values())
         assert float(times["run"]) > 0
     assert seen["timed refusal"][0] == 400

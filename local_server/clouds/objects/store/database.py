@@ -77,6 +77,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self.changes = 0
+        """How many transactions of this process have been committed."""
         self._connection = open_database(
             path,
             VERSION,
@@ -103,6 +105,7 @@ class Database:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            self.changes += 1
 
     def close(self) -> None:
         """Close the connection."""

@@ -277,6 +277,11 @@ class ObjectStore:
             yield from page.objects
             start = page.next
 
+    @property
+    def changes(self) -> int:
+        """Return how many changes this process has made; equal if there was none in between."""
+        return self._database.changes
+
     def usage(self, bucket: str, prefix: str = "") -> tuple[int, int]:
         """Count the objects and bytes under a prefix; raises NoSuchBucketError."""
         with self._database.read() as connection:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from cloudserve.local_server.clouds.console.storage_view import Ledgers, list_buckets
+from cloudserve.local_server.clouds.console.storage_view import Buckets, Ledgers
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 
 from cloudserve.release.state.entries import Entry, Event
@@ -42,7 +42,7 @@ def entry(event, release="1", **fields):
 
 
 def read(store, ledgers):
-    return ledgers.releases(list_buckets({"s3": store}))
+    return ledgers.releases(Buckets({"s3": store}).rows())
 
 
 def test_the_entries_of_a_release_are_one_row_and_the_newest_is_first(store):
@@ -76,3 +76,22 @@ def test_a_bucket_is_read_again_when_it_has_changed(store):
     assert [row.outcome for row in read(store, ledgers)] == ["started"]
     write(store, f"{LEDGER}0000000002.json", msgspec.json.encode(entry(Event.FINISHED)))
     assert [row.outcome for row in read(store, ledgers)] == ["finished"]
+
+
+def test_a_store_is_counted_again_only_when_it_has_changed(store, monkeypatch):
+    counted = []
+    usage = ObjectStore.usage
+    monkeypatch.setattr(
+        ObjectStore, "usage", lambda self, name: counted.append(name) or usage(self, name)
+    )
+    buckets = Buckets({"s3": store})
+    assert [row.objects for row in buckets.rows()] == [0]
+    write(store, "one", b"12")
+    assert [(row.objects, row.bytes) for row in buckets.rows()] == [(1, 2)]
+    assert [row.objects for row in buckets.rows()] == [1]
+    assert counted == ["b", "b"]
+    store.create_bucket("c")
+    assert [row.name for row in buckets.rows()] == ["b", "c"]
+    store.delete("b", "one")
+    store.delete_bucket("b")
+    assert [row.name for row in buckets.rows()] == ["c"]
