@@ -15,14 +15,17 @@ from cloudserve.cli.servers.child import bypass_proxies
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_ENDPOINT_URL = "AWS_ENDPOINT_URL_"
+_SERVICES = (
+    *("APPLICATION_AUTO_SCALING", "CLOUDWATCH", "CLOUDWATCH_LOGS", "ECR", "IAM", "S3"),
+    *("SAGEMAKER", "SAGEMAKER_RUNTIME", "SERVICE_QUOTAS", "SNS", "STS"),
+)
 VARIABLES_TO_UNSET = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
-    *("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"),
-    *("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
-    *("AWS_ENDPOINT_URL_CLOUDWATCH", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
-    "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
+    *("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT"),
+    *(f"{_ENDPOINT_URL}{service}" for service in _SERVICES),
 )
-"""Variables that make AWS clients bypass the emulator, or send it real credentials."""
+"""Variables that make AWS clients bypass the emulator, send it real credentials, or refuse it."""
 _ENDPOINTS = frozenset(
     ("BOTO_CONFIG", "BOTO_PATH", "S3_ENDPOINT", "S3_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL")
 )
@@ -130,4 +133,6 @@ def _failing(*, is_asked: bool) -> Iterator[None]:
 
 def _shell_lines(environment: Mapping[str, str]) -> list[str]:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    return [f"unset {' '.join(VARIABLES_TO_UNSET)}", *exports]
+    # The endpoint of one service has precedence over that of all; this shell may have any.
+    others = sorted(name for name in os.environ if name.startswith(_ENDPOINT_URL))
+    return [f"unset {' '.join(dict.fromkeys((*VARIABLES_TO_UNSET, *others)))}", *exports]

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+from cloudserve.cli.servers.variables import VARIABLES_TO_UNSET
+
 DOCS = Path(__file__).parents[3] / "docs"
 TARGETS = {
     "sagemaker": "SageMaker.",
@@ -72,6 +74,13 @@ def test_the_reference_page_is_up_to_date(clouds):
     page = (DOCS / "reference" / "offline-operations.md").read_text()
     if page != writer.render(clouds.emulator.offers()):
         pytest.fail("docs/reference/offline-operations.md is not what is offered: run `make docs`")
+
+
+def test_the_endpoint_of_each_service_is_unset_in_a_users_shell(offered):
+    known = {*Loader().list_available_services("service-2")} & {*offered}
+    services = (ServiceModel(Loader().load_service_model(each, "service-2")) for each in known)
+    names = {each.metadata["serviceId"].replace(" ", "_").upper() for each in services}
+    assert {f"AWS_ENDPOINT_URL_{name}" for name in names} <= {*VARIABLES_TO_UNSET}
 
 
 @pytest.mark.parametrize("service", TARGETS)
