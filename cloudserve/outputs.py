@@ -45,14 +45,21 @@ def _check_place(path: Path, what: str) -> None:
     if not folder.is_dir():
         problem = f"there is no folder `{folder}`"
         hint = f"mkdir -p {shlex.quote(str(folder))}"
-    elif os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113  a long name is no error
-        # Replacing /dev/stdout would take it from every program.
+    elif not is_replaceable(path):
         problem, hint = f"`{path.name}` is not a file", "name a file"
     elif not os.access(folder, os.W_OK):
         problem, hint = "Permission denied", "name a file in a folder that you may write to"
     else:
         return
     raise UserError(f"{what} cannot be written: {problem}", where=str(path), hint=hint)
+
+
+def is_replaceable(path: Path) -> bool:
+    """Return whether a path is a file or nothing.
+
+    Replacing a device such as /dev/stdout would take it from every program.
+    """
+    return os.path.isfile(path) or not os.path.lexists(path)  # noqa: PTH113  a long name is no error
 
 
 def check_outside_models(path: Path, what: str) -> None:

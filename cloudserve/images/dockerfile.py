@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from cloudserve.images.new_folder import new_folder
 from cloudserve.images.requirements import NEWEST, locked_requirements
 from cloudserve.images.wheel import installed_wheel
+from cloudserve.output_folder import output_folder
 
 TEMPLATES = {"Dockerfile": 0o644, "serve.sh": 0o755, "packages.txt": 0o644}
 """The template's files and their modes."""
@@ -21,7 +21,7 @@ def write_image(folder: Path, tensorflow: str = NEWEST) -> tuple[Path, ...]:
     it cannot be written, for an unsupported TensorFlow, or if there is no wheel to make.
     """
     contents = _contents(tensorflow)
-    with new_folder(folder) as draft:
+    with output_folder(folder, "the build folder") as draft:
         for name, content, mode in contents:
             path = draft / name
             path.write_bytes(content)

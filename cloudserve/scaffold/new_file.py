@@ -7,14 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.outputs import is_replaceable
 
 
 def write_new(path: Path, text: str, *, force: bool) -> None:
     """Write a file atomically.
 
-    Raises ConflictError if the file exists and `force` is not set, UserError if the folder cannot
-    be written.
+    Raises ConflictError if the file exists and `force` is not set, UserError if it cannot be
+    written, or is a device or a pipe.
     """
+    if force and not is_replaceable(path):
+        raise UserError(
+            f"{path.name} cannot be written: it is not a file", where=str(path), hint="name a file"
+        )
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, "utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from cloudserve import outputs
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.output_folder import output_folder
 from cloudserve.outputs import check_output, check_outside_models
 
 OURS = {
@@ -98,3 +99,34 @@ def test_a_link_is_checked_by_its_target(tmp_path):
     (tmp_path / "out").symlink_to(tmp_path / "notes")
     with pytest.raises(ConflictError, match="out exists"):
         check_output(tmp_path / "out", outputs.GOLDEN, "a golden file")
+
+
+def test_a_folder_appears_as_a_whole_or_not_at_all(tmp_path):
+    with output_folder(tmp_path / "deep" / "out", "the result") as draft:
+        (draft / "a").touch()
+        assert not (tmp_path / "deep" / "out").exists()
+    assert [file.name for file in (tmp_path / "deep" / "out").iterdir()] == ["a"]
+    with pytest.raises(ZeroDivisionError), output_folder(tmp_path / "other", "the result"):
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+
+
+def test_a_folder_replaces_no_files(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with (
+        pytest.raises(ConflictError, match="the folder exists and is not empty"),
+        output_folder(tmp_path / "out", "the result") as draft,
+    ):
+        (draft / "a").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
+
+
+def test_a_folder_is_not_made_in_a_model(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    with (
+        pytest.raises(ConflictError, match="the result would be part of the model"),
+        output_folder(tmp_path / "out", "the result"),
+    ):
+        pytest.fail("the folder is filled")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model.pb"]

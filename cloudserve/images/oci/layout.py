@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cloudserve.images.new_folder import new_folder
 from cloudserve.images.oci.layers import Layer
 from cloudserve.images.oci.manifest import (
     ARCHITECTURE,
@@ -17,6 +16,7 @@ from cloudserve.images.oci.manifest import (
     digest_of,
     encode,
 )
+from cloudserve.output_folder import output_folder
 
 Fetch = Callable[[Descriptor, Path], None]
 """Writes a blob of the base image into a file."""
@@ -34,7 +34,7 @@ def write_layout(
     The folder appears atomically. Raises ConflictError if it exists and is not empty, UserError if
     it cannot be written.
     """
-    with new_folder(folder) as draft:
+    with output_folder(folder, "the image") as draft:
         _fill(draft, documents, layers, base_layers, fetch)
 
 

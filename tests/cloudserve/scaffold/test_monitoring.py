@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 import runpy
 from pathlib import Path
@@ -14,6 +15,7 @@ from cloudserve.local_server.monitoring.serving_metrics import ServingMetrics
 from cloudserve.local_server.status import Code
 
 from cloudserve.cli.errors import run
+from cloudserve.cli.exits import Exit
 from cloudserve.scaffold import alerts, dashboard
 
 TOOL = Path(__file__).parents[3] / "tools" / "write_dashboard.py"
@@ -115,3 +117,19 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path, monkeypatch, capsys):
     assert "  to do: replace it with --force" in capsys.readouterr().err
     assert run(["metrics", "alerts", "--out", "alerts.yml", "--force"]) == 0
     assert Path("alerts.yml").read_text() == alerts()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_force_replaces_files_only(kind, tmp_path, capsys):
+    path = tmp_path / "out"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    assert run(["metrics", "alerts", "--out", str(path), "--force"]) == Exit.USAGE
+    assert path.is_fifo() or path.is_dir()
+    assert ("is not a file" if kind == "pipe" else "is a directory") in capsys.readouterr().err
+
+
+def test_a_file_is_not_written_into_a_model(tmp_path, capsys):
+    (tmp_path / "saved_model.pb").touch()
+    assert run(["metrics", "alerts", "--out", str(tmp_path / "a.yml")]) == Exit.CONFLICT
+    assert "would be part of the model" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_model.pb"]

@@ -162,7 +162,7 @@ def test_nothing_changes_without_the_token_or_unless_it_was_shown(base, tmp_path
     serving(options(base, tmp_path / "models.config"), work)
 
 
-def test_what_the_server_would_refuse_is_shown_with_the_reason(base, tmp_path):
+def test_a_change_that_the_server_would_refuse_is_shown_with_the_reason(base, tmp_path):
     def work(server):
         page = Page(server)
         page.until("124", "123")

@@ -50,10 +50,12 @@ def alerts_command(*, out: Path | None, force: bool) -> None:
 
 
 def _write(text: str, out: Path | None, *, force: bool) -> None:
+    from cloudserve.outputs import check_outside_models
     from cloudserve.scaffold.new_file import write_new
 
     if out is None:
         print_result(text.rstrip("\n"))
         return
+    check_outside_models(out, out.name)
     write_new(out, text, force=force)
     print_progress(f"wrote {out}")

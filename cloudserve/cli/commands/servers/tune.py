@@ -12,7 +12,7 @@ import click
 from cloudserve.cli.commands.servers.bench import read_shapes
 from cloudserve.cli.options import Number, print_progress
 from cloudserve.cli.render.report import output_option, print_report
-from cloudserve.errors import CheckFailedError, ConflictError, UserError
+from cloudserve.errors import CheckFailedError, ConflictError
 
 if TYPE_CHECKING:
     from cloudserve.bench import Tuning
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s)?")
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, None: 1.0}
 _BATCHING, _SAGEMAKER, _PAGE = "batching.config", "sagemaker.env", "tuning.html"
+_WHAT = "the folder of the parameters"
 
 
 def _milliseconds(context: click.Context, parameter: click.Parameter, value: str) -> float:
@@ -97,8 +98,8 @@ def command(*, path: Path, into: Path | None, output: str, devices: str, **optio
     from cloudserve.bench import TuneSettings, tune
     from cloudserve.cli.render.tuning import tuning_report
 
-    if into and into.exists():
-        raise ConflictError(f"{into} already exists", hint="give another --into, or remove it")
+    if into:
+        _check(into)
     replicas = tuple(devices.split(",")) if devices else ()
     tuning = tune(path, TuneSettings(devices=replicas, **options), print_progress)
     print_report(tuning_report(tuning), output)
@@ -108,30 +109,30 @@ def command(*, path: Path, into: Path | None, output: str, devices: str, **optio
         raise _unmet(tuning)
 
 
+def _check(folder: Path) -> None:
+    """Find out before the measurement whether the folder can be made."""
+    from cloudserve.outputs import check_outside_models
+
+    check_outside_models(folder, _WHAT)
+    if folder.exists():
+        raise ConflictError(f"{folder} already exists", hint="give another --into, or remove it")
+
+
 def _write(folder: Path, tuning: Tuning) -> None:
-    """Write the files, under another name first: the directory appears with all of them."""
     from cloudserve.bench.tuning import batching_file, sagemaker_variables
     from cloudserve.bench.tuning_page import tuning_page
+    from cloudserve.output_folder import output_folder
 
-    variables = sagemaker_variables(tuning.parameters)
-    draft = folder.with_name(f".{folder.name}.draft")
     parameters = tuning.parameters
+    variables = sagemaker_variables(parameters)
     texts = {
         **({_BATCHING: batching_file(parameters)} if parameters.is_batching else {}),
         _SAGEMAKER: "".join(f"{name}={shlex.quote(text)}\n" for name, text in variables.items()),
         _PAGE: tuning_page(tuning),
     }
-    try:
-        draft.mkdir(parents=True, exist_ok=True)
+    with output_folder(folder, _WHAT) as draft:
         for name, text in texts.items():
             (draft / name).write_text(text)
-        draft.rename(folder)
-    except OSError as error:
-        raise UserError(
-            f"the files cannot be written: {error.strerror}",
-            where=str(folder),
-            hint="name a folder that you can write to",
-        ) from error
     print_progress(f"wrote {', '.join(texts)} into {folder}")
 
 

@@ -1,4 +1,4 @@
-"""New folders that appear atomically."""
+"""Folders of a command's result, which appear atomically."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cloudserve.errors import ConflictError, UserError
+from cloudserve.outputs import check_outside_models
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def output_folder(folder: Path, what: str) -> Iterator[Path]:
     """Yield a draft beside a folder, which is renamed into place if the block succeeds.
 
-    Raises ConflictError if the folder exists and is not empty, UserError if it cannot be written.
+    `what` names it. Raises ConflictError if the folder exists and is not empty, or would be part
+    of a model; UserError if it cannot be written.
     """
+    check_outside_models(folder, what)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
