@@ -56,6 +56,12 @@ def is_prebuilt(uri: str) -> bool:
     return _PREBUILT.fullmatch(uri) is not None
 
 
+def is_tensorflow_2(uri: str) -> bool:
+    """Return whether an image is a prebuilt one of TensorFlow 2, without Google's optimizations."""
+    prebuilt = _PREBUILT.fullmatch(uri)
+    return prebuilt is not None and prebuilt[2].startswith("tf2-")
+
+
 def stand_in(uri: str) -> str:
     """Return a note for an image that is replaced by another server; "" for others."""
     if is_prebuilt(uri) or is_cloudserve(uri):

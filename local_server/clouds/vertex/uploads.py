@@ -5,6 +5,7 @@ Both copy the files, so later changes of the source do not matter.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,9 @@ from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts, check_bucket_location, source_of
 from .containers import check_container, check_prebuilt
+from .explanation.rules import check_signature, check_spec
 from .exports import EXPORT_FORMATS
-from .images import check_image
+from .images import check_image, is_prebuilt
 from .operations import Operations, Outcome, Runner, Task
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, Version, invalid, new_id
 from .validation import (
@@ -140,7 +142,21 @@ class Uploads:
 
     async def _upload(self, task: _Upload) -> Outcome:
         has_files = await self._artifacts.copy(task.artifact, task.model)
+        if has_files:
+            await self._check_explained(task)
         return self._outcome("UploadModelResponse", task, has_files=has_files)
+
+    async def _check_explained(self, task: _Upload) -> None:
+        """Refuse a spec of explanations that does not fit the files (ApiError)."""
+        spec = task.model.get("explanationSpec")
+        if not spec or not is_prebuilt(task.model["containerSpec"]["imageUri"]):
+            return
+        path = self._artifacts.path(task.artifact)
+        try:
+            await asyncio.to_thread(check_signature, spec, path)
+        except ApiError:
+            await self._artifacts.remove(task.artifact)
+            raise
 
     async def _copy(self, task: _Copy) -> Outcome:
         has_files = await self._artifacts.duplicate(task.source, task.artifact)
@@ -204,3 +220,5 @@ def _check(model: Mapping[str, Any]) -> None:
         raise invalid("The field `model.container_spec.image_uri` is required.")
     check_image(image)
     check_prebuilt(model["containerSpec"])
+    if "explanationSpec" in model:
+        check_spec(model["explanationSpec"], image)

@@ -77,7 +77,7 @@ class VertexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_own_container(self) -> bytes:
         """Return the body for a user's own container; raises StatusError."""
-        parameters = msgspec.json.encode(_through_doubles(_decode(self.parameters)))
+        parameters = msgspec.json.encode(through_doubles(_decode(self.parameters)))
         instances = self._written_instances()
         return b'{"instances":' + instances + b',"parameters":' + parameters + b"}"
 
@@ -88,7 +88,7 @@ class VertexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def container_body(instances: bytes, parameters: Any) -> bytes:
     """Return the body for a container from a JSON array of instances."""
-    name = _signature_name(parameters)
+    name = signature_of(parameters)
     start = f'{{"signature_name":{json.dumps(name)},' if name else "{"
     return start.encode() + b'"instances":' + instances + b"}"
 
@@ -111,7 +111,7 @@ async def predict(
         lambda: _enveloped(_run(inference, deployed, request.to_container()), deployed),
         timeout_seconds=limits.seconds,
     )
-    return _within(answer, deployed, limits)
+    return within(answer, deployed, limits)
 
 
 async def raw_predict(
@@ -121,7 +121,7 @@ async def raw_predict(
     answer = await inference.submit(
         lambda: _run(inference, deployed, body), timeout_seconds=limits.seconds
     )
-    return _within(answer, deployed, limits)
+    return within(answer, deployed, limits)
 
 
 def predict_batch(
@@ -182,7 +182,8 @@ def _check_json(answer: bytes) -> None:
         raise StatusError(Code.FAILED_PRECONDITION, text) from error
 
 
-def _within(answer: bytes, deployed: DeployedModel, limits: VertexLimits) -> bytes:
+def within(answer: bytes, deployed: DeployedModel, limits: VertexLimits) -> bytes:
+    """Return an answer of allowed size; raises StatusError for a larger one."""
     if len(answer) > limits.answer_bytes:
         raise StatusError(
             Code.FAILED_PRECONDITION,
@@ -206,7 +207,8 @@ def _not_json(error: Exception) -> StatusError:
     return StatusError(Code.INVALID_ARGUMENT, text)
 
 
-def _signature_name(parameters: Any) -> str:
+def signature_of(parameters: Any) -> str:
+    """Return the signature that a prediction's parameters name, or ""."""
     name = parameters.get("signature_name") if isinstance(parameters, dict) else None
     return name if isinstance(name, str) else ""
 
@@ -225,19 +227,19 @@ def _rewritten(instances: bytes) -> bytes:
         with suppress(DeepError, StatusError):
             document = read_outline(instances, _ANY_SIZE, first_counts=False)
             return b"".join(_pieces(document, document.root))
-    return msgspec.json.encode(_through_doubles(_decode(instances)))
+    return msgspec.json.encode(through_doubles(_decode(instances)))
 
 
 def _pieces(document: Document, value: Any) -> Iterator[bytes]:
     if not isinstance(value, Node):
-        yield msgspec.json.encode(_through_doubles(value))
+        yield msgspec.json.encode(through_doubles(value))
         return
     yield value.levels[-1:]
     for index, item in enumerate(value.items):
         yield b"," if index else b""
         if isinstance(item, Run):
             values = document.values(value, item)
-            yield msgspec.json.encode(_through_doubles(values))[1:-1]
+            yield msgspec.json.encode(through_doubles(values))[1:-1]
             continue
         name, large = item
         yield b"" if value.is_list else msgspec.json.encode(name) + b":"
@@ -245,7 +247,7 @@ def _pieces(document: Document, value: Any) -> Iterator[bytes]:
     yield b"]" if value.is_list else b"}"
 
 
-def _through_doubles(value: Any) -> Any:
+def through_doubles(value: Any) -> Any:
     """Return a JSON value as a protobuf Value writes it: 1.0 as 1, integers as doubles.
 
     Raises StatusError for deep nesting: since Python 3.13 the parser takes more than functions do.

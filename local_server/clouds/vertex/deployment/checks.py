@@ -13,6 +13,8 @@ from typing import Any
 from ....status import Code
 from ...google.common.discovery import snake
 from ...google.common.errors import ApiError
+from ...resources import Document
+from ..explanation.rules import check_spec, inherited
 from ..records import Version, failed_precondition, invalid
 from ..validation import check_service_account
 
@@ -37,6 +39,20 @@ def check_deployed_model(
     check_service_account(fields.get("serviceAccount", ""), "deployed_model.service_account")
     _check_location(endpoint["name"], version.model)
     _check_dedicated(endpoint, version)
+
+
+def explained(fields: Mapping[str, Any], version: Version) -> Document:
+    """Return the `explanationSpec` of a deployment; {} without one. Raises ApiError.
+
+    Source: aiplatform v1, `DeployedModel.explanationSpec` (a field that is not set is inherited
+    from the model) and `disableExplanations`.
+    """
+    model = version.document.get("explanationSpec", {})
+    spec = inherited(fields.get("explanationSpec", {}), model)
+    if fields.get("disableExplanations") or not spec:
+        return {"explanationSpec": {}} if fields.get("explanationSpec") else {}
+    check_spec(spec, version.image)
+    return {"explanationSpec": spec}
 
 
 def _check_location(endpoint: str, model: str) -> None:

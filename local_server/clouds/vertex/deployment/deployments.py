@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -17,7 +18,8 @@ from ...latency import Step
 from ...model_hosting import ModelHosting, Servable, reason
 from ...resources import Document
 from ..artifacts import Artifacts, serving_image
-from ..images import stand_in
+from ..explanation.rules import check_signature
+from ..images import is_prebuilt, stand_in
 from ..operations import Operations, Outcome, Runner, Task
 from ..private_endpoints import check_alone
 from ..records import (
@@ -31,7 +33,7 @@ from ..records import (
     not_found,
 )
 from ..validation import check_deployed_model_id, mask_paths
-from .checks import check_deployed_model
+from .checks import check_deployed_model, explained
 from .commands import Commands
 from .machines import check_resources, mutate
 from .traffic import NEW, check_split, with_new
@@ -145,6 +147,7 @@ class Deployments:
             "modelVersionId": version.number,
             "displayName": fields.get("displayName") or version.display_name,
             "dedicatedResources": check_resources(fields),
+            **explained(fields, version),
         }
 
     def _being_deployed(self, endpoint: str) -> list[str]:
@@ -153,12 +156,21 @@ class Deployments:
 
     async def _deploy(self, task: Deploy) -> Outcome:
         key = serving_key(task.endpoint, task.deployed["id"])
+        await self._check_explained(task.deployed)
         await self._load(key, task.deployed)
 
         async def undo() -> None:
             await self._hosting.unload(key)
 
         return Outcome(lambda: self._add(task), undo)
+
+    async def _check_explained(self, deployed: Mapping[str, Any]) -> None:
+        """Refuse a spec of explanations that does not fit the model's files (ApiError)."""
+        version = self._records.deployed_version(deployed)
+        spec = deployed.get("explanationSpec")
+        if spec and version.artifact and is_prebuilt(version.image):
+            path = self._artifacts.path(version.artifact)
+            await asyncio.to_thread(check_signature, spec, path)
 
     def _add(self, task: Deploy) -> Document:
         endpoint = self._records.endpoint(task.endpoint)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -22,6 +23,7 @@ from ....protocols.vertex.predict import (
     predict,
     raw_predict,
     read_request,
+    within,
 )
 from ....status import Code, StatusError
 from ....transport.types import Head, Response
@@ -33,7 +35,9 @@ from ...google.monitoring.endpoint_metrics import EndpointMetrics, Invoked
 from ...model_hosting import ModelHosting
 from ...resources import Document
 from ..endpoints import DEDICATED_DOMAIN, check_serves
-from ..records import Records, failed_precondition, not_found
+from ..explanation.explain import Explainer
+from ..explanation.requests import ExplainedModel
+from ..records import Records, failed_precondition, invalid, not_found
 from . import commands
 from .deployments import serving_key
 from .direct import DirectPredictions
@@ -89,6 +93,7 @@ class Predictions:
         self._direct = DirectPredictions(inference)
         self._schemas = schemas
         self._rng = rng
+        self._explainer = Explainer(inference, rng)
 
     async def predict(self, name: str, head: Head, body: bytes) -> Response:
         """Answer `ENDPOINT:predict`; raises StatusError."""
@@ -159,23 +164,43 @@ class Predictions:
         return Response(200, msgspec.json.encode({"output": output}), JSON)
 
     async def explain(self, name: str, head: Head, body: bytes) -> Response:
-        """Refuse `ENDPOINT:explain`: attributions are not available offline.
+        """Answer `ENDPOINT:explain`; raises StatusError.
 
         A deployed model without an explanation_spec is refused as the service does
         (statmike/vertex-ai-mlops#46).
         """
+        began = perf_counter()
         fields = parse(self._schemas, _EXPLAIN_REQUEST, body, "")
+        spec = self._spec(name, head, fields)
+        if not fields.get("instances"):
+            raise invalid("The field `instances` is required.")
+        request = VertexRequest(_raw(fields["instances"]), _raw(fields.get("parameters")))
+        chosen = await self._answering(name, head, spec.deployed_id)
+        deployed, limits = chosen.deployed, chosen.limits
+        if self._own_image(deployed) is not None:
+            raise ApiError(Code.UNIMPLEMENTED, "explain of a command is not available offline.")
+        with (
+            self._hosting.hold(deployed.servable) as servables,
+            self._counted(chosen, began, request),
+        ):
+            work = partial(spec.answer, self._explainer, deployed, servables[0].path, fields)
+            answer = await self._inference.submit(
+                partial(work, limits.seconds), timeout_seconds=limits.seconds
+            )
+        return Response(200, within(answer, deployed, limits), JSON)
+
+    def _spec(self, name: str, head: Head, fields: Document) -> ExplainedModel:
+        """Return the deployed model to explain with its spec; raises ApiError if it has none."""
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
         deployed_id = fields.get("deployedModelId") or self._drawn(endpoint)
         found = [m for m in endpoint.get("deployedModels", ()) if m["id"] == deployed_id]
         if not found:
             raise not_found("DeployedModel", f"{name}/deployedModels/{deployed_id}")
-        version = self._records.deployed_version(found[0])
-        if not (found[0].get("explanationSpec") or version.document.get("explanationSpec")):
+        spec = found[0].get("explanationSpec")
+        if not spec:
             raise failed_precondition(f"Deployed model {deployed_id} does not support explanation.")
-        text = "explain of a model with an explanation_spec is not available offline."
-        raise ApiError(Code.UNIMPLEMENTED, text)
+        return ExplainedModel(deployed_id, spec)
 
     def _drawn(self, endpoint: Mapping[str, Any]) -> str:
         """Return the deployed model that answers by the traffic split; raises ApiError."""
@@ -214,10 +239,10 @@ class Predictions:
                 )
             )
 
-    async def _answering(self, name: str, head: Head) -> _Chosen:
+    async def _answering(self, name: str, head: Head, deployed_id: str = "") -> _Chosen:
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
-        deployed = self._deployed(endpoint, self._drawn(endpoint))
+        deployed = self._deployed(endpoint, deployed_id or self._drawn(endpoint))
         # After a restart the deployed model may still be loading.
         await self._work.settled(deployed.servable)
         if not self._hosting.is_loaded(deployed.servable):

@@ -205,17 +205,3 @@ class TestExplanations:
     def test_a_deployed_model_that_does_not_exist_is_not_found(self, served, post):
         answer = post(served[0], "explain", b'{"instances": [1.0], "deployedModelId": "7"}')
         assert answer.json()["error"]["status"] == "NOT_FOUND"
-
-    def test_attributions_are_refused_by_name(self, vertex, post):
-        spec = {
-            "parameters": {"sampledShapleyAttribution": {"pathCount": 10}},
-            "metadata": {"inputs": {"x": {}}, "outputs": {"y": {}}},
-        }
-        model = vertex.upload(explanationSpec=spec)["name"]
-        endpoint = vertex.create_endpoint()
-        vertex.deploy(endpoint, model, {"0": 100})
-        error = post(endpoint, "explain", b'{"instances": [1.0]}').json()["error"]
-        assert (error["status"], error["message"]) == (
-            "UNIMPLEMENTED",
-            "explain of a model with an explanation_spec is not available offline.",
-        )
