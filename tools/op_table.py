@@ -80,21 +80,30 @@ class _Buffer(ctypes.Structure):
     )
 
 
-def dump(folder: Path) -> None:
-    """Write the registries of the libraries in a folder beside it; for a process apart."""
+def open_libraries(folder: Path) -> ctypes.CDLL:
+    """Open the libraries of a wheel; return the last, which has the C API."""
     library = None
     for path in sorted(folder.iterdir(), key=lambda path: not _FIRST.fullmatch(path.name)):
         library = ctypes.CDLL(str(path), mode=os.RTLD_LAZY | os.RTLD_GLOBAL)
     assert library is not None
-    library.TF_NewStatus.restype = ctypes.c_void_p
     library.TF_GetAllOpList.restype = ctypes.POINTER(_Buffer)
+    return library
+
+
+def dump(folder: Path) -> None:
+    """Write the registries of the libraries in a folder beside it; for a process apart."""
+    library = open_libraries(folder)
+    library.TF_NewStatus.restype = ctypes.c_void_p
     library.TF_GetAllRegisteredKernels.argtypes = [ctypes.c_void_p]
     library.TF_GetAllRegisteredKernels.restype = ctypes.POINTER(_Buffer)
-    _write(folder.parent / _OPS, library.TF_GetAllOpList())
-    _write(folder.parent / _KERNELS, library.TF_GetAllRegisteredKernels(library.TF_NewStatus()))
+    write_buffer(folder.parent / _OPS, library.TF_GetAllOpList())
+    write_buffer(
+        folder.parent / _KERNELS, library.TF_GetAllRegisteredKernels(library.TF_NewStatus())
+    )
 
 
-def _write(path: Path, buffer: Any) -> None:
+def write_buffer(path: Path, buffer: Any) -> None:
+    """Write the bytes of a `TF_Buffer` to a file."""
     path.write_bytes(ctypes.string_at(buffer.contents.data, buffer.contents.length))
 
 
@@ -102,9 +111,17 @@ def registries_of(version: str, package: str) -> Registries:
     """Return the registries of a version's newest patch release, from the wheel of a package."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        libraries = _unpack(_download(version, package, folder), folder / "libraries")
-        _dump(libraries, folder)
+        dump_wheel(version, package, folder, Path(__file__))
         return _read(folder)
+
+
+def dump_wheel(version: str, package: str, folder: Path, script: Path) -> None:
+    """Have a script read the libraries of a version's wheel, and write what it finds to a folder.
+
+    The script gets `--dump` and the folder of the libraries.
+    """
+    libraries = _unpack(_download(version, package, folder), folder / "libraries")
+    _dump(libraries, folder, script)
 
 
 def _read(folder: Path) -> Registries:
@@ -142,13 +159,13 @@ def _unpack(wheel: Path, folder: Path) -> Path:
     return folder
 
 
-def _dump(libraries: Path, folder: Path) -> None:
+def _dump(libraries: Path, folder: Path, script: Path) -> None:
     symbols: list[str] = []
     while True:
         environment = os.environ | {"LD_LIBRARY_PATH": str(libraries)}
         if symbols:
             environment["LD_PRELOAD"] = str(_compile(symbols, folder))
-        command = [sys.executable, __file__, "--dump", str(libraries)]
+        command = [sys.executable, str(script), "--dump", str(libraries)]
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         if done.returncode == 0:
             return

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloudserve.check import files, graph, placement, references, signatures
+from cloudserve.check import (
+    edges,
+    files,
+    graph,
+    nodes,
+    placement,
+    references,
+    signature_tensors,
+    signatures,
+    stored,
+)
 from cloudserve.check.finding import UNREADABLE, CheckReport, Finding, Severity, by_severity
 from cloudserve.check.subject import Rule, read_subject
 from cloudserve.errors import ModelError
 
 RULES: tuple[Rule, ...] = (
     *signatures.RULES,
+    *signature_tensors.RULES,
     *graph.RULES,
     *references.RULES,
+    *nodes.RULES,
+    *edges.RULES,
     *placement.RULES,
+    *stored.RULES,
     *files.RULES,
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cloudserve.check.finding import Finding, Severity
+from cloudserve.check.stored import restored_keys
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.errors import ModelError
 from cloudserve.hints import printable
@@ -115,19 +116,34 @@ def _count_records(file: BinaryIO, end: int) -> int | None:
 
 
 def checksum(subject: Subject) -> Iterator[Finding]:
-    """Find variables whose bytes do not match their checksums."""
+    """Find variables whose bytes do not match their checksums.
+
+    TensorFlow Serving reads those that the restore op names: damage to the object graph, or to a
+    variable of the training, is found by tf.saved_model.load in Python.
+    """
     if subject.extend is None or not subject.model.has_variables:
         return
-    if names := damaged_tensors(subject.model.path, subject.extend):
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield Finding(
-            "checksum",
+    damaged = damaged_tensors(subject.model.path, subject.extend)
+    read = restored_keys(subject)
+    if names := [name for name in damaged if name in read]:
+        yield _checksum(
             Severity.ERROR,
-            f"the values of {', '.join(names[:_NAMED])}{more} do not match their checksums",
+            names,
             "TensorFlow refuses to restore the variables: the load fails with `Checksum does not "
             "match`",
-            _COPY_AGAIN,
         )
+    elif damaged:
+        yield _checksum(
+            Severity.WARNING,
+            list(damaged),
+            "TensorFlow Serving does not read them; tf.saved_model.load in Python may, and fails",
+        )
+
+
+def _checksum(severity: Severity, names: list[str], why: str) -> Finding:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    text = f"the values of {', '.join(names[:_NAMED])}{more} do not match their checksums"
+    return Finding("checksum", severity, text, why, _COPY_AGAIN)
 
 
 RULES: tuple[Rule, ...] = (missing_asset, foreign_file, ignored_directory, warmup_records, checksum)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.references import run_nodes
 from cloudserve.check.subject import Rule, Subject
+from cloudserve.savedmodel.checks.graph_needs import GRAPH_VERSIONS
 from cloudserve.savedmodel.checks.kernel_table import read_kernel_table, versions_that_run
 from cloudserve.savedmodel.checks.op_packages import foreign_ops
 from cloudserve.savedmodel.checks.op_table import read_table, spans_text
@@ -85,4 +86,24 @@ def no_version(subject: Subject) -> Iterator[Finding]:
     )
 
 
-RULES: tuple[Rule, ...] = (remote_device, no_version)
+def graph_version(subject: Subject) -> Iterator[Finding]:
+    """Find graphs that refuse the newest TensorFlow, or all."""
+    needs = subject.model.needs
+    newest = list(GRAPH_VERSIONS)[-1]
+    if not (refusal := needs.refusal(newest)):
+        return
+    able = [version for version in GRAPH_VERSIONS if not needs.refusal(version)]
+    yield Finding(
+        "graph-version",
+        Severity.WARNING if able else Severity.ERROR,
+        f"TensorFlow {newest} refuses the graph: `{refusal}`",
+        f"it needs a server of TensorFlow {spans_text(able, tuple(GRAPH_VERSIONS))}"
+        if able
+        else "no TensorFlow Serving that is known loads the model",
+        "name an image of that version"
+        if able
+        else "export the model again, without editing `versions` of its GraphDef",
+    )
+
+
+RULES: tuple[Rule, ...] = (remote_device, no_version, graph_version)

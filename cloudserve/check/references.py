@@ -1,4 +1,4 @@
-"""Rules on names in the graph: of nodes, functions and stored values that must exist."""
+"""Rules on names in the graph: of nodes and functions that must exist, and be unique."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from itertools import chain
 
 from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
-from cloudserve.savedmodel.checkpoint.variables import tensor_names as stored_names
-from cloudserve.savedmodel.checks.kernel_ops import called_nodes, needed_nodes
+from cloudserve.savedmodel.checks.kernel_ops import called_nodes
+from cloudserve.savedmodel.checks.op_table import read_table
 from cloudserve.savedmodel.checks.roots import initial_tensors, served_nodes, tensor_names
-from cloudserve.savedmodel.graph import node_name, source
+from cloudserve.savedmodel.graph import node_name
 from cloudserve.savedmodel.proto import Message
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 _AGAIN = "copy or export the model again"
-_RESTORES = frozenset({"RestoreV2"})
-_KEYS = 1
-"""The input of such an op that has the keys; a damaged graph may lack it."""
+_COLOCATION = "_class"
+_COLOCATED = b"loc:@"
 
 
 def missing_node(subject: Subject) -> Iterator[Finding]:
@@ -39,6 +38,16 @@ def missing_node(subject: Subject) -> Iterator[Finding]:
                 f"the load runs {name}, which the graph does not have",
                 "TensorFlow Serving refuses to load the model",
             )
+    for node, name in _absent_groups(subject.graph.nodes.values()):
+        yield _missing(
+            f"the node {node} is to be on the device of {name}, which the graph does not have",
+            "TensorFlow does not load the graph",
+        )
+    for function, name in _absent_results(subject):
+        yield _missing(
+            f"the function {function} returns {name}, which it does not have",
+            "the load, or every request that calls the function, fails",
+        )
     for node, function in _absent_functions(subject):
         yield _missing(
             f"the node {node} calls the function {function}, which the graph does not have",
@@ -85,6 +94,30 @@ def _absent_functions(subject: Subject) -> Iterator[tuple[str, str]]:
                     yield node.name, name
 
 
+def _absent_groups(nodes: Iterable[Message]) -> Iterator[tuple[str, str]]:
+    """Yield the nodes that are colocated with an unknown node (`ValidateColocationConstraints`)."""
+    names = {node.name: node for node in nodes}
+    for node in names.values():
+        groups = node.attr[_COLOCATION].list.s if _COLOCATION in node.attr else ()
+        for group in groups:
+            name = group.removeprefix(_COLOCATED).decode("utf-8", "replace")
+            if group.startswith(_COLOCATED) and name not in names:
+                yield node.name, name
+
+
+def _absent_results(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Yield the results that called functions name and do not compute, or do not name at all."""
+    for scope in subject.scopes:
+        if scope.function is None:
+            continue
+        name = scope.function.signature.name
+        known = {*scope.nodes, *scope.arguments}
+        for result in scope.function.signature.output_arg:
+            tensor = scope.function.ret.get(result.name, "")
+            if node_name(tensor) not in known:
+                yield name, tensor or result.name
+
+
 def _signatures(subject: Subject) -> Iterator[Finding]:
     definitions = subject.meta_graph.signature_def
     for name in sorted(set(definitions) - HIDDEN_SIGNATURES):
@@ -100,53 +133,27 @@ def _signatures(subject: Subject) -> Iterator[Finding]:
 
 
 def duplicate_node(subject: Subject) -> Iterator[Finding]:
-    """Find nodes that share a name."""
-    counts = Counter(node.name for node in subject.meta_graph.graph_def.node)
-    for name, count in counts.items():
+    """Find nodes that share a name, and functions that share one with a function or an op.
+
+    Functions that are equal may share it (`FunctionDefLibrary::AddFunctionDef`).
+    """
+    graph = subject.meta_graph.graph_def
+    for name, count in Counter(node.name for node in graph.node).items():
         if count > 1:
-            yield Finding(
-                "duplicate-node",
-                Severity.ERROR,
-                f"{count} nodes of the graph have the name {name}",
-                "TensorFlow does not load the graph",
-                _AGAIN,
-            )
+            yield _duplicate(f"{count} nodes of the graph have the name {name}")
+    first: dict[str, Message] = {}
+    ops = read_table().versions[list(read_table().versions)[-1]]
+    for function in graph.library.function:
+        name = function.signature.name
+        if name in ops:
+            yield _duplicate(f"the function {name} has the name of an op of TensorFlow")
+        if first.setdefault(name, function) != function:
+            yield _duplicate(f"two functions of the graph have the name {name}")
 
 
-def missing_value(subject: Subject) -> Iterator[Finding]:
-    """Find values that the restore op reads and the variables' files do not have."""
-    if not subject.model.has_variables:
-        return
-    stored = stored_names(subject.model.path)
-    for key in dict.fromkeys(_restored(subject)):
-        if key not in stored:
-            yield Finding(
-                "missing-value",
-                Severity.ERROR,
-                f"the restore op reads {key}, which variables/ does not have",
-                "the load fails with `Key … not found in checkpoint`: the graph and the variables "
-                "are from different exports",
-                _AGAIN,
-            )
+def _duplicate(text: str) -> Finding:
+    why = "TensorFlow does not load the graph"
+    return Finding("duplicate-node", Severity.ERROR, text, why, _AGAIN)
 
 
-def _restored(subject: Subject) -> Iterator[str]:
-    """Yield the keys of the checkpoint that the restore op reads."""
-    graph = subject.graph
-    nodes = tuple(graph.ancestors([subject.meta_graph.saver_def.restore_op_name]))
-    yield from _keys(nodes, graph.nodes)
-    for name in dict.fromkeys(chain.from_iterable(map(graph.called, nodes))):
-        inner = {node.name: node for node in graph.functions[name].node_def}
-        yield from _keys(needed_nodes(graph.functions[name]), inner)
-
-
-def _keys(nodes: Iterable[Message], scope: Mapping[str, Message]) -> Iterator[str]:
-    for node in nodes:
-        if node.op in _RESTORES and len(node.input) > _KEYS:
-            constant = scope.get(source(scope, node.input[_KEYS]))
-            if constant is not None and constant.op == "Const":
-                for key in constant.attr["value"].tensor.string_val:
-                    yield key.decode("utf-8", "replace")
-
-
-RULES: tuple[Rule, ...] = (missing_node, duplicate_node, missing_value)
+RULES: tuple[Rule, ...] = (missing_node, duplicate_node)

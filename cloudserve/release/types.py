@@ -14,6 +14,7 @@ from cloudserve.release.capacity import Capacity
 from cloudserve.release.collection import Collection
 from cloudserve.release.destination import Destination
 from cloudserve.release.verdict import Verdict
+from cloudserve.savedmodel.checks.graph_needs import NO_NEEDS, GraphNeeds
 
 DIGITS_IN_ID = 12
 UPLOAD = "upload"
@@ -95,6 +96,8 @@ class Artifact:
     """The ops that a load looks up, sorted."""
     kernel_ops: tuple[str, ...] = ()
     """The ops that need a kernel on the server, sorted."""
+    needs: GraphNeeds = NO_NEEDS
+    """What its graph asks of a TensorFlow beside its ops."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
     tags: tuple[str, ...] = ("serve",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cloudserve.savedmodel.proto import Message
 
@@ -55,17 +56,20 @@ class Graph:
 
     def ops_of(self, nodes: Iterable[Message]) -> frozenset[str]:
         """Return the ops of nodes, and of the functions that they call."""
-        ops: set[str] = set()
+        outer = tuple(nodes)
+        inner = (node for one in self.called_by(outer) for node in one.node_def)
+        return frozenset({node.op for node in chain(outer, inner)} - self.functions.keys())
+
+    def called_by(self, nodes: Iterable[Message]) -> Iterator[Message]:
+        """Yield the functions that nodes call, and those that these call, once each."""
         visited: set[str] = set()
         pending = list(nodes)
         while pending:
-            node = pending.pop()
-            new = set(self.called(node)) - visited
-            visited |= new
-            pending.extend(inner for name in new for inner in self.functions[name].node_def)
-            if node.op not in self.functions:
-                ops.add(node.op)
-        return frozenset(ops)
+            for name in self.called(pending.pop()):
+                if name not in visited:
+                    visited.add(name)
+                    yield self.functions[name]
+                    pending.extend(self.functions[name].node_def)
 
 
 def read_graph(graph_def: Message) -> Graph:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
+from cloudserve.savedmodel.checks.graph_needs import NO_NEEDS, GraphNeeds
 from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES, Signature
 
 
@@ -35,6 +36,8 @@ class SavedModel:
     """Those of `ops` that a load looks up, in the graph and the functions that it calls."""
     kernel_ops: tuple[str, ...] = ()
     """Those of `ops` that need a kernel on the server, sorted."""
+    needs: GraphNeeds = NO_NEEDS
+    """What the graph asks of a TensorFlow beside its ops."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
 

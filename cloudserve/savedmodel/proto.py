@@ -2,7 +2,7 @@
 
 Names, numbers and types are those of tensorflow/core/{framework,protobuf}/*.proto; a test compares
 them with TensorFlow's. The parser skips undeclared fields (weights inside the graph, attributes,
-the object graph), which keeps it fast. `oneof`s are omitted: they are not in the encoding.
+the object graph), which keeps it fast. Most `oneof`s are omitted: they are not in the encoding.
 """
 
 from __future__ import annotations
@@ -54,8 +54,22 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "string name = 1",
         "repeated ArgDef input_arg = 2",
         "repeated ArgDef output_arg = 3",
+        "repeated AttrDef attr = 4",
     ),
-    "ArgDef": ("string name = 1",),
+    "ArgDef": (
+        "string name = 1",
+        "DataType type = 3",
+        "string type_attr = 4",
+        "string number_attr = 5",
+        "string type_list_attr = 6",
+        "bool is_ref = 16",
+    ),
+    "AttrDef": (
+        "string name = 1",
+        "string type = 2",
+        "AttrValue default_value = 3",
+        "AttrValue allowed_values = 7",
+    ),
     "KernelList": ("repeated KernelDef kernel = 1",),
     "KernelDef": (
         "string op = 1",
@@ -64,6 +78,12 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
     "GraphDef": (
         "repeated NodeDef node = 1",
         "FunctionDefLibrary library = 2",
+        "VersionDef versions = 4",
+    ),
+    "VersionDef": (
+        "int32 producer = 1",
+        "int32 min_consumer = 2",
+        "repeated int32 bad_consumers = 3",
     ),
     "NodeDef": (
         "string name = 1",
@@ -73,14 +93,23 @@ _MESSAGES: dict[str, tuple[str, ...]] = {
         "map AttrValue attr = 5",
     ),
     "AttrValue": (
-        "ListValue list = 1",
-        "bytes s = 2",
-        "int64 i = 3",
-        "bool b = 5",
-        "TensorProto tensor = 8",
-        "NameAttrList func = 10",
+        "ListValue list = 1 in value",
+        "bytes s = 2 in value",
+        "int64 i = 3 in value",
+        "float f = 4 in value",
+        "bool b = 5 in value",
+        "DataType type = 6 in value",
+        "TensorShapeProto shape = 7 in value",
+        "TensorProto tensor = 8 in value",
+        "string placeholder = 9 in value",
+        "NameAttrList func = 10 in value",
     ),
-    "ListValue": ("repeated NameAttrList func = 9",),
+    "ListValue": (
+        "repeated bytes s = 2",
+        "repeated DataType type = 6",
+        "repeated TensorShapeProto shape = 7",
+        "repeated NameAttrList func = 9",
+    ),
     "NameAttrList": ("string name = 1",),
     "FunctionDefLibrary": ("repeated FunctionDef function = 1",),
     "FunctionDef": (

@@ -15,6 +15,7 @@ from cloudserve.errors import ModelError
 from cloudserve.plural import counted
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
+from cloudserve.savedmodel.checks.graph_needs import graph_needs
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
 from cloudserve.savedmodel.files import (
@@ -50,6 +51,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     has_variables = check_variables(path)
     if not has_variables:
         _check_needs_no_variables(path, graph)
+    indexed = read_graph(graph.graph_def)
     return SavedModel(
         path=path,
         tags=_tags(graph),
@@ -61,7 +63,8 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
         assets=assets,
         missing_assets=_missing_assets(path, assets),
         has_variables=has_variables,
-        loaded_ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
+        loaded_ops=tuple(sorted(indexed.loaded_ops())),
+        needs=graph_needs(graph.graph_def, indexed),
         kernel_ops=kernel_ops(graph, has_variables=has_variables),
         unrestored=unrestored_variables(graph, has_variables=has_variables),
     )

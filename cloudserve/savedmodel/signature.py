@@ -94,7 +94,7 @@ def _read_spec(alias: str, info: Message) -> TensorSpec:
         alias=alias,
         tensor_name=info.name,
         dtype=dtype_name(_values_dtype(info)),
-        shape=_read_shape(info),
+        shape=_declared_shape(info),
         components=_components(info),
     )
 
@@ -110,15 +110,20 @@ def _values_dtype(info: Message) -> int:
     return number
 
 
-def _read_shape(info: Message) -> Shape:
+def _declared_shape(info: Message) -> Shape:
     """Return the declared shape, or None.
 
     TensorFlow takes a missing shape for a scalar's, but writes a scalar's shape as an empty one;
     models of TensorFlow 1.0 omit it for tensors of any rank.
     """
-    if not info.HasField("tensor_shape") or info.tensor_shape.unknown_rank:
+    return read_shape(info.tensor_shape) if info.HasField("tensor_shape") else None
+
+
+def read_shape(shape: Message) -> Shape:
+    """Return the shape of a `TensorShapeProto`."""
+    if shape.unknown_rank:
         return None
-    return tuple(dim.size if dim.size >= 0 else None for dim in info.tensor_shape.dim)
+    return tuple(dim.size if dim.size >= 0 else None for dim in shape.dim)
 
 
 def _components(info: Message) -> tuple[str, ...]:

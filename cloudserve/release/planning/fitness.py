@@ -33,6 +33,7 @@ def check_prebuilt(
             hint="name a container of your own with `image` that has the op",
         )
     _check_version(artifact, server, version, where)
+    _check_needs(artifact, server, version, where)
     _check_kernels(artifact, server, version, where, gpu=gpu)
     return _unknown(artifact, server, version) + _built_in(foreign, server)
 
@@ -46,6 +47,15 @@ def _check_version(artifact: Artifact, server: str, version: str, where: str | N
             f"not load there (TensorFlow {table.first(missing[0])} has it)",
             where=where,
             hint="export the model with the target's TensorFlow, or name an image that has it",
+        )
+
+
+def _check_needs(artifact: Artifact, server: str, version: str, where: str | None) -> None:
+    if refusal := artifact.needs.refusal(version):
+        raise ModelError(
+            f"{server} has TensorFlow {version}, which does not load the graph: `{refusal}`",
+            where=where,
+            hint="export the model with the target's TensorFlow, or name an image of a later one",
         )
 
 

@@ -28,6 +28,7 @@ def artifact_of(report: CheckReport, tags: tuple[str, ...]) -> Artifact:
         report.path,
         ops=model.loaded_ops,
         kernel_ops=model.kernel_ops,
+        needs=model.needs,
     )
 
 

@@ -10,6 +10,7 @@ from cloudserve.release.state.uploaded import read_named
 from cloudserve.release.types import Artifact, Revision
 from cloudserve.savedmodel import Interface, parse_interface
 from cloudserve.savedmodel.checkpoint.variables import INDEX
+from cloudserve.savedmodel.checks.graph_needs import graph_needs
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import unrestored_variables
 from cloudserve.savedmodel.classes.reader import ReadAsset
@@ -49,11 +50,13 @@ class UploadedModels:
         manifest = read_named(self.blobs, self.layout, revision.id)
         files = manifest.files if manifest else ()
         has_variables = any(file.path == INDEX for file in files)
+        indexed = read_graph(graph.graph_def)
         return Artifact(
             graph.meta_info_def.tensorflow_version,
             sum(file.size for file in files),
             len(files),
-            ops=tuple(sorted(read_graph(graph.graph_def).loaded_ops())),
+            ops=tuple(sorted(indexed.loaded_ops())),
+            needs=graph_needs(graph.graph_def, indexed),
             kernel_ops=kernel_ops(graph, has_variables=has_variables),
             unrestored=unrestored_variables(graph, has_variables=has_variables),
         )

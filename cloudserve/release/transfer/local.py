@@ -69,6 +69,7 @@ class LocalModel:
             source,
             ops=model.loaded_ops,
             kernel_ops=model.kernel_ops,
+            needs=model.needs,
             unrestored=model.unrestored,
             tags=self._model.tags,
         )

@@ -48,10 +48,26 @@ def read_index(data: bytes) -> Index:
     return Index(shards, {shard: size for shard, size in needed.items() if size > 0})
 
 
-def tensor_names(path: Path) -> frozenset[str]:
-    """Return the names of the tensors in a SavedModel's variables, which are complete."""
-    keys = (key for key, _ in read_table(read_file(path, INDEX)))
-    return frozenset(key.decode("utf-8", "replace") for key in keys if key != _HEADER_KEY)
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor in a SavedModel's variables."""
+
+    dtype: int
+    """The number of its `DataType`."""
+    shape: tuple[int, ...]
+
+
+def stored_tensors(path: Path) -> Mapping[str, StoredTensor]:
+    """Return the tensors in a SavedModel's variables, which are complete, by name."""
+    entries = {
+        key.decode("utf-8", "replace"): _parse(proto.BundleEntryProto, value)
+        for key, value in read_table(read_file(path, INDEX))
+        if key != _HEADER_KEY
+    }
+    return {
+        name: StoredTensor(entry.dtype, tuple(dim.size for dim in entry.shape.dim))
+        for name, entry in entries.items()
+    }
 
 
 def check_variables(path: Path) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from cloudserve.images.container_images import is_cloudserve, tensorflow_serving_of
 from cloudserve.savedmodel.checkpoint.variables import INDEX
+from cloudserve.savedmodel.checks.graph_needs import graph_needs
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.kernel_table import read_kernel_table
 from cloudserve.savedmodel.checks.op_packages import foreign_ops, is_built_in
@@ -50,11 +51,13 @@ class ServingImage:
         """Raise LoadError in TensorFlow's words for the first op that the image cannot run.
 
         An op that only a signature's function runs fails the load as well, where TensorFlow Serving
-        would refuse the requests alone. Sources: `OpRegistry::LookUpSlow` in
-        tensorflow/core/framework/op.cc, `FindKernelDef` in op_kernel.cc.
+        would refuse the requests alone. A graph that its TensorFlow does not read fails it too.
+        Sources: `OpRegistry::LookUpSlow` in tensorflow/core/framework/op.cc, `FindKernelDef` in
+        op_kernel.cc.
         """
         if not self.may_bring_ops:
             self._check_registered(meta_graph, path)
+            self._check_needs(meta_graph, path)
             self._check_kernels(meta_graph, path)
 
     def _check_registered(self, meta_graph: Any, path: Path) -> None:
@@ -68,6 +71,11 @@ class ServingImage:
                 "sure the Op and Kernel are registered in the binary running in this process."
             )
             raise LoadError(Code.NOT_FOUND, message, where=str(path))
+
+    def _check_needs(self, meta_graph: Any, path: Path) -> None:
+        needs = graph_needs(meta_graph.graph_def, read_graph(meta_graph.graph_def))
+        if refusal := needs.refusal(self.tensorflow_version):
+            raise LoadError(Code.INVALID_ARGUMENT, refusal, where=str(path))
 
     def _check_kernels(self, meta_graph: Any, path: Path) -> None:
         ops = kernel_ops(meta_graph, has_variables=(path / INDEX).exists())
