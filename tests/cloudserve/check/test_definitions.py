@@ -215,7 +215,7 @@ def test_versions_of_graphs(tmp_path, versions, expected):
         (GraphNeeds(attributes=("VarHandleOp.allowed_devices",)), "2.2", "'allowed_devices'"),
     ],
 )
-def test_what_a_version_refuses(needs, version, text):
+def test_a_version_refuses_graphs_of_later_ones(needs, version, text):
     refusal = needs.refusal(version)
     assert bool(refusal) == bool(text)
     assert text in refusal
