@@ -18,8 +18,12 @@ from cloudserve.savedmodel.checks.op_packages import foreign_ops
 
 LOAD = "load"
 
-_FATAL = frozenset({"checksum", "warmup-records"})
-"""Rules of files with which no server loads the model."""
+_FATAL = frozenset(
+    {"checksum", "cyclic-graph", "duplicate-node", "graph-version", "malformed-node"}
+    | {"mismatched-input", "mismatched-value", "missing-node", "missing-value", "remote-device"}
+    | {"warmup-records"}
+)
+"""Rules on what no server loads, unless a finding is about one signature: others may answer."""
 _OF_ADAPTERS = frozenset({"foreign-op", "no-signature", "unrestored-variables"})
 """Rules whose facts an adapter compares with the target's image."""
 
@@ -45,7 +49,7 @@ def check_load(provider: Provider, artifact: Artifact) -> Verdict:
         return Verdict(LOAD, Ruling.REFUSED, error.message, figures, hint=hint, where=place)
     errors = _errors(artifact)
     for one in errors:
-        if one.rule in _FATAL:
+        if one.rule in _FATAL and not one.signature:
             where = str(artifact.path)
             return Verdict(
                 LOAD, Ruling.REFUSED, f"{one.text}: {one.why}", figures, hint=one.hint, where=where
