@@ -92,8 +92,7 @@ SERVICES: Mapping[str, tuple[str, str]] = {
 }
 """The services in the page's order: a title, and what becomes of their other operations."""
 EMPTY_SAMPLES = (
-    "ListInferenceComponents", "ListNotebookInstances", "ListPipelines", "ListProcessingJobs",
-    "ListTrainingJobs",
+    "ListNotebookInstances", "ListPipelines", "ListProcessingJobs", "ListTrainingJobs",
 )  # fmt: skip
 PREFIXES = ("projects.locations.", "projects.")
 

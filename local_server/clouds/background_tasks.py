@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+
+_UNOBSERVED_SECONDS = 1.0
 
 
 class BackgroundTasks:
@@ -64,3 +66,27 @@ async def either(*waits: Awaitable[object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Observations:
+    """Changes that end once Describe has shown them, or after a while that nobody looks.
+
+    The clouds' changes take longer than a call, so that a caller that does not look is refused its
+    next change. An instant change would conceal that.
+    """
+
+    def __init__(self, wait: Callable[[float], Awaitable[None]]) -> None:
+        self._wait = wait
+        self._seen: dict[str, asyncio.Event] = {}
+
+    def show(self, key: str) -> None:
+        """Note that Describe has shown the change."""
+        self._seen.setdefault(key, asyncio.Event()).set()
+
+    async def wait(self, key: str) -> None:
+        """Wait until a change has been shown, at most for a second."""
+        seen = self._seen.setdefault(key, asyncio.Event())
+        try:
+            await either(seen.wait(), self._wait(_UNOBSERVED_SECONDS))
+        finally:
+            self._seen.pop(key, None)

@@ -61,6 +61,8 @@ from .runtime.async_invocations import AsyncInvocations
 from .runtime.data_capture import DataCapture
 from .runtime.invoker import Invoker, Outlets
 from .sagemaker.app import sagemaker
+from .sagemaker.components.deployer import ComponentDeployer
+from .sagemaker.components.table import ComponentTable
 from .sagemaker.containers.pool import ContainerPool, Variables
 from .sagemaker.endpoints.endpoints import Endpoints
 from .sagemaker.endpoints.rollout import Rollout
@@ -144,7 +146,9 @@ class OfflineAws:
         self._metrics = MetricStore(records.now)
         self._alarms = Alarms(parts.resources, self._metrics, clock)
         scalable = ScalableTargets(parts.resources)
-        self._scaling = AutoScaling(scalable, EndpointTable(records), records.now)
+        self._scaling = AutoScaling(
+            scalable, EndpointTable(records), ComponentTable(records), records.now
+        )
         rollout = Rollout(records, self._pool, self._alarms, parts.latency)
         self._quotas = Quotas(EndpointTable(records), parts.limits)
         self._endpoints = Endpoints(
@@ -160,8 +164,17 @@ class OfflineAws:
         files = S3Files(parts.store)
         capture = DataCapture(files, parts.rng)
         outlets = Outlets(capture, EndpointMetrics(self._metrics))
+        self._deployer = ComponentDeployer(
+            records, self._pool, parts.work, parts.latency, self._quotas
+        )
         self._invoker = Invoker(
-            self._endpoints, self._pool, outlets, parts.rng, clock, parts.timeout_clock
+            self._endpoints,
+            self._pool,
+            self._deployer,
+            outlets,
+            rng=parts.rng,
+            clock=clock,
+            timeout_clock=parts.timeout_clock,
         )
         self._transforms = TransformJobs(
             records, self._pool, files, parts.work, parts.latency, logs
@@ -180,7 +193,8 @@ class OfflineAws:
             images,
             self._endpoints,
             self._transforms,
-            self._authorize(of_sagemaker),
+            self._deployer,
+            authorize=self._authorize(of_sagemaker),
         )
         # CloudWatch answers with the codes of its older protocol.
         cloudwatch = self._alarms.app(self._authorize(of_cloudwatch, "AccessDenied"))
@@ -227,6 +241,7 @@ class OfflineAws:
     def restore(self) -> None:
         """Resume the work that an earlier process left."""
         self._endpoints.restore()
+        self._deployer.restore()
         self._async_invocations.restore()
         self._transforms.restore()
 

@@ -1,9 +1,11 @@
-"""Application Auto Scaling, as far as variants of SageMaker endpoints need it.
+"""Application Auto Scaling, as far as SageMaker's variants and inference components need it.
 
 Targets and policies are kept and shown. No metrics are collected offline, so no policy changes an
 instance count, and a policy has no alarms. Source: botocore's model of application-autoscaling for
 the fields; SageMaker developer guide, "Register a model", for the least capacity of a real-time
-variant and "Autoscale an asynchronous endpoint" for 0. The texts of the refusals are ours.
+variant, "Autoscale an asynchronous endpoint" and "Scale an endpoint to zero instances" for 0. A
+component that is deleted leaves its target, which the guide does not mention. The texts of the
+refusals are ours.
 """
 
 from __future__ import annotations
@@ -19,12 +21,20 @@ from ..resources import Document
 from .protocol.arns import ACCOUNT
 from .protocol.errors import AwsError, invalid
 from .protocol.json_app import Authorize, JsonApp
+from .sagemaker.components.table import ComponentTable
 from .sagemaker.endpoints.scalable_targets import ScalableTargets
 from .sagemaker.endpoints.table import EndpointTable
 
 TARGET = "AnyScaleFrontendService."
-NAMESPACE, DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+NAMESPACE = "sagemaker"
+_INSTANCES = "sagemaker:variant:DesiredInstanceCount"
+_COPIES = "sagemaker:inference-component:DesiredCopyCount"
 _VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
+_COMPONENT = re.compile(r"inference-component/([^/]+)")
+_SHAPES = {_INSTANCES: _VARIANT, _COPIES: _COMPONENT}
+"""The form of the resource ids of each dimension."""
+_METRICS = {_INSTANCES: "SageMakerVariant", _COPIES: "SageMakerInferenceComponent"}
+"""How the predefined metrics of each dimension begin."""
 _PAGE = 50
 _POLICY = "TargetTrackingScalingPolicyConfiguration"
 
@@ -33,10 +43,15 @@ class AutoScaling:
     """The operations on scalable targets and scaling policies."""
 
     def __init__(
-        self, targets: ScalableTargets, endpoints: EndpointTable, now: Callable[[], float]
+        self,
+        targets: ScalableTargets,
+        endpoints: EndpointTable,
+        components: ComponentTable,
+        now: Callable[[], float],
     ) -> None:
         self._targets = targets
         self._endpoints = endpoints
+        self._components = components
         self._now = now
 
     def app(self, authorize: Authorize | None = None) -> JsonApp:
@@ -52,37 +67,45 @@ class AutoScaling:
         return JsonApp("application-autoscaling", TARGET, handlers, authorize=authorize)
 
     def register(self, region: str, body: Document) -> Document:
-        """Register a variant, or change the capacities of a registered one."""
+        """Register a variant or a component, or change the capacities of a registered one."""
         resource = _resource(body)
-        is_async = self._check_variant(region, resource)
+        lowest = self._least_capacity(region, resource)
         existing = self._targets.find(region, resource)
         least = body.get("MinCapacity", (existing or {}).get("MinCapacity"))
         most = body.get("MaxCapacity", (existing or {}).get("MaxCapacity"))
         if least is None or most is None:
             raise invalid("MinCapacity and MaxCapacity are required for a new scalable target.")
-        _check_capacity(least, most, 0 if is_async else 1)
+        _check_capacity(least, most, lowest)
         if body.get("SuspendedState"):
             raise invalid("SuspendedState is not available offline.")
-        target = existing or self._new_target(region, resource)
+        target = existing or self._new_target(region, resource, body["ScalableDimension"])
         self._targets.put(region, target | {"MinCapacity": least, "MaxCapacity": most})
         return {"ScalableTargetARN": target["ScalableTargetARN"]}
 
-    def _new_target(self, region: str, resource: str) -> Document:
+    def _new_target(self, region: str, resource: str, dimension: str) -> Document:
         identity = uuid.uuid4().hex[:27]
         place = f"arn:aws:application-autoscaling:{region}:{ACCOUNT}"
         role = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
         return {
             "ServiceNamespace": NAMESPACE,
             "ResourceId": resource,
-            "ScalableDimension": DIMENSION,
+            "ScalableDimension": dimension,
             "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/{role}"
             "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
             "CreationTime": self._now(),
             "ScalableTargetARN": f"{place}:scalable-target/{identity}",
         }
 
-    def _check_variant(self, region: str, resource: str) -> bool:
-        """Return whether a variant is asynchronous; raises AwsError for one without instances."""
+    def _least_capacity(self, region: str, resource: str) -> int:
+        """Return the least capacity of a target; raises AwsError for one that cannot be scaled."""
+        match = _COMPONENT.fullmatch(resource)
+        if match is not None:
+            if self._components.find(region, match[1]) is None:
+                raise invalid(f"SageMaker inference component does not exist: {resource}")
+            return 0
+        return self._least_instances(region, resource)
+
+    def _least_instances(self, region: str, resource: str) -> int:
         match = _VARIANT.fullmatch(resource)
         endpoint = self._endpoints.find(region, match[1]) if match else None
         serving = endpoint.serving if endpoint else None
@@ -92,13 +115,18 @@ class AutoScaling:
             raise invalid(f"SageMaker endpoint variant does not exist: {resource}")
         if variant.serverless:
             raise invalid(f"SageMaker endpoint variant has no instances: {resource}")
-        return serving.asynchronous is not None
+        if variant.container is None:
+            raise invalid(
+                f"The instances of {resource}, which hosts inference components, cannot be scaled"
+                " offline: scale the components, with ManagedInstanceScaling of the variant."
+            )
+        return 0 if serving.asynchronous is not None else 1
 
     def deregister(self, region: str, body: Document) -> Document:
-        """Deregister a variant, with its policies."""
+        """Deregister a target, with its policies."""
         resource = _resource(body)
         if not self._targets.delete(region, resource):
-            raise _no_target(resource)
+            raise _no_target(body)
         return {}
 
     def describe(self, region: str, body: Document) -> Document:
@@ -108,6 +136,7 @@ class AutoScaling:
             (target["ResourceId"], target)
             for target in self._targets.all(region)
             if target["ResourceId"] in body.get("ResourceIds", [target["ResourceId"]])
+            and _is_of_dimension(target, body)
         ]
         return _page("ScalableTargets", chosen, body)
 
@@ -115,10 +144,10 @@ class AutoScaling:
         """Create or replace a target tracking policy."""
         resource = _resource(body)
         if self._targets.find(region, resource) is None:
-            raise _no_target(resource)
+            raise _no_target(body)
         if body.get("PolicyType") != "TargetTrackingScaling" or _POLICY not in body:
             raise invalid(f"Only TargetTrackingScaling with {_POLICY} is available offline.")
-        _check_metric(body[_POLICY])
+        _check_metric(body[_POLICY], body["ScalableDimension"])
         name = body["PolicyName"]
         place = f"arn:aws:autoscaling:{region}:{ACCOUNT}:scalingPolicy"
         policy_arn = f"{place}:resource/{NAMESPACE}/{resource}:policyName/{name}"
@@ -145,7 +174,7 @@ class AutoScaling:
         chosen = [
             (policy["PolicyARN"], policy)
             for policy in self._targets.policies(region, body.get("ResourceId", ""))
-            if names is None or policy["PolicyName"] in names
+            if (names is None or policy["PolicyName"] in names) and _is_of_dimension(policy, body)
         ]
         return _page("ScalingPolicies", chosen, body)
 
@@ -155,42 +184,50 @@ def _check_namespace(body: Mapping[str, Any]) -> None:
         raise invalid(f"The namespace {body['ServiceNamespace']} is not available offline.")
 
 
+def _is_of_dimension(stored: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    dimension = stored["ScalableDimension"]
+    return bool(body.get("ScalableDimension", dimension) == dimension)
+
+
 def _resource(body: Mapping[str, Any]) -> str:
-    """Return the resource id; raises AwsError for anything but instances of a variant."""
+    """Return the resource id; raises AwsError for anything but instances or copies."""
     _check_namespace(body)
-    if body["ScalableDimension"] != DIMENSION:
-        raise invalid(f"The dimension {body['ScalableDimension']} is not available offline.")
-    return str(body["ResourceId"])
+    dimension, resource = body["ScalableDimension"], str(body["ResourceId"])
+    if dimension not in _SHAPES:
+        raise invalid(f"The dimension {dimension} is not available offline.")
+    if not _SHAPES[dimension].fullmatch(resource):
+        raise invalid(f"{resource} is not a resource id of the dimension {dimension}.")
+    return resource
 
 
 def _check_capacity(least: int, most: int, lowest: int) -> None:
     if least < lowest:
         raise invalid(
             f"Minimum capacity must be greater than or equal to {lowest}."
-            + (" Only an asynchronous endpoint scales to 0." if lowest else "")
+            + (" Of variants, those of asynchronous endpoints scale to 0." if lowest else "")
         )
     if most < max(least, 1):
         raise invalid("Maximum capacity must be at least 1 and not less than minimum capacity.")
 
 
-def _check_metric(policy: Mapping[str, Any]) -> None:
+def _check_metric(policy: Mapping[str, Any], dimension: str) -> None:
     kinds = [
         name for name in ("Predefined", "Customized") if f"{name}MetricSpecification" in policy
     ]
     if len(kinds) != 1:
         raise invalid("A policy has exactly one of a predefined and a customized metric.")
     metric = policy.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
-    if metric and not metric.startswith("SageMakerVariant"):
-        raise invalid(f"{metric} is not a metric of a SageMaker variant.")
+    if metric and not metric.startswith(_METRICS[dimension]):
+        raise invalid(f"{metric} is not a metric of {dimension}.")
     if policy["TargetValue"] <= 0:
         raise invalid("TargetValue must be greater than 0.")
 
 
-def _no_target(resource: str) -> AwsError:
+def _no_target(body: Mapping[str, Any]) -> AwsError:
     return AwsError(
         "ObjectNotFoundException",
         f"No scalable target registered for service namespace: {NAMESPACE},"
-        f" resource ID: {resource}, scalable dimension: {DIMENSION}",
+        f" resource ID: {body['ResourceId']}, scalable dimension: {body['ScalableDimension']}",
         HTTPStatus.BAD_REQUEST,
     )
 

@@ -71,6 +71,10 @@ class Quotas:
         """Raise AwsError if the instances that are added to a fleet exceed a limit."""
         self._check(region, _counted(after) - _counted(before))
 
+    def check_more(self, region: str, kind: str | None, more: int) -> None:
+        """Raise AwsError if so many more instances of a type exceed a limit."""
+        self._check(region, {kind: more} if kind and more > 0 else {})
+
     def _check(self, region: str, delta: Mapping[str, int]) -> None:
         if not self._limits:
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..aws.sagemaker.records import ENDPOINT, MODEL, PACKAGE, TRANSFORM
+from ..aws.sagemaker.records import COMPONENT, ENDPOINT, MODEL, PACKAGE, TRANSFORM
 from ..google.ai_platform import records as ai_platform
 from ..resources import Document, Resources
 from ..vertex import records as vertex
@@ -90,10 +90,33 @@ def _variant(variant: Mapping[str, Any], percent: float | None) -> Share:
     if variant.get("instance"):
         machines = f"{variant.get('count', 0)} x {variant['instance']}"
     container = variant["container"]
+    if container is None:
+        return Share(variant["name"], "inference components", _rounded(percent), machines)
     source = container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", "")
     runs = source or container.get("ModelDataUrl") or container.get("Image", "")
-    rounded = None if percent is None else round(percent, 2)
-    return Share(variant["name"], str(runs), rounded, machines)
+    return Share(variant["name"], str(runs), _rounded(percent), machines)
+
+
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 2)
+
+
+def _aws_component(name: str, document: Document) -> ResourceRow:
+    region, short = _split(name)
+    hosted: Mapping[str, Any] = document.get("_pending") or document.get("_serving") or {}
+    specification: Mapping[str, Any] = hosted.get("specification", {})
+    runs = specification.get("ModelName") or specification.get("Container", {}).get("Image", "")
+    copies = f"{document.get('_running', 0)} of {document.get('_copies', 0)} copies"
+    return ResourceRow(
+        _AWS,
+        "inference component",
+        short,
+        region,
+        str(document["InferenceComponentStatus"]),
+        f"{runs} on {document['EndpointName']}, {copies}",
+        _iso(document["CreationTime"]),
+        document.get("FailureReason") or "",
+    )
 
 
 def _aws_model(name: str, document: Document) -> ResourceRow:
@@ -233,6 +256,7 @@ def _ai_platform_version(name: str, document: Document) -> ResourceRow:
 _ROWS: Mapping[str, Callable[[str, Document], ResourceRow]] = {
     ENDPOINT.table: _aws_endpoint,
     vertex.ENDPOINT: _vertex_endpoint,
+    COMPONENT.table: _aws_component,
     MODEL.table: _aws_model,
     PACKAGE.table: _aws_package,
     vertex.VERSION: _vertex_version,

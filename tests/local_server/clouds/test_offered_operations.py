@@ -225,7 +225,7 @@ def test_every_method_of_a_google_service_is_answered_or_refused_by_name(service
 def test_lists_of_what_nobody_can_create_are_empty(clouds):
     sagemaker = clouds.aws("sagemaker")
     assert sagemaker.list_training_jobs(NameContains="x")["TrainingJobSummaries"] == []
-    assert sagemaker.list_inference_components()["InferenceComponents"] == []
+    assert sagemaker.list_notebook_instances()["NotebookInstances"] == []
     pages = sagemaker.get_paginator("list_pipelines").paginate()
     assert list(pages.search("PipelineSummaries")) == []
 
@@ -248,7 +248,11 @@ def test_other_lists_are_not_taken_for_empty(clouds, operation, fields, code):
 
 
 def test_a_refusal_says_why_where_users_expect_the_operation(clouds):
-    with pytest.raises(ClientError, match="runs the models that its variants name"):
-        clouds.aws("sagemaker").create_inference_component(
-            InferenceComponentName="c", EndpointName="e"
+    with pytest.raises(ClientError, match="cloudserve serves models, and trains none"):
+        clouds.aws("sagemaker").create_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName="j",
+            HyperParameterTuningJobConfig={
+                "Strategy": "Random",
+                "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+            },
         )

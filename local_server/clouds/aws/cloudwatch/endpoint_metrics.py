@@ -4,6 +4,9 @@ Names, units and values are those of "Amazon SageMaker AI metrics in Amazon Clou
 invocation metrics. Each invocation sends 1 or 0 to the error metrics, so that their SampleCount is
 the number of invocations. Asynchronous endpoints publish neither Invocations nor OverheadLatency
 ("Alarms and logs for tracking metrics from asynchronous endpoints").
+
+The metrics of an inference component have its name as their only dimension. One that has no copies
+counts NoCapacityInvocationFailures ("Scale an endpoint to zero instances").
 """
 
 from __future__ import annotations
@@ -33,6 +36,16 @@ class Invoked:
     instances: int
     """The instances of the variant; 0 if it is serverless."""
     is_async: bool = False
+    component: str = ""
+    """The inference component that answered, if there is one."""
+    copies: int = 0
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Return the dimensions of the metrics."""
+        if self.component:
+            return {"InferenceComponentName": self.component}
+        return {"EndpointName": self.endpoint, "VariantName": self.variant}
 
 
 class EndpointMetrics:
@@ -51,7 +64,9 @@ class EndpointMetrics:
         }
         if not invoked.is_async:
             values["Invocations"] = 1.0
-            if invoked.instances:
+            if invoked.component:
+                values["InvocationsPerCopy"] = 1.0 / max(invoked.copies, 1)
+            elif invoked.instances:
                 values["InvocationsPerInstance"] = 1.0 / invoked.instances
         for name, value in values.items():
             self._add(invoked, name, value, "None")
@@ -61,6 +76,15 @@ class EndpointMetrics:
             self._add(invoked, "OverheadLatency", overhead, "Microseconds")
 
     def _add(self, invoked: Invoked, name: str, value: float, unit: str) -> None:
-        where = {"EndpointName": invoked.endpoint, "VariantName": invoked.variant}
-        metric = Metric(invoked.region, NAMESPACE, name, sorted_dimensions(where))
+        self._add_to(invoked.region, invoked.dimensions, name, value, unit)
+
+    def publish_no_capacity(self, region: str, component: str) -> None:
+        """Count an invocation of a component without copies."""
+        where = {"InferenceComponentName": component}
+        self._add_to(region, where, "NoCapacityInvocationFailures", 1.0, "None")
+
+    def _add_to(
+        self, region: str, where: dict[str, str], name: str, value: float, unit: str
+    ) -> None:
+        metric = Metric(region, NAMESPACE, name, sorted_dimensions(where))
         self._store.sample(metric, unit).add(value)

@@ -29,6 +29,15 @@ class ContainerLogs:
         name = "/".join(filter(None, (variant, instance, container)))
         return self._open(region, f"/aws/sagemaker/Endpoints/{endpoint}", name)
 
+    def of_component(self, region: str, component: str, key: str) -> WriteLine:
+        """Create the stream of an inference component's copy.
+
+        The group's name is a user's (huggingface's deployment guide of 2026); what the service
+        calls the streams is not documented.
+        """
+        name = f"{component}/{_instance(key)}"
+        return self._open(region, f"/aws/sagemaker/InferenceComponents/{component}", name)
+
     def of_transform(self, region: str, job: str) -> WriteLine:
         """Create the stream of a transform job's instance."""
         instance = f"{_instance(job)}-{self._store.now() // 1000}"

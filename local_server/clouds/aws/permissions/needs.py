@@ -22,6 +22,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
     {
         "EndpointName": "endpoint",
         "EndpointConfigName": "endpoint-config",
+        "InferenceComponentName": "inference-component",
         "ModelName": "model",
         "TransformJobName": "transform-job",
         "ModelPackageGroupName": "model-package-group",
@@ -30,8 +31,10 @@ _KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The kind of resource by the member that names it."""
-_OF_ENDPOINTS = ("CreateEndpoint", "UpdateEndpoint")
-"""These need their permission on the endpoint and on its configuration."""
+_OF_ALL = ("CreateEndpoint", "CreateInferenceComponent", "UpdateEndpoint")
+"""These need their permission on all that they name: an endpoint, and its configuration or the
+component that it hosts."""
+_PASS_ROLES = ("CreateEndpointConfig", "CreateModel")
 
 
 def of_sagemaker(operation: str, region: str, body: Document) -> Iterator[Need]:
@@ -42,7 +45,7 @@ def of_sagemaker(operation: str, region: str, body: Document) -> Iterator[Need]:
         yield Need(action, resource, context)
     if body.get("Tags") and operation != "AddTags":
         yield Need("sagemaker:AddTags", resources[0], context)
-    if operation == "CreateModel" and body.get("ExecutionRoleArn"):
+    if operation in _PASS_ROLES and body.get("ExecutionRoleArn"):
         passed = context | {PASSED_TO_SERVICE: SAGEMAKER}
         yield Need("iam:PassRole", body["ExecutionRoleArn"], passed)
 
@@ -59,7 +62,7 @@ def _resources(operation: str, region: str, body: Document) -> Iterator[str]:
         yield _arn(region, "model-package", f"{body.get('ModelPackageGroupName', '')}/1")
         return
     named = [name for name in _KINDS if name in body]
-    chosen = named if operation in _OF_ENDPOINTS else _subject(operation, named)
+    chosen = named if operation in _OF_ALL else _subject(operation, named)
     for name in chosen:
         yield _arn(region, _KINDS[name], str(body[name]))
     if not chosen:

@@ -21,15 +21,8 @@ from ..protocol.json_app import Authorize
 from ..protocol.validation import ServiceModel, Shape, check_members
 from .async_invocations import INLINE_LIMIT, AsyncInvocations
 from .event_stream import CONTENT_TYPE, payload_parts
-from .invoker import (
-    PAYLOAD_LIMIT,
-    Invoker,
-    InvokeRequest,
-    InvokeResult,
-    ModelRefusalError,
-    too_large,
-    validation_error,
-)
+from .invoker import PAYLOAD_LIMIT, Invoker
+from .requests import CodedError, InvokeRequest, InvokeResult, too_large, validation_error
 
 _PATH = re.compile(
     r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
@@ -40,11 +33,7 @@ _OPERATIONS = {
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
 # Members that would change which container answers, or how; those that only name a request are ok.
-_NOT_OFFLINE = (
-    "InferenceComponentName",
-    "SessionId",
-    "EnableExplanations",
-)
+_NOT_OFFLINE = ("SessionId", "EnableExplanations")
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _INVOKED = "x-Amzn-Invoked-Production-Variant"
 
@@ -89,7 +78,7 @@ class RuntimeApp:
             return await self._answer(head, await collect(request, _limit(head)))
         except BodyTooLargeError:
             return rest_error(too_large(_limit(head)))
-        except ModelRefusalError as error:
+        except CodedError as error:
             return rest_error(error, error.extra)
         except AwsError as error:
             return rest_error(error)
@@ -164,6 +153,7 @@ def _invoke_request(head: Head, fields: Document, body: bytes) -> InvokeRequest:
         fields.get("TargetModel"),
         fields.get("InferenceId"),
         container=fields.get("TargetContainerHostname"),
+        component=fields.get("InferenceComponentName"),
     )
 
 

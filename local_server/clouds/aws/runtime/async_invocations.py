@@ -22,7 +22,8 @@ from ...resources import Document
 from ..protocol.errors import AwsError
 from ..sagemaker.records import Records
 from ..sagemaker.s3_files import S3Files, below, split_uri
-from .invoker import Invoker, InvokeRequest, ModelRefusalError, validation_error
+from .invoker import Invoker
+from .requests import InvokeRequest, ModelRefusalError, validation_error
 
 logger = logging.getLogger(__name__)
 

@@ -6,24 +6,32 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeGuard
 
-from ....container import Answer, Invocation
+from ....container import Answer
 from ....own_images import NoAnswerError
 from ...latency import Clock
 from ..cloudwatch.endpoint_metrics import EndpointMetrics, Invoked
-from ..protocol.arns import ACCOUNT
-from ..protocol.errors import AwsError
+from ..sagemaker.components.deployer import ComponentDeployer
 from ..sagemaker.containers.pool import ContainerPool, Running
 from ..sagemaker.containers.several import Progress, Several, pipe
 from ..sagemaker.endpoints.deployments import Deployment, Variant
 from ..sagemaker.endpoints.endpoints import Endpoints, Routing
-from ..sagemaker.multi_container import DIRECT, PRIMARY
+from ..sagemaker.multi_container import DIRECT
 from .data_capture import CapturedInvocation, DataCapture
+from .requests import (
+    InvokeRequest,
+    InvokeResult,
+    ModelRefusalError,
+    not_found,
+    too_large,
+    validation_error,
+)
+from .targets import NoCapacityError, Target, component_target, variant_target
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +41,6 @@ SERVERLESS_LIMIT = 4 * 1024 * 1024
 ASYNC_LIMIT = 1024 * 1024 * 1024
 """Bytes of an input in the bucket (developer guide, "Asynchronous inference")."""
 TIME_LIMIT = 60.0
-_SERVER_ERROR = 500
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container %s. Review the"
     " latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
@@ -47,73 +54,19 @@ _NO_ANSWER = (
 """The service's message if a container dies during a request (amazon-sagemaker-examples#2815)."""
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeRequest:
-    """A validated invocation of an endpoint."""
-
-    region: str
-    endpoint: str
-    invocation: Invocation
-    variant: str | None = None
-    model: str | None = None
-    inference_id: str | None = None
-    is_async: bool = False
-    """Whether it came from InvokeEndpointAsync. Asynchronous endpoints accept nothing else."""
-    container: str | None = None
-    """The TargetContainerHostname."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeResult:
-    """A successful answer and the variant that gave it."""
-
-    variant: str
-    answer: Answer
-
-
-class ModelRefusalError(AwsError):
-    """An error answered by a container: HTTP 424, with the original answer inside."""
-
-    def __init__(
-        self,
-        request: InvokeRequest,
-        status: int,
-        message: str,
-        answer: Answer | None = None,
-        container: str = PRIMARY,
-    ) -> None:
-        self.answer = answer
-        """The container's answer; None if it did not answer in time."""
-        side = "server" if status >= _SERVER_ERROR or not status else "client"
-        region, logs = request.region, f"/aws/sagemaker/Endpoints/{request.endpoint}"
-        super().__init__(
-            "ModelError",
-            f'Received {side} error ({status}) from {container} with message "{message}". See'
-            f" https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-            f"#logEventViewer:group={logs} in account {ACCOUNT} for more information.",
-            HTTPStatus.FAILED_DEPENDENCY,
-        )
-        self.extra: Mapping[str, Any] = {
-            "ErrorCode": f"{side.upper()}_ERROR_FROM_MODEL",
-            "LogStreamArn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{logs}",
-            "OriginalMessage": message,
-            "OriginalStatusCode": status,
-        }
-
-
 @dataclass(slots=True)
 class Call:
     """A call of a variant's container."""
 
     request: InvokeRequest
-    variant: Variant
+    target: Target
     begin: float | None = None
     """When the request arrived; None for a copy that a shadow variant receives."""
     status: int = 0
 
     def invoked(self, sent: float, answered: float) -> Invoked:
         """Return the invocation as metrics have it, from the times around the container's part."""
-        request, variant = self.request, self.variant
+        request, variant = self.request, self.target.variant
         return Invoked(
             request.region,
             request.endpoint,
@@ -123,6 +76,8 @@ class Call:
             overhead_seconds=None if self.begin is None else sent - self.begin,
             instances=variant.count,
             is_async=request.is_async,
+            component=self.target.component,
+            copies=self.target.copies,
         )
 
 
@@ -137,16 +92,19 @@ class Outlets:
 class Invoker:
     """Sends invocations to the containers of endpoints."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part with tests of its own
         self,
         endpoints: Endpoints,
         pool: ContainerPool,
+        components: ComponentDeployer,
         outlets: Outlets,
+        *,
         rng: random.Random,
         clock: Clock,
         timeout_clock: Clock,
     ) -> None:
         self._endpoints = endpoints
+        self._components = components
         self._pool = pool
         self._capture = outlets.capture
         self._metrics = outlets.metrics
@@ -159,7 +117,7 @@ class Invoker:
         """Return an endpoint's routing; raises AwsError if no deployment serves it."""
         routing = await self._endpoints.routing(region, endpoint)
         if routing is None:
-            raise _not_found(endpoint)
+            raise not_found(endpoint)
         return routing
 
     async def invoke(self, request: InvokeRequest, *, seconds: float = TIME_LIMIT) -> InvokeResult:
@@ -172,13 +130,14 @@ class Invoker:
                 f"Endpoint {request.endpoint} is configured for asynchronous inference: use"
                 " InvokeEndpointAsync."
             )
-        variant = self._choose(deployment, request)
-        _check_size(request, variant)
-        # No await separates this from reading the deployment, so it cannot be unloaded in between.
-        with self._pool.hold(deployment.key(variant)) as running:
+        target = await self._target(deployment, request)
+        _check_size(request, target.variant)
+        # No await that takes time separates this from reading the deployment, so it cannot be
+        # unloaded in between.
+        with self._pool.hold(target.key) as running:
             if running is None:
-                raise _not_found(request.endpoint)
-            call, progress = Call(request, variant, begin), Progress()
+                raise NoCapacityError if target.component else not_found(request.endpoint)
+            call, progress = Call(request, target, begin), Progress()
             with self._published(call):
                 work = _answer(running, request, progress)
                 answer = await self._with_timeout(seconds, request, work, progress)
@@ -187,8 +146,18 @@ class Invoker:
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
             raise ModelRefusalError(request, answer.status, message, answer, progress.container)
-        await self._write_capture(deployment, variant, request, answer)
-        return InvokeResult(variant.name, answer)
+        await self._write_capture(deployment, target.variant, request, answer)
+        return InvokeResult(target.variant.name, answer)
+
+    async def _target(self, deployment: Deployment, request: InvokeRequest) -> Target:
+        """Return what answers; raises AwsError. Does not wait unless it is a component."""
+        if not deployment.hosts_components:
+            return variant_target(deployment, request, self._rng)
+        try:
+            return await component_target(deployment, request, self._components)
+        except NoCapacityError:
+            self._metrics.publish_no_capacity(request.region, request.component or "")
+            raise
 
     def _draw_deployment(self, routing: Routing) -> Deployment:
         """Choose the deployment that answers; the pending one gets its share of the requests."""
@@ -196,17 +165,6 @@ class Invoker:
         if routing.pending is not None and is_shifted and self._rng.random() < routing.share:
             return routing.pending
         return routing.serving
-
-    def _choose(self, deployment: Deployment, request: InvokeRequest) -> Variant:
-        variants = deployment.variants
-        if request.variant is None:
-            return pick(variants, self._rng)
-        for variant in variants:
-            if variant.name == request.variant:
-                return variant
-        raise validation_error(
-            f"Variant {request.variant} not found for endpoint {request.endpoint}."
-        )
 
     async def _with_timeout(
         self,
@@ -251,8 +209,8 @@ class Invoker:
     ) -> Answer:
         with self._pool.hold(deployment.key(shadow)) as running:
             if running is None:
-                raise _not_found(request.endpoint)
-            call = Call(request, shadow)
+                raise not_found(request.endpoint)
+            call = Call(request, Target(shadow, deployment.key(shadow)))
             with self._published(call):
                 answer = await _answer(running, request, Progress())
                 call.status = answer.status
@@ -346,29 +304,6 @@ async def _answer_directly(several: Several, request: InvokeRequest, progress: P
         )
     progress.container = request.container
     return await container.invoke(request.invocation)
-
-
-def pick(variants: list[Variant], rng: random.Random) -> Variant:
-    """Choose a variant with a probability proportional to its weight."""
-    weights = [variant.weight for variant in variants]
-    if not any(weights):
-        raise validation_error("No production variant has a weight above 0.")
-    return rng.choices(variants, weights)[0]
-
-
-def validation_error(message: str) -> AwsError:
-    """Return the runtime's error for an invalid request."""
-    return AwsError("ValidationError", message)
-
-
-def _not_found(endpoint: str) -> AwsError:
-    return validation_error(f"Endpoint {endpoint} of account {ACCOUNT} not found.")
-
-
-def too_large(limit: int) -> AwsError:
-    """Return the runtime's error for a body above `limit` bytes."""
-    text = f"HTTP content length exceeded {limit} bytes."
-    return AwsError("ValidationError", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _log_failure(task: asyncio.Task[Answer]) -> None:

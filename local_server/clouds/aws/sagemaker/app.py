@@ -8,6 +8,9 @@ from types import MappingProxyType
 from ...objects.store.store import ObjectStore
 from ...resources import Document
 from ..protocol.json_app import Authorize, Handler, JsonApp
+from .components.components import Components
+from .components.deployer import ComponentDeployer
+from .components.specification import Containers
 from .endpoints.configs import EndpointConfigs
 from .endpoints.endpoints import Endpoints
 from .image_manifests import ImageManifests
@@ -17,14 +20,10 @@ from .records import Records
 from .transform.jobs import TransformJobs
 
 TARGET = "SageMaker."
-_NO_COMPONENTS = "an offline endpoint runs the models that its variants name"
 _NO_RECOMMENDATIONS = "this machine says nothing about the instances that it would compare"
 _NO_JOBS = "cloudserve serves models, and trains none"
 REFUSED: Mapping[str, str] = MappingProxyType(
     {
-        "CreateInferenceComponent": _NO_COMPONENTS,
-        "UpdateInferenceComponent": _NO_COMPONENTS,
-        "UpdateInferenceComponentRuntimeConfig": _NO_COMPONENTS,
         "CreateInferenceRecommendationsJob": _NO_RECOMMENDATIONS,
         "CreateAIRecommendationJob": _NO_RECOMMENDATIONS,
         "CreateTrainingJob": _NO_JOBS,
@@ -34,17 +33,20 @@ REFUSED: Mapping[str, str] = MappingProxyType(
 """Why operations are refused that users expect beside an endpoint."""
 
 
-def sagemaker(
+def sagemaker(  # noqa: PLR0913 - each is a part with tests of its own
     records: Records,
     store: ObjectStore,
     images: ImageManifests,
     endpoints: Endpoints,
     transforms: TransformJobs,
+    deployer: ComponentDeployer,
+    *,
     authorize: Authorize | None = None,
 ) -> JsonApp:
     """Return the control plane's HTTP application."""
     packages = ModelPackages(records)
     models, configs = Models(records, store, packages, images), EndpointConfigs(records)
+    components = Components(records, Containers(records, models), deployer)
     return JsonApp(
         "sagemaker",
         TARGET,
@@ -67,6 +69,7 @@ def sagemaker(
             "DescribeTransformJob": transforms.describe,
             "ListTransformJobs": transforms.list,
             "StopTransformJob": transforms.stop,
+            **_component_handlers(components),
             **_package_handlers(packages),
             **_tag_handlers(records),
         },
@@ -74,6 +77,17 @@ def sagemaker(
         lists_nothing=True,
         reasons=REFUSED,
     )
+
+
+def _component_handlers(components: Components) -> dict[str, Handler]:
+    return {
+        "CreateInferenceComponent": components.create,
+        "DescribeInferenceComponent": components.describe,
+        "ListInferenceComponents": components.list,
+        "UpdateInferenceComponent": components.update,
+        "UpdateInferenceComponentRuntimeConfig": components.update_copies,
+        "DeleteInferenceComponent": components.delete,
+    }
 
 
 def _package_handlers(packages: ModelPackages) -> dict[str, Handler]:

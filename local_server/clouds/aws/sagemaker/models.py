@@ -51,7 +51,7 @@ class Models:
         """Create a model; raises AwsError if its name is taken or its data does not exist.
 
         The service's model requires no role, for inference components that have one elsewhere.
-        Offline there are none, so a model without a role is refused, earlier than by the service.
+        Which calls refuse such a model is not documented, so it is refused here.
         """
         containers = [self._resolved(region, each) for each in given_containers(body)]
         if not body.get("ExecutionRoleArn"):
@@ -60,7 +60,7 @@ class Models:
                 " model data."
             )
         for container in containers:
-            await self._check_container(region, container, body)
+            await self.check_container(region, container, body)
         name = body["ModelName"]
         model: Document = {"ModelName": name, "PrimaryContainer": containers[0]}
         if len(containers) > 1:
@@ -71,7 +71,7 @@ class Models:
             self._log_stand_in(name, container["Image"])
         return {"ModelArn": arn}
 
-    async def _check_container(self, region: str, container: Document, body: Document) -> None:
+    async def check_container(self, region: str, container: Document, body: Document) -> None:
         """Raise AwsError for a container that the service refuses, or that does not run here."""
         for field in _NOT_OFFLINE:
             if container.get(field):
@@ -88,7 +88,8 @@ class Models:
         # The prefix of a multi-model container may be filled later.
         if container.get("Mode") != "MultiModel":
             await asyncio.to_thread(self._check_data, source)
-        self._check_role(region, source, body["ExecutionRoleArn"])
+        if "ExecutionRoleArn" in body:
+            self._check_role(region, source, body["ExecutionRoleArn"])
 
     def _log_stand_in(self, name: str, image: str) -> None:
         rehearsed = self._records.rehearsed

@@ -29,6 +29,8 @@ class Kind:
     name_field: str
     arn_field: str
     list_field: str
+    status_field: str = ""
+    """The field that StatusEquals and SortBy=Status are about; "" if there is none."""
 
 
 MODEL = Kind("aws/model", "model", "model", "ModelName", "ModelArn", "Models")
@@ -40,7 +42,24 @@ CONFIG = Kind(
     "EndpointConfigArn",
     "EndpointConfigs",
 )
-ENDPOINT = Kind("aws/endpoint", "endpoint", "endpoint", "EndpointName", "EndpointArn", "Endpoints")
+ENDPOINT = Kind(
+    "aws/endpoint",
+    "endpoint",
+    "endpoint",
+    "EndpointName",
+    "EndpointArn",
+    "Endpoints",
+    "EndpointStatus",
+)
+COMPONENT = Kind(
+    "aws/inference-component",
+    "inference-component",
+    "inference component",
+    "InferenceComponentName",
+    "InferenceComponentArn",
+    "InferenceComponents",
+    "InferenceComponentStatus",
+)
 PACKAGE_GROUP = Kind(
     "aws/model-package-group",
     "model-package-group",
@@ -65,8 +84,9 @@ TRANSFORM = Kind(
     "TransformJobName",
     "TransformJobArn",
     "TransformJobSummaries",
+    "TransformJobStatus",
 )
-_KINDS = (MODEL, CONFIG, ENDPOINT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
+_KINDS = (MODEL, CONFIG, ENDPOINT, COMPONENT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
 _DEFAULT_PAGE = 10
 _MOST_TAGS = 50
 
@@ -132,9 +152,9 @@ class Records:
     ) -> Document:
         """Return a page of a List call, filtered and sorted by its query (newest first)."""
         stored = (shown(document) for _, document in self.resources.list(kind.table, f"{region}/"))
-        chosen = [d for d in stored if _matches(d, d[kind.name_field], query)]
+        chosen = [d for d in stored if _matches(d, kind, query)]
         by = query.get("SortBy", "CreationTime")
-        key = {"Name": kind.name_field, "Status": _status_field(kind)}.get(by, by)
+        key = {"Name": kind.name_field, "Status": kind.status_field}.get(by, by)
         ascending = query.get("SortOrder", "Descending") == "Ascending"
         chosen.sort(key=lambda d: (d.get(key, 0.0), d[kind.name_field]), reverse=not ascending)
         items = [(d[kind.name_field], {f: d[f] for f in fields if f in d}) for d in chosen]
@@ -187,18 +207,17 @@ class Records:
         raise invalid(f'Could not find resource "{resource_arn}".')
 
 
-def _status_field(kind: Kind) -> str:
-    return "TransformJobStatus" if kind is TRANSFORM else "EndpointStatus"
-
-
-def _matches(document: Document, name: str, query: Mapping[str, Any]) -> bool:
+def _matches(document: Document, kind: Kind, query: Mapping[str, Any]) -> bool:
     created, modified = document["CreationTime"], document.get("LastModifiedTime", 0.0)
-    status = document.get("EndpointStatus", document.get("TransformJobStatus"))
+    status, name = document.get(kind.status_field), document[kind.name_field]
+    equal = {"StatusEquals": status} | {
+        f"{field}Equals": document.get(field) for field in ("EndpointName", "VariantName")
+    }
     return (
         query.get("NameContains", "").lower() in name.lower()
         and created <= query.get("CreationTimeBefore", created)
         and created >= query.get("CreationTimeAfter", created)
         and modified <= query.get("LastModifiedTimeBefore", modified)
         and modified >= query.get("LastModifiedTimeAfter", modified)
-        and query.get("StatusEquals", status) == status
+        and all(query.get(field, value) == value for field, value in equal.items())
     )

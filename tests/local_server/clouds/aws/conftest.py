@@ -76,7 +76,7 @@ class Aws:
         self.runtime = running.aws("sagemaker-runtime")
         self.s3 = running.aws("s3")
         self.cloudwatch = running.aws("cloudwatch")
-        self._poll = poll_until
+        self.poll = poll_until
 
     def add_model(self, name: str, uri: str, image: str = IMAGE, **more) -> None:
         source = {"S3Uri": uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
@@ -117,7 +117,7 @@ class Aws:
         return self.sm.describe_endpoint(EndpointName=name)
 
     def settled(self, name: str) -> dict:
-        return self._poll(
+        return self.poll(
             lambda: self.describe(name), lambda answer: not _is_busy(answer["EndpointStatus"])
         )
 

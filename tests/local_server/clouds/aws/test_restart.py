@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudserve.local_server.clouds.resources import Resources
 
 from tests.local_server.clouds.aws.conftest import DOUBLED, Aws, packed
+from tests.local_server.clouds.aws.sagemaker.components.conftest import Host, add_host
 
 
 def change(folder, kind: str, name: str, **changes: object) -> None:
@@ -28,9 +29,12 @@ def test_endpoints_of_every_kind_serve_again(start_emulator, models, tmp_path, p
     for name in ("many", "scripted"):
         aws.add_config(name, aws.variant("main", name))
         aws.add_endpoint(name)
+    aws.add_model("double", "s3://models/double/")
+    add_host(aws, "host").add("hosted", "double")
     aws.running.stop()
 
     again = Aws(start_emulator(tmp_path), poll_until)
+    assert Host(again, "host").ask("hosted") == DOUBLED
     assert again.invoke("many", TargetModel="a.tar.gz") == DOUBLED
     assert again.invoke("scripted", b"abc") == b"cba"
 

@@ -63,6 +63,19 @@ class Terms:
     """Called for each request to a model of a SageMaker image."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """The container of an inference component, and where it runs."""
+
+    key: str
+    region: str
+    component: str
+    definition: Mapping[str, Any]
+    instance: str | None
+    startup: float | None = None
+    isolated: bool = False
+
+
 @dataclass(slots=True)
 class Running:
     """A running container and its usage by requests."""
@@ -137,6 +150,8 @@ class ContainerPool:
             raise DeploymentError(
                 fault.message if is_capacity else _unhealthy(variant, PRIMARY, fault)
             ) from fault
+        if variant.container is None:
+            return
         parts: dict[str, Running] = {}
         try:
             for name, definition in variant.containers:
@@ -165,6 +180,37 @@ class ContainerPool:
             write(f"ERROR: {reason(error)}")
             logger.warning("%s %s failed to start: %s", deployment.key(variant), name, error)
             raise DeploymentError(_unhealthy(variant, name, error)) from error
+
+    async def load_component(self, hosting: Hosting) -> None:
+        """Start the container of an inference component; raises DeploymentError.
+
+        One container answers for all copies, as for all instances of a variant.
+        """
+        write: WriteLine = ignore
+        if self._logs is not None:
+            write = self._logs.of_component(hosting.region, hosting.component, hosting.key)
+        try:
+            raise_injected()
+            check_machine(hosting.definition["Image"], hosting.instance)
+            observer = self._observer(hosting.component)
+            terms = Terms(write, hosting.startup or START_SECONDS, hosting.isolated, observer)
+            running = await self.start(hosting.definition, hosting.region, terms)
+        except Exception as error:
+            write(f"ERROR: {reason(error)}")
+            logger.warning("component %s failed to start: %s", hosting.component, error)
+            if isinstance(error, StatusError) and error.code is Code.RESOURCE_EXHAUSTED:
+                raise DeploymentError(error.message) from error
+            raise DeploymentError(
+                f"The container for inference component {hosting.component} did not pass the ping"
+                f" health check. {reason(error)}"
+            ) from error
+        self._running[hosting.key] = running
+
+    async def unload_component(self, key: str) -> None:
+        """Stop a component's container, if it runs, after the requests in progress."""
+        running = self._running.pop(key, None)
+        if running is not None:
+            await self.stop(running)
 
     async def start(
         self,
@@ -289,14 +335,21 @@ class ContainerPool:
     async def is_healthy(self, deployment: Deployment) -> bool:
         """Return whether every variant runs and passes its ping."""
         for variant in deployment.all_variants:
+            if variant.container is None:
+                continue
             with self.hold(deployment.key(variant)) as running:
                 if running is None or (await running.container.ping()).status != 200:  # noqa: PLR2004
                     return False
         return True
 
     def is_loaded(self, deployment: Deployment) -> bool:
-        """Return whether every variant runs."""
-        return all(deployment.key(v) in self._running for v in deployment.all_variants)
+        """Return whether every variant with a model runs."""
+        keys = [deployment.key(v) for v in deployment.all_variants if v.container is not None]
+        return all(key in self._running for key in keys)
+
+    def has(self, key: str) -> bool:
+        """Return whether the container of a component runs."""
+        return key in self._running
 
 
 def _together(parts: Mapping[str, Running], mode: str) -> Running:

@@ -56,6 +56,11 @@ def _change(variant: Variant, change: Mapping[str, Any], least: int) -> None:
     count = change.get("DesiredInstanceCount")
     if count is not None and variant.serverless:
         raise invalid(f'Production variant "{variant.name}" has no instances: it is serverless.')
+    if count is not None and (variant.scaling or {}).get("Status") == "ENABLED":
+        raise invalid(
+            f'DesiredInstanceCount of production variant "{variant.name}", which has'
+            " ManagedInstanceScaling, is not available offline."
+        )
     if count is not None and count < least:
         raise invalid(
             f'DesiredInstanceCount of production variant "{variant.name}" is {count}: only an'

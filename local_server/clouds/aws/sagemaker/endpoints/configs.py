@@ -9,10 +9,16 @@ from ....resources import Document
 from ...protocol.errors import invalid
 from ..instances import check_variant_instance
 from ..records import CONFIG, MODEL, Records
+from .component_options import check_component_config
 from .incompatible_options import check_config, check_serverless_model, check_shadowed_model
 
 # Options that change how an endpoint answers and are not implemented offline.
 _NOT_OFFLINE = ("ExplainerConfig", "CrossRegionTrafficConfig")
+_NOT_OFFLINE_IN_A_VARIANT = (
+    "InstancePools",
+    "AcceleratorPartitionLayouts",
+    "VariantInstanceProvisionTimeoutInSeconds",
+)
 _KEPT = (
     "AsyncInferenceConfig",
     "DataCaptureConfig",
@@ -45,9 +51,10 @@ class EndpointConfigs:
         for variant in all_variants:
             self._check_variant(region, variant)
             check_variant_instance(variant)
-            if shadows:
+            if shadows and "ModelName" in variant:
                 check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
         check_config(body)
+        check_component_config(body)
         config = {key: body[key] for key in _KEPT if key in body}
         config["ProductionVariants"] = _weighted(variants)
         if shadows:
@@ -58,13 +65,14 @@ class EndpointConfigs:
 
     def _check_variant(self, region: str, variant: Mapping[str, Any]) -> None:
         name = variant["VariantName"]
-        if "ModelName" not in variant:
-            # The service takes a variant without a model, for inference components.
-            raise invalid(
-                f"ModelName is required for production variant {name}: inference components are"
-                " not available offline."
-            )
-        model = self._records.stored(MODEL, region, variant["ModelName"])
+        for field in _NOT_OFFLINE_IN_A_VARIANT:
+            if field in variant:
+                raise invalid(f"{field} of production variant {name} is not available offline.")
+        model = None
+        if "ModelName" in variant:
+            model = self._records.stored(MODEL, region, variant["ModelName"])
+        elif "ServerlessConfig" in variant:
+            raise invalid(f"ModelName is required for serverless production variant {name}.")
         if ("InstanceType" in variant) == ("ServerlessConfig" in variant):
             raise invalid(
                 f"Exactly one of InstanceType and ServerlessConfig is required for production"
@@ -72,7 +80,7 @@ class EndpointConfigs:
             )
         if "InstanceType" in variant and "InitialInstanceCount" not in variant:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
-        if "ServerlessConfig" in variant:
+        if model is not None and "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
             check_serverless_model(model)
 

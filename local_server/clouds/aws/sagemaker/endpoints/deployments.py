@@ -27,7 +27,10 @@ class DeploymentError(ModelError):
 
 
 class Variant(msgspec.Struct, kw_only=True):
-    """A production or shadow variant; containers and settings are as in the API."""
+    """A production or shadow variant; containers and settings are as in the API.
+
+    A variant without a model has no container: its endpoint hosts inference components.
+    """
 
     name: str
     weight: float
@@ -37,18 +40,22 @@ class Variant(msgspec.Struct, kw_only=True):
     region: str = DEFAULT_REGION
     startup: float | None = None
     """The start timeout of a user's own container, in seconds."""
-    container: Document
+    container: Document | None
     more: list[Document] = []
     """The other containers of a model of several."""
     mode: str = SERIAL
     """How requests reach several containers."""
     isolated: bool = False
     """Whether its model has EnableNetworkIsolation."""
+    scaling: Document | None = None
+    """The ManagedInstanceScaling."""
+    routing: Document | None = None
+    """The RoutingConfig."""
 
     @property
     def containers(self) -> list[tuple[str, Document]]:
         """Return the containers with their names."""
-        containers = [self.container, *self.more]
+        containers = [] if self.container is None else [self.container, *self.more]
         return list(zip(names_of(containers), containers, strict=True))
 
 
@@ -66,6 +73,20 @@ class Deployment(msgspec.Struct, kw_only=True):
     """The endpoint's name; data folders of older versions do not have it."""
     policy: Document = {}
     """The DeploymentConfig of the update."""
+    role: str | None = None
+    """The ExecutionRoleArn of a configuration without models."""
+    isolated: bool = False
+    """Whether the containers of all components have no network."""
+
+    @property
+    def hosts_components(self) -> bool:
+        """Return whether the endpoint hosts inference components instead of models."""
+        return any(variant.container is None for variant in self.variants)
+
+    @property
+    def component_access(self) -> Document:
+        """Return what CreateModel would be told about access, for components without a model."""
+        return {} if self.role is None else {"ExecutionRoleArn": self.role}
 
     @property
     def all_variants(self) -> list[Variant]:
@@ -98,12 +119,14 @@ def make(records: Records, region: str, endpoint: str, config: Mapping[str, Any]
         capture=config.get("DataCaptureConfig"),
         asynchronous=config.get("AsyncInferenceConfig"),
         endpoint=endpoint,
+        role=config.get("ExecutionRoleArn"),
+        isolated=bool(config.get("EnableNetworkIsolation")),
     )
 
 
 def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Variant:
-    model = records.stored(MODEL, region, variant["ModelName"])
-    containers = containers_of(model)
+    model = _model(records, region, variant)
+    containers = containers_of(model) if model else []
     for container in containers:
         check_deployable(records, region, container)
     return Variant(
@@ -114,11 +137,19 @@ def _variant(records: Records, region: str, variant: Mapping[str, Any]) -> Varia
         instance=variant.get("InstanceType"),
         region=region,
         startup=variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
-        container=containers[0],
+        container=containers[0] if containers else None,
         more=containers[1:],
         mode=mode_of(model),
         isolated=bool(model.get("EnableNetworkIsolation")),
+        scaling=variant.get("ManagedInstanceScaling"),
+        routing=variant.get("RoutingConfig"),
     )
+
+
+def _model(records: Records, region: str, variant: Mapping[str, Any]) -> Document:
+    """Return a variant's model; {} if it hosts inference components."""
+    name = variant.get("ModelName")
+    return records.stored(MODEL, region, name) if name else {}
 
 
 def summary(variant: Variant, created: float, rehearsed: Collection[str]) -> Document:
@@ -126,25 +157,27 @@ def summary(variant: Variant, created: float, rehearsed: Collection[str]) -> Doc
 
     `rehearsed` holds the images that a command replaces.
     """
-    shown: Document = {
-        "VariantName": variant.name,
-        "DeployedImages": [
+    shown: Document = {"VariantName": variant.name}
+    if variant.container is not None:
+        shown["DeployedImages"] = [
             {
                 "SpecifiedImage": container["Image"],
                 "ResolvedImage": running_image(container["Image"], rehearsed),
                 "ResolutionTime": created,
             }
             for _, container in variant.containers
-        ],
-        "CurrentWeight": variant.weight,
-        "DesiredWeight": variant.weight,
-    }
+        ]
+    shown |= {"CurrentWeight": variant.weight, "DesiredWeight": variant.weight}
     if variant.serverless:
         settings = {
             "CurrentServerlessConfig": variant.serverless,
             "DesiredServerlessConfig": variant.serverless,
         }
         return shown | settings
+    if variant.scaling is not None:
+        shown["ManagedInstanceScaling"] = variant.scaling
+    if variant.routing is not None:
+        shown["RoutingConfig"] = variant.routing
     return shown | {
         "CurrentInstanceCount": variant.count,
         "DesiredInstanceCount": variant.count,

@@ -6,22 +6,28 @@ reference).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....background_tasks import BackgroundTasks, either
+from ....background_tasks import BackgroundTasks, Observations
 from ....latency import Latency
 from ....latency import Step as LatencyStep
 from ....resources import Document
 from ...cloudwatch_alarms import Alarms
 from ...protocol.errors import invalid
 from ...quotas import Quotas
+from ..components.table import ComponentTable
 from ..containers.pool import ContainerPool
 from ..records import CONFIG, ENDPOINT, Records
 from . import deployments
 from .capacities import changed, with_desired
+from .component_options import (
+    check_no_components,
+    check_no_policy,
+    check_same_hosting,
+    make_room,
+)
 from .deployments import Deployment, DeploymentError, Variant
 from .incompatible_options import check_guarded, check_stays_async
 from .rollout import Rollout
@@ -29,8 +35,6 @@ from .scalable_targets import ScalableTargets
 from .table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
 from .traffic import read_policy
 
-_UNOBSERVED_SECONDS = 1.0
-"""How long a change of weights takes that Describe does not show, unless times are realistic."""
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
@@ -59,6 +63,7 @@ class Endpoints:
     ) -> None:
         self._records = records
         self._table = EndpointTable(records)
+        self._components = ComponentTable(records)
         self._quotas = quotas or Quotas(self._table, {})
         self._scaling = ScalableTargets(records.resources)
         self._pool = pool
@@ -66,14 +71,14 @@ class Endpoints:
         self._work = work
         self._rollout = rollout
         self._latency = latency
-        self._observed: dict[str, asyncio.Event] = {}
-        """Whether Describe has shown the change of an endpoint's weights."""
+        self._observed = Observations(latency.clock.sleep)
 
     def create(self, region: str, body: Document) -> Document:
         """Start creating an endpoint; it is InService once every variant is loaded."""
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, body["EndpointName"], config)
         policy = body.get("DeploymentConfig")
+        check_no_policy(policy, pending)
         self._check_policy(region, policy or {}, pending)
         now, name = self._records.now(), body["EndpointName"]
         endpoint = Endpoint(
@@ -145,7 +150,7 @@ class Endpoints:
             after = changed(endpoint.serving, endpoint.changes, endpoint.arn)
             wanted = _shown_deployment(after, rehearsed)["ProductionVariants"]
             shown["ProductionVariants"] = with_desired(shown["ProductionVariants"], wanted)
-            self._observed.setdefault(endpoint.arn, asyncio.Event()).set()
+            self._observed.show(endpoint.arn)
         if endpoint.serving and endpoint.pending:
             phase = endpoint.phase or "Creating"
             shown["PendingDeploymentSummary"] = _pending_summary(endpoint.pending, phase, rehearsed)
@@ -161,9 +166,13 @@ class Endpoints:
         config = self._records.stored(CONFIG, region, body["EndpointConfigName"])
         pending = deployments.make(self._records, region, body["EndpointName"], config)
         check_stays_async(endpoint.name, serving, pending)
+        check_same_hosting(serving, pending)
+        check_no_policy(body.get("DeploymentConfig"), pending)
         self._scaling.check_update(region, endpoint.name, serving.variants, pending.variants)
         if body.get("RetainAllVariantProperties"):
             _retain_properties(pending, serving, body)
+        if pending.hosts_components:
+            make_room(self._components, region, endpoint.name, pending)
         policy = body.get("DeploymentConfig")
         if policy is None and body.get("RetainDeploymentConfig"):
             policy = endpoint.policy
@@ -205,6 +214,8 @@ class Endpoints:
             )
         endpoint.changes = body["DesiredWeightsAndCapacities"]
         after = changed(serving, endpoint.changes, endpoint.arn)
+        if after.hosts_components:
+            make_room(self._components, region, endpoint.name, after)
         self._quotas.check_change(region, serving, after)
         endpoint.failure = None
         self._set_status(region, endpoint, Status.UPDATING)
@@ -217,15 +228,11 @@ class Endpoints:
         A caller that does not look is refused its next change, as by the service, whose changes
         take longer than a call.
         """
-        arn, clock = endpoint_arn(region, name), self._latency.clock
-        observed = self._observed.setdefault(arn, asyncio.Event())
-        try:
-            if self._latency.is_realistic:
-                await self._latency.pass_by(LatencyStep.MUTATE)
-            else:
-                await either(observed.wait(), clock.sleep(_UNOBSERVED_SECONDS))
-        finally:
-            self._observed.pop(arn, None)
+        arn = endpoint_arn(region, name)
+        if self._latency.is_realistic:
+            await self._latency.pass_by(LatencyStep.MUTATE)
+        else:
+            await self._observed.wait(arn)
         with self._table.changing(region, name) as endpoint:
             if endpoint.serving is not None:
                 endpoint.serving = changed(endpoint.serving, endpoint.changes, arn)
@@ -235,6 +242,7 @@ class Endpoints:
     def delete(self, region: str, body: Document) -> None:
         """Start deleting an endpoint; requests in progress are answered first."""
         endpoint = self._free(region, body["EndpointName"])
+        check_no_components(self._components, region, endpoint.name)
         self._set_status(region, endpoint, Status.DELETING)
         self._work.start(endpoint.arn, self._take_down(region, endpoint.name))
 

@@ -13,12 +13,8 @@ from botocore.exceptions import ClientError
 from cloudserve.local_server.clouds.aws.cloudwatch.endpoint_metrics import EndpointMetrics
 from cloudserve.local_server.clouds.aws.cloudwatch.metric_store import MetricStore
 from cloudserve.local_server.clouds.aws.runtime.event_stream import encode_message, payload_parts
-from cloudserve.local_server.clouds.aws.runtime.invoker import (
-    Invoker,
-    InvokeRequest,
-    ModelRefusalError,
-    Outlets,
-)
+from cloudserve.local_server.clouds.aws.runtime.invoker import Invoker, Outlets
+from cloudserve.local_server.clouds.aws.runtime.requests import InvokeRequest, ModelRefusalError
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.deployments import Deployment, Variant
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.endpoints import Routing
 from cloudserve.local_server.container import Invocation
@@ -123,7 +119,8 @@ class Nobody:
 async def ask_nobody(clock: HandClock, store: MetricStore) -> ModelRefusalError:
     nobody, rng = Nobody(), random.Random(1)
     outlets = Outlets(None, EndpointMetrics(store))
-    invoker = Invoker(nobody, nobody, outlets, rng, clock, clock)
+    clocks = {"clock": clock, "timeout_clock": clock}
+    invoker = Invoker(nobody, nobody, nobody, outlets, rng=rng, **clocks)
     try:
         with pytest.raises(ModelRefusalError) as caught:
             await invoker.invoke(InvokeRequest("us-east-1", "e", Invocation(b"[1]")))

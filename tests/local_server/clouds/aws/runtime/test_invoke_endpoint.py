@@ -60,12 +60,9 @@ class TestInvocations:
         assert json.loads(caught.value.response["OriginalMessage"]) == {"error": message}
         assert caught.value.response["OriginalStatusCode"] == 404
 
-    @pytest.mark.parametrize("member", ["InferenceComponentName", "SessionId"])
-    def test_members_that_would_change_which_container_answers_are_rejected(
-        self, runtime, two_variants, member
-    ):
+    def test_a_session_is_rejected(self, runtime, two_variants):
         with pytest.raises(ClientError, match="is not available offline") as caught:
-            invoke(runtime, two_variants, b"[1]", **{member: "other"})
+            invoke(runtime, two_variants, b"[1]", SessionId="other")
         assert caught.value.response["Error"]["Code"] == "ValidationError"
 
     def test_a_missing_variant(self, runtime, two_variants):

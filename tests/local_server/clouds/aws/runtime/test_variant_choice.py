@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from cloudserve.local_server.clouds.aws.protocol.errors import AwsError
-from cloudserve.local_server.clouds.aws.runtime.invoker import pick
+from cloudserve.local_server.clouds.aws.runtime.targets import pick
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.deployments import Variant
 
 

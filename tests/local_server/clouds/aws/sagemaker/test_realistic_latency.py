@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.local_server.clouds.aws.conftest import ROLE, Aws
+from tests.local_server.clouds.aws.conftest import DOUBLED, ROLE, Aws
+from tests.local_server.clouds.aws.sagemaker.components.conftest import Host
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,37 @@ def test_a_batch_job_waits_for_its_machines_and_stops_while_it_does(
         lambda job: job["TransformJobStatus"] not in {"InProgress", "Stopping"},
     )
     assert ended["TransformJobStatus"] == "Stopped"
+
+
+def test_a_component_takes_five_minutes_and_its_copies_one(slow, clock, poll_until):
+    aws, host = slow, Host(slow, "host")
+    aws.add_model("hosted", "s3://models/double/")
+    own = {"VariantName": "main", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    aws.add_config("host", own, ExecutionRoleArn=ROLE)
+    aws.sm.create_endpoint(EndpointName="host", EndpointConfigName="host")
+    clock.until_someone_waits(300)
+    with pytest.raises(ClientError, match="while it is Creating"):
+        host.sm.create_inference_component(**host.request("c", "hosted"))
+    clock.advance(300)
+    aws.settled("host")
+    host.sm.create_inference_component(**host.request("c", "hosted"))
+    clock.until_someone_waits(300)
+    assert host.describe("c")["InferenceComponentStatus"] == "Creating"
+    with pytest.raises(ClientError, match="has no capacity"):
+        host.ask("c")
+    with pytest.raises(ClientError, match="while it is in state CREATE_IN_PROGRESS"):
+        host.sm.delete_inference_component(InferenceComponentName="c")
+    clock.advance(300)
+    assert host.settled("c")["InferenceComponentStatus"] == "InService"
+    wanted = {"InferenceComponentName": "c", "DesiredRuntimeConfig": {"CopyCount": 2}}
+    host.sm.update_inference_component_runtime_config(**wanted)
+    clock.until_someone_waits(60)
+    assert host.describe("c")["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 1}
+    assert host.ask("c") == DOUBLED
+    clock.advance(60)
+    host.settled("c")
+    host.sm.delete_inference_component(InferenceComponentName="c")
+    clock.until_someone_waits(20)
+    assert host.describe("c")["InferenceComponentStatus"] == "Deleting"
+    clock.advance(20)
+    poll_until(host.sm.list_inference_components, lambda page: not page["InferenceComponents"])

@@ -218,7 +218,7 @@ class TestBack:
         clock.advance(44)
         clock.until_someone_waits(44)
         set_alarm(timed, alarm, "ALARM")
-        timed._poll(
+        timed.poll(
             lambda: timed.describe(name),
             lambda answer: answer["EndpointStatus"] == "RollingBack",
         )
