@@ -51,6 +51,8 @@ def is_ml(head: Head) -> bool:
 class AiPlatform(GoogleApp):
     """The ml v1 application and its state."""
 
+    largest_body = PAYLOAD_LIMIT
+
     def __init__(
         self,
         resources: Resources,
@@ -112,10 +114,6 @@ class AiPlatform(GoogleApp):
     def offers(self) -> Offers:
         """Return the methods that the service answers."""
         return offers("ml", ("ml.projects.predict", *self._handlers))
-
-    def limit(self, _: Head) -> int:
-        """Return the payload limit."""
-        return PAYLOAD_LIMIT
 
     def too_large(self, _: Head) -> ApiError:
         """Return the error for a body above the payload limit."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from ....status import Code, StatusError
 from ....transport.types import BodyTooLargeError, Head, Request, Response
 from ...bodies import collect, collect_limit
-from .discovery import Call
+from ...resources import Document
+from .discovery import Api, Call
 from .errors import ApiError, error_response
+from .messages import parse
 
 _T = TypeVar("_T")
 
@@ -18,13 +20,16 @@ _T = TypeVar("_T")
 class GoogleApp(ABC):
     """The part that the applications of all APIs have in common."""
 
-    @abstractmethod
-    def limit(self, head: Head) -> int:
-        """Return the largest body of a request in bytes."""
+    largest_body: ClassVar[int] = 64 * 1024
+    """Bytes of a request's body."""
 
-    @abstractmethod
-    def too_large(self, head: Head) -> StatusError:
+    def limit(self, head: Head) -> int:  # noqa: ARG002 - for applications with several limits
+        """Return the largest body of a request in bytes."""
+        return self.largest_body
+
+    def too_large(self, head: Head) -> StatusError:  # noqa: ARG002 - as above
         """Return the error for a body above the limit."""
+        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
 
     @abstractmethod
     async def answer(self, head: Head, body: bytes) -> Response:
@@ -56,3 +61,9 @@ def handler_of(handlers: Mapping[str, _T], call: Call) -> _T:
         name = call.method.id.partition(".")[2]
         raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
     return handler
+
+
+def read_body(api: Api, call: Call, body: bytes) -> Document:
+    """Return the message in the body of a call, {} if its method has none; raises ApiError."""
+    schema = call.method.request
+    return parse(api.schemas, schema, body, "") if schema else {}

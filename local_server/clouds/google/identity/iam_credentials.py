@@ -16,17 +16,15 @@ from ....transport.types import Head, Response
 from ...offers import Offers, offers
 from ...resources import Document
 from ..authentication import SECONDS, Tokens
-from ..common.app import GoogleApp, handler_of
+from ..common.app import GoogleApp, handler_of, read_body
 from ..common.discovery import Call, load
 from ..common.errors import ApiError, json_response
-from ..common.messages import parse
 from ..common.permissions import IMPERSONATE, Denied
 
 _PATH = re.compile(r"/v1/projects/[^/]+/serviceAccounts(?:[/:].*)?")
 _ACCOUNT = re.compile(r"projects/([^/]+)/serviceAccounts/([^/]+)")
 _EMAIL = re.compile(r"[^@\s]+@[\w.-]+\.gserviceaccount\.com|\d+", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})(?:\.\d{1,9})?s", re.ASCII)
-_BODY = 64 * 1024
 Handler = Callable[[str, Document], Document]
 
 
@@ -72,23 +70,11 @@ class IamCredentials(GoogleApp):
         """Return the methods that the service answers."""
         return offers("iamcredentials", self._handlers)
 
-    def limit(self, _: Head) -> int:
-        """Return the largest body."""
-        return _BODY
-
-    def too_large(self, _: Head) -> ApiError:
-        """Return the error for a body above the limit."""
-        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
-
     async def answer(self, head: Head, body: bytes) -> Response:
         """Answer a request by its method."""
         call = self._api.match(head.method, head.path, head.query)
         handler = handler_of(self._handlers, call)
-        return json_response(handler(_account(call), self._read(call, body)))
-
-    def _read(self, call: Call, body: bytes) -> Document:
-        schema = call.method.request
-        return parse(self._api.schemas, schema, body, "") if schema else {}
+        return json_response(handler(_account(call), read_body(self._api, call, body)))
 
     def generate(self, email: str, body: Document) -> Document:
         """Return an access token of a service account; raises ApiError."""

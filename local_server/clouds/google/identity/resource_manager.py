@@ -12,16 +12,14 @@ from ....status import Code
 from ....transport.types import Head, Response
 from ...offers import Offers, offers
 from ...resources import Document
-from ..common.app import GoogleApp, handler_of
+from ..common.app import GoogleApp, handler_of, read_body
 from ..common.discovery import load
 from ..common.errors import ApiError, json_response
-from ..common.messages import parse
 from ..common.permissions import Denied
 
 # Cloud Monitoring's paths continue below the project.
 _PATH = re.compile(r"/v3/projects/[^/:]+(?::\w+)?|/v3/projects(?::search)?")
 _PERMISSION = re.compile(r"[a-z][a-z0-9]*\.[A-Za-z]+\.[A-Za-z]+", re.ASCII)
-_BODY = 64 * 1024
 _MOST = 100
 Handler = Callable[[Document], Document]
 
@@ -46,20 +44,11 @@ class ResourceManager(GoogleApp):
         """Return the methods that the service answers."""
         return offers("cloudresourcemanager", self._handlers)
 
-    def limit(self, _: Head) -> int:
-        """Return the largest body."""
-        return _BODY
-
-    def too_large(self, _: Head) -> ApiError:
-        """Return the error for a body above the limit."""
-        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
-
     async def answer(self, head: Head, body: bytes) -> Response:
         """Answer a request by its method."""
         call = self._api.match(head.method, head.path, head.query)
         handler = handler_of(self._handlers, call)
-        schema = call.method.request
-        return json_response(handler(parse(self._api.schemas, schema, body, "") if schema else {}))
+        return json_response(handler(read_body(self._api, call, body)))
 
     def test_permissions(self, body: Document) -> Document:
         """Return those of the named permissions that are not denied."""

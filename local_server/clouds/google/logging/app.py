@@ -16,9 +16,10 @@ from ...bodies import collect, collect_limit
 from ...offers import Offers, offers
 from ...pages import decode_token, encode_token
 from ...resources import Document
+from ..common.app import read_body
 from ..common.discovery import Call, load
 from ..common.errors import ApiError, error_response, json_response
-from ..common.messages import parse, writable
+from ..common.messages import writable
 from ..common.permissions import Denied
 from ..monitoring.times import timestamp
 from .comparisons import SEVERITIES, timestamp_bound
@@ -77,8 +78,7 @@ class CloudLogging:
             if handler is None:
                 name = call.method.id.removeprefix("logging.")
                 raise ApiError(Code.UNIMPLEMENTED, f"{name} is not available offline.")
-            schema = call.method.request
-            message = parse(self._api.schemas, schema, body, "") if schema else {}
+            message = read_body(self._api, call, body)
             return json_response(handler(call, message))
         except BodyTooLargeError:
             return error_response(ApiError(Code.INVALID_ARGUMENT, "Request payload is too large."))

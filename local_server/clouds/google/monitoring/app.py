@@ -27,7 +27,6 @@ from .store import MINUTE, MetricStore
 from .times import timestamp
 
 _PREFIX = "/v3/"
-_BODY = 10 * 2**20
 _MOST_DESCRIPTORS = 10_000
 Handler = Callable[[Call], Document]
 
@@ -39,6 +38,8 @@ def is_monitoring(head: Head) -> bool:
 
 class CloudMonitoring(GoogleApp):
     """The monitoring v3 application on one store."""
+
+    largest_body = 10 * 2**20
 
     def __init__(self, store: MetricStore, denied: Denied | None = None) -> None:
         self._store = store
@@ -54,14 +55,6 @@ class CloudMonitoring(GoogleApp):
     def offers(self) -> Offers:
         """Return the methods that the service answers."""
         return offers("monitoring", self._handlers)
-
-    def limit(self, _: Head) -> int:
-        """Return 10 MiB."""
-        return _BODY
-
-    def too_large(self, _: Head) -> ApiError:
-        """Return the error for a body above the limit."""
-        return ApiError(Code.INVALID_ARGUMENT, "Request payload is too large.")
 
     async def answer(self, head: Head, body: bytes) -> Response:
         """Answer a request by its method; none that is available has a body."""
