@@ -1,8 +1,9 @@
 """The certificate authority of the offline clouds, for clients that insist on TLS.
 
 Each data folder has its own, made at the first start; clients trust it because a variable names its
-certificate. Its key is readable by the owner only, and it is valid for a month: the next start
-replaces one that is about to expire. An authority for the real hosts of the clouds can vouch for
+certificate. Its key is readable by the owner only. Its certificate is valid for a month, and signed
+again with the same key before it expires: at a start, or while a server runs (`renewal`). An
+authority for the real hosts of the clouds can vouch for
 those only (name constraints, RFC 5280 4.2.1.10): a stolen key is of no use against others.
 """
 
@@ -74,6 +75,10 @@ class Authority:
         )
         return Tls(key=_key_pem(key), certificate=_pem(certificate) + self.pem)
 
+    def expires_soon(self, now: datetime) -> bool:
+        """Return whether the certificate, and those that it issued, must be renewed."""
+        return self.certificate.not_valid_after_utc - _RENEWED <= now
+
     @cached_property
     def pem(self) -> bytes:
         """Return the certificate that clients must trust."""
@@ -81,7 +86,7 @@ class Authority:
 
 
 def open_authority(folder: Path, domains: Sequence[str] = ()) -> Authority:
-    """Return the authority of a folder; make one if it has none, or one that expires soon.
+    """Return the authority of a folder: made if it has none, renewed if it expires soon.
 
     It can vouch for names in `domains` only, if there are any: one for others is replaced. Blocks.
     Raises UserError if other users can read the key, MissingExtraError without `cryptography`,
@@ -92,14 +97,23 @@ def open_authority(folder: Path, domains: Sequence[str] = ()) -> Authority:
         kept = _read(folder)
     except ImportError as error:
         raise MissingExtraError("The offline Google Cloud", "gcp") from error
-    if kept is not None and _is_usable(kept.certificate, domains):
-        return kept
-    made = _make(domains)
+    now = datetime.now(UTC)
+    if kept is None or not _is_usable(kept.certificate, domains, now):
+        return _write(folder, _make(domains, now))
+    return renew(folder, kept, domains, now) if kept.expires_soon(now) else kept
+
+
+def renew(folder: Path, authority: Authority, domains: Sequence[str], now: datetime) -> Authority:
+    """Sign the certificate of a folder's authority again, with the same key. Blocks."""
+    return _write(folder, _make(domains, now, authority.key))
+
+
+def _write(folder: Path, authority: Authority) -> Authority:
     folder.mkdir(parents=True, exist_ok=True)
     # A certificate without its key would be replaced, a key without its certificate as well.
-    replace_atomically(folder / _KEY, _key_pem(made.key), 0o600)
-    replace_atomically(folder / CERTIFICATE, made.pem, 0o644)
-    return made
+    replace_atomically(folder / _KEY, _key_pem(authority.key), 0o600)
+    replace_atomically(folder / CERTIFICATE, authority.pem, 0o644)
+    return authority
 
 
 def _read(folder: Path) -> Authority | None:
@@ -124,8 +138,8 @@ def server_names(allowed: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_LOOPBACK, *(name for name in names if name.isascii()))))
 
 
-def _is_usable(certificate: Certificate, domains: Sequence[str]) -> bool:
-    """Return whether a certificate is valid for some days, and for exactly these domains."""
+def _is_usable(certificate: Certificate, domains: Sequence[str], now: datetime) -> bool:
+    """Return whether a certificate is valid, and for exactly these domains."""
     from cryptography import x509
 
     try:
@@ -133,8 +147,7 @@ def _is_usable(certificate: Certificate, domains: Sequence[str]) -> bool:
         permitted = [name.value for name in constraints.permitted_subtrees or ()]
     except x509.ExtensionNotFound:
         permitted = []
-    is_valid = certificate.not_valid_after_utc - _RENEWED > datetime.now(UTC)
-    return is_valid and permitted == list(domains)
+    return certificate.not_valid_after_utc > now and permitted == list(domains)
 
 
 def _check_private(key: Path) -> None:
@@ -158,15 +171,16 @@ def _check_private(key: Path) -> None:
     )
 
 
-def _make(domains: Sequence[str]) -> Authority:
+def _make(
+    domains: Sequence[str], now: datetime, key: EllipticCurvePrivateKey | None = None
+) -> Authority:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
-    now = datetime.now(UTC)
     usage = x509.KeyUsage(
         key_cert_sign=True,
         crl_sign=True,

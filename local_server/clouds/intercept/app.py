@@ -12,7 +12,7 @@ from ...status import Code
 from ...transport.types import Application, Head, Request, Response
 from ..aws.protocol.arns import presigned_scope, scope
 from ..aws.protocol.errors import AwsError, json_error, rest_error, xml_error
-from ..aws.protocol.hosts import AwsHost
+from ..aws.protocol.hosts import REGISTRY, AwsHost
 from ..aws.runtime.app import is_runtime
 from ..google.authentication import has_token, missing_credentials
 from ..google.common.errors import ApiError, Violation, error_response
@@ -195,11 +195,23 @@ def _check_location(head: Head, found: GoogleHost) -> None:
 
 def _unavailable(head: Head, error: UnavailableError) -> Response:
     message = f"{error.service} is not available offline: {head.method} {head.path}."
+    if error.service == REGISTRY:
+        return _no_registry()
     if error.is_aws:
         return _aws_error(head, AwsError("UnsupportedOperationException", message))
     body = {"code": 501, "message": message, "status": "UNIMPLEMENTED"}
     content = json.dumps({"error": body}).encode()
     return Response(HTTPStatus.NOT_IMPLEMENTED, content, "application/json; charset=UTF-8")
+
+
+def _no_registry() -> Response:
+    """Return a registry's error, whose message clients show (OCI distribution, "Error codes")."""
+    message = (
+        "Images cannot be pushed to the offline ECR, nor pulled from it. `aws ecr put-image` gives"
+        " it a manifest; `cloudserve emulate --rehearse IMAGE=COMMAND` runs a command for an image."
+    )
+    content = json.dumps({"errors": [{"code": "UNSUPPORTED", "message": message}]}).encode()
+    return Response(HTTPStatus.METHOD_NOT_ALLOWED, content, "application/json; charset=utf-8")
 
 
 def _aws_error(head: Head, error: AwsError) -> Response:

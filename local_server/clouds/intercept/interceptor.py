@@ -9,7 +9,8 @@ from pathlib import Path
 from cloudserve.local.interception import Interception
 
 from ...transport.types import Application
-from ..certificates import CERTIFICATE, Authority, open_authority
+from ..certificates import CERTIFICATE
+from ..renewal import RenewedAuthority
 from ..vertex.grpc.calls import GoogleMethods
 from .app import InterceptedApp
 from .proxy import Proxy
@@ -45,9 +46,9 @@ class Interceptor:
         await proxy.start()
         self._proxy = proxy
 
-    def _prepare(self, account: Path) -> Authority:
+    def _prepare(self, account: Path) -> RenewedAuthority:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        authority = open_authority(self._folder, DOMAINS)
+        authority = RenewedAuthority(self._folder, DOMAINS)
         write_files(self._folder, self._folder / CERTIFICATE, account)
         return authority
 

@@ -15,7 +15,7 @@ from ...transport.http2.server_state import ServerState as Http2State
 from ...transport.limits import Limits
 from ...transport.sockets import bind
 from ...transport.types import Application
-from ..certificates import Authority
+from ..renewal import RenewedAuthority
 from .app import InterceptedApp
 from .client import Client
 from .contexts import Contexts
@@ -31,7 +31,7 @@ class Proxy:
     def __init__(
         self,
         app: Application,
-        authority: Authority,
+        authority: RenewedAuthority,
         traffic: Traffic,
         methods: Methods,
         limits: Limits | None = None,

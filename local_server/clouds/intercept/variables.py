@@ -99,6 +99,8 @@ def _aws(folder: Path) -> dict[str, str]:
         "AWS_CONFIG_FILE": str(folder / _CONFIG),
         "AWS_SHARED_CREDENTIALS_FILE": str(folder / _CREDENTIALS),
         "AWS_EC2_METADATA_DISABLED": "true",
+        # SageMaker's SDK (version 3) would look for the permissions of a role that nobody created.
+        "SAGEMAKER_VALIDATE_ROLE": "false",
     }
 
 

@@ -47,11 +47,20 @@ def test_a_damaged_authority_is_replaced(tmp_path, name, damage):
     assert open_authority(tmp_path).pem == after.pem
 
 
-def test_an_authority_that_expires_soon_is_replaced(tmp_path, monkeypatch):
+def test_an_authority_that_expires_soon_is_renewed_with_its_key(tmp_path, monkeypatch):
     monkeypatch.setattr(certificates, "_VALID", timedelta(days=6))
-    before = open_authority(tmp_path).pem
+    before = open_authority(tmp_path)
     monkeypatch.undo()
-    assert open_authority(tmp_path).pem != before
+    after = open_authority(tmp_path)
+    assert after.pem == open_authority(tmp_path).pem != before.pem
+    assert after.key.public_key() == before.key.public_key()
+
+
+def test_an_authority_that_has_expired_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(certificates, "_VALID", timedelta(0))
+    before = open_authority(tmp_path)
+    monkeypatch.undo()
+    assert open_authority(tmp_path).key.public_key() != before.key.public_key()
 
 
 def test_a_client_that_trusts_it_accepts_its_certificates_for_their_names(tmp_path):

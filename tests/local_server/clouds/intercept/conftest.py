@@ -8,10 +8,11 @@ import ssl
 import threading
 
 import pytest
-from cloudserve.local_server.clouds.certificates import CERTIFICATE, open_authority
+from cloudserve.local_server.clouds.certificates import CERTIFICATE
 from cloudserve.local_server.clouds.intercept.interceptor import DOMAINS
 from cloudserve.local_server.clouds.intercept.proxy import Proxy
 from cloudserve.local_server.clouds.intercept.traffic import Traffic
+from cloudserve.local_server.clouds.renewal import RenewedAuthority, _utc_now
 from cloudserve.local_server.transport.limits import Limits
 from cloudserve.local_server.transport.loop import new_event_loop
 from cloudserve.local_server.transport.types import Response
@@ -34,9 +35,9 @@ class Showing:
 class RunningProxy:
     """A proxy on a loop in a thread of its own."""
 
-    def __init__(self, folder, **limits):
+    def __init__(self, folder, now=_utc_now, **limits):
         self.certificate = str(folder / CERTIFICATE)
-        authority, traffic = open_authority(folder, DOMAINS), Traffic()
+        authority, traffic = RenewedAuthority(folder, DOMAINS, now), Traffic()
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()

@@ -42,6 +42,13 @@ class TestTunnels:
         assert answer.startswith("HTTP/1.1 421")
         assert "This tunnel leads to storage.googleapis.com" in answer
 
+    @pytest.mark.parametrize("path", ["/v2/", "/v2/models/blobs/uploads/"])
+    def test_the_registry_refuses_images_in_the_form_of_registries(self, proxy, path):
+        host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        answer = proxy.ask(host, get(host, path, "Authorization: Basic QVdTOng="))
+        assert answer.startswith("HTTP/1.1 405")
+        assert '"code": "UNSUPPORTED", "message": "Images cannot be pushed' in answer
+
     def test_a_request_within_a_body_is_not_answered(self, proxy):
         smuggled = f"GET /smuggled HTTP/1.1\nHost: {HOST}\n\n"
         head = f"POST /a HTTP/1.1\nHost: {HOST}\n"
