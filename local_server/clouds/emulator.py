@@ -38,7 +38,7 @@ from ..runtime.session import load_model
 from ..tasks import Ending
 from ..transport.limits import Limits
 from ..transport.shared_port import SharedPort
-from ..transport.tls import Tls
+from ..transport.tls import TlsSource
 from ..transport.types import Application, Head
 from .aws.assembly import AwsParts, OfflineAws
 from .aws.identity.roles import Roles
@@ -47,7 +47,7 @@ from .aws.protocol.form_signatures import check_form
 from .aws.protocol.region_check import KnowsRegion, exists
 from .aws.quotas import read_limits
 from .background_tasks import BackgroundTasks
-from .certificates import open_authority, server_names
+from .certificates import server_names
 from .console.calls import CallLog
 from .console.view import CloudParts, CloudsView, Stored, fault_changes
 from .data_folder import DATABASE, DataFolder
@@ -73,9 +73,9 @@ from .model_hosting import ModelHosting
 from .objects.form_app import FormApp, is_form
 from .objects.gcs.app import GcsApp
 from .objects.routing import NamedBucket, is_gcs, is_s3
-from .objects.s3.anonymous import Checks, Unsigned
 from .objects.s3.app import S3App
-from .objects.s3.posted import unchecked
+from .objects.s3.callers.anonymous import Checks, Unsigned
+from .objects.s3.callers.posted import unchecked
 from .objects.store.store import ObjectStore
 from .offers import Offers
 from .permissions import Permissions, read_permissions
@@ -88,6 +88,7 @@ from .pointing import (
     google_variables,
     write_credentials,
 )
+from .renewal import RenewedAuthority, RenewedCertificate
 from .resources import Resources
 from .router import Route, Router, Service, route_of
 from .vertex.app import VertexAi, VertexParts, is_vertex
@@ -216,9 +217,10 @@ class Emulator:
             await self._intercept(calls or faults, data / "intercept")
         await asyncio.to_thread(write_running, data, self.url, self.environment())
 
-    def _certificate(self) -> Tls:
+    def _certificate(self) -> TlsSource:
         """Return a certificate for the names of this emulator. Blocks."""
-        return open_authority(self._credentials).issue(server_names(self._allowed))
+        authority = RenewedAuthority(self._credentials)
+        return RenewedCertificate(authority, server_names(self._allowed))
 
     def _guarded(self, faults: Faults, calls: CallLog | None, stored: Stored) -> Application:
         """Return the clouds for requests of this site, with the console if calls are kept."""
@@ -282,7 +284,9 @@ class Emulator:
         access = replace(self._permissions.aws, callers=Sessions(resources, roles).caller)
         keys = KEYS if self._is_strict else None
         signed = partial(check_form, keys) if keys else unchecked
-        checks = Checks(anonymous=False, form=signed, now=self._now)
+        checks = Checks(
+            anonymous=False, form=signed, knows_region=self._knows_region, now=self._now
+        )
         s3_app = S3App(s3, refusals=access.of_s3, checks=checks)
         gcs_app = GcsApp(
             gcs,

@@ -20,8 +20,8 @@ from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
 from .aws.permissions.policy import EVERYTHING, Rule, denial, names_action, read_policy
 from .google.common.permissions import IMPERSONATE, OBSERVABILITY, VERTEX, Denied
-from .objects.gcs.permissions import PERMISSIONS as GCS
-from .objects.s3.permissions import ACTIONS as S3
+from .objects.gcs.callers.permissions import PERMISSIONS as GCS
+from .objects.s3.callers.permissions import ACTIONS as S3
 from .pointing import CONTAINER_KEY
 
 _OF_MODELS = {

@@ -11,7 +11,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ...transport.types import Head
 from ..hosts import host_name
+from .store.errors import NoSuchBucketError
+from .store.store import ObjectStore
 
 REGION = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}"
 """A region's name (botocore's `partitions.json`, `regionRegex`)."""
@@ -64,3 +67,15 @@ def is_s3_host(host: str) -> bool:
 def is_gcs_host(host: str) -> bool:
     """Return whether a `Host` header is one of Cloud Storage's."""
     return "storage." in host.lower() and GCS_HOST.fullmatch(host_name(host)) is not None
+
+
+def names_bucket(head: Head, store: ObjectStore) -> bool:
+    """Return whether a request names an existing bucket, in its host or first in its path."""
+    bucket = (
+        bucket_in(head.headers.get("host", "")) or head.path.removeprefix("/").partition("/")[0]
+    )
+    try:
+        store.get_bucket(bucket)
+    except NoSuchBucketError:
+        return False
+    return True

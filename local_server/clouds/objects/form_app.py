@@ -8,8 +8,8 @@ from ...transport.types import Head, Request, Response
 from .forms.decoder import Form, FormError, read_form
 from .http_util import chunks
 from .s3.app import S3App
+from .s3.callers.posted import malformed
 from .s3.errors import render
-from .s3.posted import malformed
 
 FORM = "multipart/form-data"
 _GOOGLE = ("x-goog-", "googleaccessid")

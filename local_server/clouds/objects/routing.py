@@ -6,15 +6,17 @@ import re
 from urllib.parse import unquote
 
 from ...transport.types import Head
-from .addressing import bucket_in, is_gcs_host, is_s3_host
-from .store.errors import NoSuchBucketError
+from .addressing import is_gcs_host, is_s3_host, names_bucket
 from .store.store import ObjectStore
 
 S3_SCOPE = re.compile(r"/s3/aws4_request\b")
 S3_PRESIGNED_V2 = re.compile(
     r"(?:^|&)AWSAccessKeyId=.*&Signature=|(?:^|&)Signature=.*&AWSAccessKeyId="
 )
-GCS_PATH = re.compile(r"/(?:(?:upload|download)/)?storage/v1(?:/|$)|/batch/storage/v1(?:/|$)")
+GCS_PATH = re.compile(
+    r"/(?:(?:upload|download)/)?storage/v1(?:/|$)|/batch/storage/v1(?:/|$)|/b(?:/|$)"
+)
+"""Node's client leaves `/storage/v1` out with STORAGE_EMULATOR_HOST; no bucket is called `b`."""
 GCS_SIGNED = re.compile(r"(?:^|&)(?:X-Goog-Signature|GoogleAccessId|upload_id)=")
 OF_EVERY_API = frozenset({
     "x-goog-api-client", "x-goog-api-key", "x-goog-ext", "x-goog-gcs-idempotency-token",
@@ -68,10 +70,4 @@ class NamedBucket:
 
     def takes(self, head: Head) -> bool:
         """Return whether a request is for an existing bucket of GCS."""
-        host = bucket_in(head.headers.get("host", ""))
-        bucket = host or head.path.removeprefix("/").partition("/")[0]
-        try:
-            self._store.get_bucket(bucket)
-        except NoSuchBucketError:
-            return False
-        return True
+        return names_bucket(head, self._store)

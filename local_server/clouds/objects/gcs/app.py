@@ -19,18 +19,20 @@ from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, UndecodableError, decode, query_of, small_body
 from ..store.errors import FULL, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import batch, buckets, iam, objects, posted, uploads
-from .errors import GcsError, from_store, invalid, not_implemented, render
-from .fields import XML_METHOD, check_head
-from .permissions import (
+from . import batch, buckets, objects
+from .callers import iam, posted
+from .callers.permissions import (
     Denies,
     check_method,
     check_somebody,
     check_xml,
     test_permissions,
 )
+from .callers.signed_urls import Verify, check_url, is_signed_url, trusting
+from .errors import GcsError, from_store, invalid, not_implemented, render
+from .fields import XML_METHOD, check_head
 from .request import GcsCall, is_of_cloud
-from .signed_urls import Verify, check_url, is_signed_url, trusting
+from .uploads.api import upload
 from .xml.api import answer as answer_xml
 from .xml.errors import XmlError
 from .xml.errors import render as render_xml
@@ -106,12 +108,14 @@ class GcsApp:
 
     def body_limit(self, head: Head) -> int | None:
         """Return None for uploads, so that an object is streamed to disk."""
-        streamed = UPLOAD.fullmatch(head.path) or not JSON_API.match(head.path)
+        path = with_root(head).path
+        streamed = UPLOAD.fullmatch(path) or not JSON_API.match(path)
         return None if streamed else collect_limit(head, SMALL_BODY)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; raises ClientGoneError."""
-        return await self._guarded(request, self._answer)
+        rooted = replace(request, head=with_root(request.head))
+        return await self._guarded(rooted, self._answer)
 
     async def _guarded(
         self, request: Request, run: Callable[[Request], Awaitable[Response]]
@@ -140,7 +144,7 @@ class GcsApp:
             check_somebody(head, "objects.insert")
             check_head(head, call.query, "objects.insert")
             check_method(self._account, self._denies, "objects.insert")
-            return await uploads.upload(call, request)
+            return await upload(call, request)
         if not JSON_API.match(head.path):
             self._check_caller(head)
             check_head(head, call.query, XML_METHOD)
@@ -194,6 +198,12 @@ class GcsApp:
         if JSON_API.match(head.path):
             return render(translated)
         return render_xml(error, empty=head.method == "HEAD")
+
+
+def with_root(head: Head) -> Head:
+    """Return a head with the JSON API's root in its path, if Node's client has left it out."""
+    rootless = not is_of_cloud(head) and (head.path == "/b" or head.path.startswith("/b/"))
+    return replace(head, path=f"/storage/v1{head.path}") if rootless else head
 
 
 def _has_caller(head: Head) -> bool:

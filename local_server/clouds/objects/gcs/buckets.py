@@ -13,7 +13,7 @@ from ..http_util import number
 from ..store.errors import PreconditionFailedError
 from ..store.types import BucketInfo, ObjectInfo, State
 from ..store.versions import VersionQuery
-from .errors import invalid
+from .errors import GcsError, invalid
 from .fields import check_acls, check_bucket
 from .globs import glob_pattern
 from .request import GcsCall, answer
@@ -24,8 +24,15 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 _RESERVED = re.compile(r"\d+\.\d+\.\d+\.\d+|goog.*|.*(?:google|g00gle).*|.*[.]{2}.*")
 _LONGEST_PART = 63
 """Source: Cloud Storage, "Bucket naming guidelines": a name with dots has up to 222 characters,
-each part up to 63; no IP address; no prefix `goog`; no `google` or a close misspelling of it.
+each part up to 63 as in a DNS name; no IP address; no prefix `goog`; no `google` or a close
+misspelling of it.
 """
+_PART = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?", re.ASCII)
+LOCATION = re.compile(
+    r"US|EU|ASIA|ASIA1|EUR[4-8]|NAM4|(?:AFRICA|ASIA|AUSTRALIA|EUROPE|ME|NORTHAMERICA|SOUTHAMERICA|US)"
+    r"-(?:CENTRAL|EAST|NORTH|NORTHEAST|NORTHWEST|SOUTH|SOUTHEAST|SOUTHWEST|WEST)[0-9]{1,2}"
+)
+"""Multi-regions, dual-regions, and the form of regions (Cloud Storage, "Bucket locations")."""
 PAGE = 1000
 MULTI_REGION = "US"
 
@@ -37,15 +44,15 @@ def insert(call: GcsCall) -> Response:
     name = resource.get("name")
     if not isinstance(name, str) or not is_bucket_name(name):
         raise invalid(f"Invalid bucket name: {name!r}")
-    location = resource.get("location", MULTI_REGION)
-    if not isinstance(location, str):
-        raise invalid("Invalid value for location")
+    if not call.query.get("project"):
+        raise GcsError(400, "required", "Required parameter: project")
+    location = check_location(resource.get("location", MULTI_REGION))
     settings = merged({}, resource)
     check_acls(call.query, uniform=has_uniform_access(settings))
     bucket = call.store.create_bucket(
         name,
-        project=call.query.get("project", call.project),
-        region=location.upper(),
+        project=call.query["project"],
+        region=location,
         change=lambda bucket: applied(bucket, settings, bucket.created),
     )
     return answer(bucket_resource(bucket, call.base))
@@ -55,7 +62,15 @@ def is_bucket_name(name: str) -> bool:
     """Return whether a bucket may have this name."""
     if not BUCKET_NAME.fullmatch(name) or _RESERVED.fullmatch(name):
         return False
-    return all(len(part) <= _LONGEST_PART for part in name.split("."))
+    parts = name.split(".")
+    return all(len(part) <= _LONGEST_PART and _PART.fullmatch(part) for part in parts)
+
+
+def check_location(location: Any) -> str:
+    """Return a location in its usual case; raises GcsError."""
+    if not isinstance(location, str) or not LOCATION.fullmatch(location.upper()):
+        raise invalid("The specified location constraint is not valid.")
+    return location.upper()
 
 
 def get(call: GcsCall) -> Response:

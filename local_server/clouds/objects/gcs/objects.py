@@ -13,7 +13,6 @@ from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from .customer_keys import SOURCE_KEY, check_key
 from .errors import GcsError, invalid
 from .fields import check_compose
-from .new_objects import after_release, new_object
 from .request import (
     GcsCall,
     answer,
@@ -26,6 +25,7 @@ from .request import (
 )
 from .resources import etag_of, object_resource
 from .transcoding import is_transcoded, transcoded
+from .uploads.new_objects import after_release, new_object
 
 MAX_SOURCES = 32
 NOT_MODIFIED = frozenset({"ifGenerationNotMatch", "ifMetagenerationNotMatch"})

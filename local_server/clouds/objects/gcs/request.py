@@ -21,6 +21,9 @@ from .errors import JSON, GcsError, invalid
 from .fields import check_class, check_object
 
 MAX_NAME_BYTES = 1024
+_ACME = ".well-known/acme-challenge/"
+_MAX_METADATA = 8 << 10
+"""Bytes of an object's custom metadata, names and values (Cloud Storage, "Quotas and limits")."""
 STORAGE_CLASS = "STANDARD"
 
 HEADERS: Mapping[str, str] = {
@@ -132,7 +135,7 @@ def check_name(name: str | None) -> str:
     """Return a valid object name (Cloud Storage, "Object names"); raises GcsError."""
     if not name:
         raise GcsError(400, "required", "Required parameter: name")
-    bad = name in {".", ".."} or "\r" in name or "\n" in name
+    bad = name in {".", ".."} or "\r" in name or "\n" in name or name.startswith(_ACME)
     if bad or len(name.encode()) > MAX_NAME_BYTES:
         raise invalid(f"Disallowed object name: {name[:100]!r}")
     return name
@@ -166,6 +169,7 @@ def revise(properties: ObjectProperties, changes: Mapping[str, Any]) -> ObjectPr
             _merge(headers, {header: _checked(changes[name], name)}, name)
     metadata = dict(properties.metadata) if changes.get("metadata", "") is not None else {}
     _merge(metadata, changes.get("metadata") or {}, "metadata")
+    check_metadata(metadata)
     content_type = _checked(changes.get("contentType", properties.content_type), "contentType")
     return replace(
         properties,
@@ -177,6 +181,13 @@ def revise(properties: ObjectProperties, changes: Mapping[str, Any]) -> ObjectPr
             changes.get("customTime", properties.custom_time), properties.custom_time
         ),
     )
+
+
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Refuse custom metadata above the limit; raises GcsError."""
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
+    if size > _MAX_METADATA:
+        raise invalid(f"The custom metadata is larger than {_MAX_METADATA} bytes: {size}")
 
 
 def _holds(holds: tuple[str, ...], changes: Mapping[str, Any]) -> tuple[str, ...]:

@@ -19,26 +19,17 @@ from ..forms.decoder import Form
 from ..http_util import SMALL_BODY, small_body
 from ..store.errors import FULL, NoSuchKeyError, ObjectStoreError, StoreFullError
 from ..store.store import ObjectStore
-from . import (
-    attributes,
-    buckets,
-    completion,
-    copies,
-    listing,
-    objects,
-    posted,
-    settings,
-    tags,
-    uploads,
-    versions,
-)
-from .anonymous import UNCHECKED, Checks, check_lifetime, check_mechanism, check_signed
-from .body import receive, verify_content
+from . import attributes, buckets, copies, listing, objects, settings, tags, versions
+from .callers import posted
+from .callers.anonymous import UNCHECKED, Checks, check_lifetime, check_mechanism, check_signed
+from .callers.permissions import check_missing, check_permissions
+from .callers.posted import as_put
 from .errors import DeletedError, S3Error, from_store, not_implemented, render
 from .fields import check_fields
-from .permissions import check_missing, check_permissions
-from .posted import as_put
+from .regions import check_region
 from .request import Refusal, S3Call, never_refused, parse_request
+from .uploads import completion, multipart
+from .uploads.body import receive, verify_content
 
 logger = logging.getLogger(__name__)
 
@@ -92,16 +83,16 @@ ROUTES: Mapping[Route, Operation] = {
     _key("bucket", "GET", "location"): Operation("GetBucketLocation", buckets.get_location),
     _key("bucket", "GET"): Operation("ListObjects", listing.list_objects_v1),
     _key("bucket", "GET", "list-type"): Operation("ListObjectsV2", listing.list_objects_v2),
-    _key("bucket", "GET", "uploads"): Operation("ListMultipartUploads", uploads.list_uploads),
+    _key("bucket", "GET", "uploads"): Operation("ListMultipartUploads", multipart.list_uploads),
     _key("bucket", "POST", "delete"): Operation("DeleteObjects", objects.delete_objects),
     _key("object", "GET"): Operation("GetObject", objects.get_object),
     _key("object", "HEAD"): Operation("HeadObject", objects.get_object),
     _key("object", "PUT"): Operation("PutObject", objects.put_object, objects.before_put),
     _key("object", "DELETE"): Operation("DeleteObject", objects.delete_object),
     _key("copy", "PUT"): Operation("CopyObject", copies.copy_object),
-    _key("object", "POST", "uploads"): Operation("CreateMultipartUpload", uploads.create_upload),
+    _key("object", "POST", "uploads"): Operation("CreateMultipartUpload", multipart.create_upload),
     _key("object", "PUT", "uploadId", "partNumber"): Operation(
-        "UploadPart", uploads.upload_part, uploads.before_part
+        "UploadPart", multipart.upload_part, multipart.before_part
     ),
     _key("copy", "PUT", "uploadId", "partNumber"): Operation(
         "UploadPartCopy", copies.upload_part_copy
@@ -109,11 +100,11 @@ ROUTES: Mapping[Route, Operation] = {
     _key("object", "POST", "uploadId"): Operation(
         "CompleteMultipartUpload", completion.complete_upload
     ),
-    _key("object", "DELETE", "uploadId"): Operation("AbortMultipartUpload", uploads.abort_upload),
+    _key("object", "DELETE", "uploadId"): Operation("AbortMultipartUpload", multipart.abort_upload),
     _key("object", "GET", "tagging"): Operation("GetObjectTagging", tags.get_tagging),
     _key("object", "PUT", "tagging"): Operation("PutObjectTagging", tags.put_tagging),
     _key("object", "DELETE", "tagging"): Operation("DeleteObjectTagging", tags.delete_tagging),
-    _key("object", "GET", "uploadId"): Operation("ListParts", uploads.list_parts),
+    _key("object", "GET", "uploadId"): Operation("ListParts", multipart.list_parts),
     _key("bucket", "GET", "versioning"): Operation("GetBucketVersioning", versions.get_versioning),
     _key("bucket", "PUT", "versioning"): Operation("PutBucketVersioning", versions.put_versioning),
     _key("bucket", "GET", "versions"): Operation("ListObjectVersions", versions.list_versions),
@@ -203,8 +194,11 @@ class S3App:
         check_lifetime(request.head, self._checks.now())
         if not self._checks.anonymous:
             check_signed(call)
-        call = replace(call, refusal=self._refusals(request.head))
+        call = replace(
+            call, refusal=self._refusals(request.head), knows_region=self._checks.knows_region
+        )
         operation = _choose(call)
+        check_region(call, operation.name)
         await asyncio.to_thread(check_fields, call, operation.name)
         check_permissions(call, operation.name)
         try:

@@ -12,9 +12,9 @@ from ..http_util import http_date, number
 from ..store.types import ObjectInfo, PartSize
 from ..store.uploads import MAX_PARTS
 from ..xml import document, element, group
-from .body import checksum_type
 from .errors import XML, S3Error
 from .request import S3Call
+from .uploads.body import checksum_type
 from .versions import chosen, version_header
 
 NAMES = frozenset({"Checksum", "ETag", "ObjectParts", "ObjectSize", "StorageClass"})

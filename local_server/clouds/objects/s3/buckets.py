@@ -9,11 +9,11 @@ from ...pages import encode_token
 from ..http_util import iso_time
 from ..store.errors import BucketExistsError
 from ..store.types import BucketInfo
-from ..xml import MalformedError, document, element, group, parse
-from .errors import XML, S3Error, not_implemented
-from .request import S3Call, from_token, number_in, signed_region
+from ..xml import document, element, group
+from .errors import XML, S3Error
+from .regions import DEFAULT_REGION, constrained_region
+from .request import S3Call, from_token, number_in
 
-DEFAULT_REGION = "us-east-1"
 MOST_BUCKETS = 10_000
 BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _RESERVED = re.compile(
@@ -60,56 +60,20 @@ def _bucket(bucket: BucketInfo, *, with_region: bool) -> str:
 
 
 def create_bucket(call: S3Call) -> Response:
-    """CreateBucket: the constraint in the body must match the region of the signature.
+    """CreateBucket.
 
     In us-east-1 an existing bucket is not an error (CreateBucket, "BucketAlreadyOwnedByYou").
     """
     if not BUCKET_NAME.fullmatch(call.bucket) or _RESERVED.fullmatch(call.bucket):
         message = "The specified bucket is not valid."
         raise S3Error("InvalidBucketName", message, BucketName=call.bucket)
-    region = _constrained_region(call)
+    region = constrained_region(call)
     try:
         call.store.create_bucket(call.bucket, project=call.account, region=region)
     except BucketExistsError:
-        if region != DEFAULT_REGION:
+        if {region, call.store.get_bucket(call.bucket).region} != {DEFAULT_REGION}:
             raise
     return Response(200, b"", headers={"location": f"/{call.bucket}"})
-
-
-def _constrained_region(call: S3Call) -> str:
-    constraint = _location_constraint(call.content)
-    signed = signed_region(call.head) or call.region
-    if constraint == DEFAULT_REGION:
-        raise S3Error("InvalidLocationConstraint", "The specified location-constraint is not valid")
-    if signed not in {DEFAULT_REGION, constraint}:
-        message = (
-            f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
-            "specific endpoint this request was sent to."
-        )
-        raise S3Error("IllegalLocationConstraintException", message)
-    return constraint or DEFAULT_REGION
-
-
-def _location_constraint(content: bytes) -> str:
-    if not content:
-        return ""
-    try:
-        root = parse(content, "CreateBucketConfiguration")
-    except MalformedError as error:
-        raise malformed(error) from error
-    for child in root:
-        if child.tag != "LocationConstraint":
-            raise not_implemented(child.tag)
-    return root.findtext("LocationConstraint", "")
-
-
-def malformed(error: MalformedError) -> S3Error:
-    """Return the error for a body that cannot be parsed."""
-    return S3Error(
-        "MalformedXML",
-        "The XML you provided was not well-formed or did not validate against our published "
-        f"schema: {error}",
-    )
 
 
 def head_bucket(call: S3Call) -> Response:

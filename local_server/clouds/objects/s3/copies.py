@@ -12,7 +12,8 @@ from ..xml import document, element, quoted
 from .errors import XML, S3Error, not_implemented
 from .request import ENCRYPTION, S3Call, check_unchanged, failed, is_unchanged, write_condition
 from .tags import properties_of
-from .uploads import part_number, upload_of
+from .uploads.multipart import part_number, upload_of
+from .uploads.sizes import check_copied
 from .versions import HEADER, version_header, version_of
 
 SOURCE = "x-amz-copy-source"
@@ -24,6 +25,7 @@ SPAN = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
 def copy_object(call: S3Call) -> Response:
     """CopyObject inside the store: no bytes are copied."""
     source = _source(call)
+    check_copied(source.size)
     replaced = (call.header("x-amz-metadata-directive") or "COPY").upper() == "REPLACE"
     in_place = (source.bucket, source.key) == (call.bucket, call.key)
     if not replaced and in_place and "?" not in call.head.headers[SOURCE]:
@@ -77,7 +79,9 @@ def _properties(call: S3Call, source: ObjectProperties, *, replaced: bool) -> Ob
 def upload_part_copy(call: S3Call) -> Response:
     """UploadPartCopy: a part from a range of an object."""
     source, upload, position = _source(call), upload_of(call), part_number(call)
-    blob = call.store.copies.excerpt(source, *_span(call, source.size))
+    offset, length = _span(call, source.size)
+    check_copied(length)
+    blob = call.store.copies.excerpt(source, offset, length)
     part = call.store.uploads.put_part(upload, position, blob)
     body = document(
         "CopyPartResult",

@@ -8,6 +8,7 @@ from ....transport.types import Response
 from ..store.errors import (
     BucketExistsError,
     BucketNotEmptyError,
+    ConflictingDeletionError,
     InvalidPartError,
     NoSuchBucketError,
     NoSuchKeyError,
@@ -16,17 +17,20 @@ from ..store.errors import (
     PreconditionFailedError,
     StoreFullError,
 )
-from ..xml import document, element
+from ..xml import MalformedError, document, element
 
 XML = "application/xml"
 
 STATUS: Mapping[str, int] = {
     "AccessControlListNotSupported": 400,
     "AccessDenied": 403,
+    "AuthorizationHeaderMalformed": 400,
+    "AuthorizationQueryParametersError": 400,
     "BadDigest": 400,
     "BadRequest": 400,
     "BucketAlreadyOwnedByYou": 409,
     "BucketNotEmpty": 409,
+    "ConditionalRequestConflict": 409,
     "EntityTooLarge": 400,
     "EntityTooSmall": 400,
     "IllegalLocationConstraintException": 400,
@@ -68,6 +72,7 @@ STATUS: Mapping[str, int] = {
     "NotImplemented": 501,
     "NotModified": 304,
     "ObjectLockConfigurationNotFoundError": 404,
+    "PermanentRedirect": 301,
     "PreconditionFailed": 412,
     "ReplicationConfigurationNotFoundError": 404,
     "SignatureDoesNotMatch": 403,
@@ -78,6 +83,7 @@ STATUS: Mapping[str, int] = {
 CODES: Mapping[type[ObjectStoreError], str] = {
     BucketExistsError: "BucketAlreadyOwnedByYou",
     BucketNotEmptyError: "BucketNotEmpty",
+    ConflictingDeletionError: "ConditionalRequestConflict",
     NoSuchBucketError: "NoSuchBucket",
     NoSuchKeyError: "NoSuchKey",
     NoSuchUploadError: "NoSuchUpload",
@@ -93,7 +99,10 @@ MESSAGES: Mapping[str, str] = {
 
 
 class S3Error(ObjectStoreError):
-    """A request refused with one of S3's codes; `detail` adds XML elements."""
+    """A request refused with one of S3's codes; `detail` adds XML elements.
+
+    Without a message, the response has no body.
+    """
 
     def __init__(self, code: str, message: str, **detail: str) -> None:
         super().__init__(message)
@@ -118,6 +127,15 @@ def not_implemented(what: str) -> S3Error:
     )
 
 
+def malformed(error: MalformedError) -> S3Error:
+    """Return the error for a body that cannot be parsed."""
+    return S3Error(
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published "
+        f"schema: {error}",
+    )
+
+
 def from_store(error: ObjectStoreError) -> S3Error:
     """Return S3's form of a store's error."""
     if isinstance(error, S3Error):
@@ -132,7 +150,7 @@ def _detail(error: ObjectStoreError) -> dict[str, str]:
     match error:
         case NoSuchBucketError() | BucketExistsError() | BucketNotEmptyError():
             return {"BucketName": error.bucket}
-        case NoSuchKeyError():
+        case NoSuchKeyError() | ConflictingDeletionError():
             return {"Key": error.key}
         case PreconditionFailedError():
             return {"Condition": error.condition}
@@ -146,7 +164,7 @@ def render(error: S3Error, resource: str, request_id: str, *, empty: bool) -> Re
     headers = {"x-amz-request-id": request_id, **error.headers}
     if "ETag" in error.detail:
         headers["etag"] = error.detail["ETag"]
-    if empty or status == STATUS["NotModified"]:
+    if empty or not error.message or status == STATUS["NotModified"]:
         return Response(status, b"", XML if empty else None, headers)
     detail = [element(name, value) for name, value in error.detail.items()]
     body = document(

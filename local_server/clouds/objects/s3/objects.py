@@ -10,12 +10,12 @@ from ..store.errors import ObjectStoreError
 from ..store.types import ObjectInfo, ObjectProperties, Precondition
 from ..xml import MalformedError, document, element, group, parse, quoted
 from .attributes import part_of
-from .body import announced_algorithm, checksum_headers, verify_content
-from .buckets import malformed
-from .errors import XML, S3Error, from_store, not_implemented
-from .permissions import check_action
+from .callers.permissions import check_action
+from .errors import XML, S3Error, from_store, malformed, not_implemented
 from .request import S3Call, check, check_unchanged, is_unchanged, write_condition
 from .tags import properties_of
+from .uploads.body import announced_algorithm, checksum_headers, verify_content
+from .uploads.sizes import check_length
 from .versions import chosen, delete, version_header
 
 MAX_DELETED = 1000
@@ -32,6 +32,7 @@ OVERRIDES = (
 
 def before_put(call: S3Call) -> None:
     """Refuse a PutObject that cannot succeed, before its body is read."""
+    check_length(call.head)
     present = call.store.find(call.bucket, call.key)
     check(present, call, write_condition(call.head.headers))
     properties_of(call.head.headers)
@@ -119,10 +120,11 @@ def delete_object(call: S3Call) -> Response:
 
 
 def delete_objects(call: S3Call) -> Response:
-    """DeleteObjects: up to 1000 keys, each with its own result."""
+    """DeleteObjects: up to 1000 keys, each with its own result; the body needs a checksum."""
     call.store.get_bucket(call.bucket)
     headers = call.head.headers
-    verify_content(call.content, headers, announced_algorithm(headers))
+    algorithm = announced_algorithm(headers)
+    verify_content(call.content, headers, algorithm)
     try:
         root = parse(call.content, "Delete")
     except MalformedError as error:
@@ -130,6 +132,9 @@ def delete_objects(call: S3Call) -> Response:
     objects = root.findall("Object")
     if not 1 <= len(objects) <= MAX_DELETED:
         raise malformed(MalformedError(f"it names {len(objects)} objects, not 1 to {MAX_DELETED}"))
+    if algorithm is None and "content-md5" not in headers:
+        message = "Missing required header for this request: Content-MD5"
+        raise S3Error("InvalidRequest", message)
     quiet = root.findtext("Quiet", "false").strip() == "true"
     results = [_delete_one(call, each, quiet=quiet) for each in objects]
     return Response(200, document("DeleteResult", *results), XML)

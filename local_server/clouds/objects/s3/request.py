@@ -5,7 +5,6 @@ Preconditions of reads, copies and deletes: RFC 9110 13; CopyObject, API referen
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -42,11 +41,14 @@ STORAGE_CLASSES = frozenset({
 })  # fmt: skip
 """Storage classes whose objects can be read immediately."""
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE", "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE"})
-SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
 
 
 Refusal = Callable[[str, str], str]
 """Returns S3's sentence if the caller may not perform an action on an ARN; "" if it may."""
+
+
+KnowsRegion = Callable[[str], bool]
+"""Returns whether a region exists."""
 
 
 def never_refused(_action: str, _resource: str) -> str:
@@ -76,6 +78,7 @@ class S3Call:
     content: bytes = b""
     received: Received | None = None
     refusal: Refusal = never_refused
+    knows_region: KnowsRegion = bool
 
     @property
     def resource(self) -> str:
@@ -111,13 +114,23 @@ def parse_request(store: ObjectStore, region: str, account: str, head: Head) -> 
         bucket, _, key = key.partition("/")
     if len(key.encode()) > MAX_KEY_BYTES:
         raise S3Error("KeyTooLongError", "Your key is too long")
+    if _leaves_root(key):
+        raise S3Error("BadRequest", "")
     return S3Call(store, region, account, head, bucket, key, query)
 
 
-def signed_region(head: Head) -> str | None:
-    """Return the region in a request's credential scope, if it is signed."""
-    match = SCOPE.search(head.headers.get("authorization", ""))
-    return match["region"] if match else None
+def _leaves_root(key: str) -> bool:
+    """Return whether a key has at some point more `..` than other segments before it.
+
+    Source: S3 User Guide, "Object key naming guidelines"; the response is that of
+    versity/versitygw#1365 and floci-io/floci#1320.
+    """
+    depth = 0
+    for segment in key.split("/") if ".." in key else ():
+        depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+        if depth < 0:
+            return True
+    return False
 
 
 def properties_from(headers: Mapping[str, str], checksum: str = "") -> ObjectProperties:

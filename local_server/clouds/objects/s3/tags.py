@@ -12,10 +12,9 @@ from urllib.parse import parse_qsl
 from ....transport.types import Response
 from ..store.types import ObjectProperties
 from ..xml import MalformedError, document, element, group, parse
-from .body import announced_algorithm, verify_content
-from .buckets import malformed
-from .errors import XML, S3Error
+from .errors import XML, S3Error, malformed
 from .request import S3Call, properties_from
+from .uploads.body import announced_algorithm, verify_content
 from .versions import chosen, version_header
 
 HEADER = "x-amz-tagging"

@@ -25,8 +25,8 @@ from ..store.types import (
 )
 from ..store.versions import VersionQuery
 from ..xml import MalformedError, document, element, group, parse, quoted
-from .buckets import malformed, owner_of
-from .errors import XML, DeletedError, S3Error, not_implemented
+from .buckets import owner_of
+from .errors import XML, DeletedError, S3Error, malformed, not_implemented
 from .request import Encode, S3Call, encoding, number_in
 
 NULL = "null"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...sqlite import open_database
 
-VERSION = 5
+VERSION = 6
 
 _VERSIONS = """
 CREATE TABLE versions (
@@ -41,7 +41,7 @@ CREATE TABLE objects (
 CREATE INDEX objects_by_content ON objects (address);
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, about BLOB NOT NULL,
-    created REAL NOT NULL
+    created REAL NOT NULL, conflicts INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,
@@ -68,7 +68,8 @@ ALTER TABLE buckets ADD COLUMN versioning TEXT NOT NULL DEFAULT '';
 ALTER TABLE buckets ADD COLUMN soft_delete REAL NOT NULL DEFAULT 0;
 ALTER TABLE buckets ADD COLUMN retention REAL NOT NULL DEFAULT 0;
 """
-UPGRADES = {4: f"{_TO_5}{_VERSIONS}".split(";\n")}
+_TO_6 = "ALTER TABLE uploads ADD COLUMN conflicts INTEGER NOT NULL DEFAULT 0"
+UPGRADES = {4: f"{_TO_5}{_VERSIONS}".split(";\n"), 5: (_TO_6,)}
 """A folder that people keep opens in a later cloudserve, with its buckets and objects."""
 
 

@@ -5,6 +5,7 @@ CloudserveError
     ├── NoSuchBucketError        BucketExistsError     BucketNotEmptyError
     ├── NoSuchKeyError           PreconditionFailedError      NoSuchVersionError
     ├── HeldError                the object may not be deleted or replaced yet
+    ├── ConflictingDeletionError the object was deleted during a conditional upload
     ├── NoSuchUploadError        InvalidPartError      (multipart uploads, resumable sessions)
     ├── SessionBusyError
     ├── StoreFullError           the disk is full
@@ -105,6 +106,19 @@ class PreconditionFailedError(ObjectStoreError):
             where=f"{bucket}/{key}: {condition}",
         )
         self.condition = condition
+
+
+class ConflictingDeletionError(ObjectStoreError):
+    """The object was deleted while a conditional upload was in progress."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        super().__init__(
+            "The conditional request cannot succeed due to a conflicting operation against this"
+            " resource.",
+            where=f"{bucket}/{key}",
+            hint="start the multipart upload again",
+        )
+        self.key = key
 
 
 class NoSuchUploadError(ObjectStoreError):

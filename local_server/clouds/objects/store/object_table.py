@@ -235,6 +235,7 @@ class Objects:
         """Delete the live object; it becomes noncurrent or soft-deleted if its bucket says so."""
         now = self._clock()
         self.check_replaced(info, bucket, now)
+        count_deletion(connection, info.bucket, info.key)
         self.release(connection, self.retire(connection, info, bucket, now))
 
     def release(self, connection: sqlite3.Connection, contents: Sequence[bytes]) -> None:
@@ -257,6 +258,13 @@ class Objects:
         for address in (*contents, *freed):
             if address and not _owned(connection, address):
                 connection.execute("INSERT OR IGNORE INTO garbage VALUES (?, ?)", (address, now))
+
+
+def count_deletion(connection: sqlite3.Connection, bucket: str, key: str) -> None:
+    """Note at the open multipart uploads of a key that its object was deleted."""
+    connection.execute(
+        "UPDATE uploads SET conflicts = conflicts + 1 WHERE bucket = ? AND key = ?", (bucket, key)
+    )
 
 
 def _owned(connection: sqlite3.Connection, address: bytes) -> bool:

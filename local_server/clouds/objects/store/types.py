@@ -175,6 +175,11 @@ class Precondition:
     none_match: str | None = None
     is_one: bool = False
 
+    @property
+    def names_etags(self) -> bool:
+        """Return whether this is a condition of HTTP's own headers."""
+        return self.match is not None or self.none_match is not None
+
     def failing(self, info: ObjectInfo | None) -> str | None:
         """Return the name of the first condition that does not hold, or None."""
         generation = info.generation if info else 0
@@ -235,13 +240,14 @@ class VersionListing:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An unfinished multipart upload."""
+    """An unfinished multipart upload; `conflicts` counts the deletions of its key since then."""
 
     id: str
     bucket: str
     key: str
     properties: ObjectProperties
     created: float
+    conflicts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

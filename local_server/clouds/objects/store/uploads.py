@@ -18,8 +18,8 @@ import msgspec
 from .blobs import BlobDirectory
 from .composite import Composites
 from .database import Database
-from .errors import InvalidPartError, NoSuchUploadError
-from .object_table import Clock, Objects, require_bucket
+from .errors import ConflictingDeletionError, InvalidPartError, NoSuchUploadError
+from .object_table import Clock, Objects, check, find, require_bucket
 from .types import (
     ANYTHING,
     Blob,
@@ -52,7 +52,7 @@ class Uploads:
         with self.database.write() as connection:
             require_bucket(connection, bucket)
             connection.execute(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, 0)",
                 (upload.id, bucket, key, msgspec.json.encode(properties), upload.created),
             )
         return upload
@@ -118,11 +118,15 @@ class Uploads:
     ) -> ObjectInfo:
         """Make the joined blob the object and end the upload, in one transaction.
 
-        Raises NoSuchUploadError or PreconditionFailedError; the upload is unchanged then.
+        Raises NoSuchUploadError, PreconditionFailedError, or for a condition on an object that was
+        deleted since the upload began ConflictingDeletionError; the upload is unchanged then.
         """
         with self.database.write() as connection:
-            _require(connection, upload.id, upload.bucket, upload.key)
             name = (upload.bucket, upload.key)
+            current = _require(connection, upload.id, *name)
+            if current.conflicts and precondition.names_etags:
+                check(find(connection, *name), *name, precondition)
+                raise ConflictingDeletionError(*name)
             info = self.objects.put(connection, name, blob, properties, precondition)
             self._forget(connection, [upload.id])
         return info
@@ -202,11 +206,9 @@ def _require(connection: sqlite3.Connection, upload: str, bucket: str, key: str)
     return _to_upload(row)
 
 
-def _to_upload(row: tuple[str, str, str, bytes, float]) -> Upload:
-    name, bucket, key, properties, created = row
-    return Upload(
-        name, bucket, key, msgspec.json.decode(properties, type=ObjectProperties), created
-    )
+def _to_upload(row: tuple[Any, ...]) -> Upload:
+    name, bucket, key, properties, *rest = row
+    return Upload(name, bucket, key, msgspec.json.decode(properties, type=ObjectProperties), *rest)
 
 
 def _parts(connection: sqlite3.Connection, upload: str) -> dict[int, Part]:

@@ -22,6 +22,7 @@ from .object_table import (
     Objects,
     check,
     check_free,
+    count_deletion,
     find,
     find_bucket,
     next_generation,
@@ -183,6 +184,7 @@ class Versions:
             now = self.clock()
             check_free(chosen, settings, now)
             if chosen.state is State.LIVE:
+                count_deletion(connection, bucket, key)
                 _take_live(connection, chosen)
             else:
                 take_version(connection, chosen)

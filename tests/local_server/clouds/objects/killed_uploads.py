@@ -31,7 +31,8 @@ KEY = "k"
 BIG = bytes(range(256)) * (5 << 12)
 """5 MiB, the least that a part may have which is not the last."""
 PARTS = (BIG, b"the rest")
-CHUNKS = (b"first ", b"second ", b"last")
+CHUNKS = (bytes(range(256)) * 1024, bytes(range(255, -1, -1)) * 1024, b"last")
+"""256 KiB each, the least that a chunk may have which is not the last."""
 
 
 class Client:

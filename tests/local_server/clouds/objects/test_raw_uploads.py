@@ -183,6 +183,10 @@ def test_a_wrong_checksum_in_the_metadata_is_refused_and_leaves_nothing(served, 
         assert staged(served) == []
 
 
+CHUNK = bytes(range(256)) * 1024
+"""256 KiB, the least that a chunk may have which is not the last."""
+
+
 def begin(port: int, name: str, query: str = "", headers: Mapping[str, str] | None = None) -> str:
     target = f"/upload/storage/v1/b/bkt/o?uploadType=resumable&name={name}{query}"
     status, content, answer = send(port, "POST", target, b"", headers)
@@ -202,21 +206,22 @@ def put_range(
 def test_a_resumable_upload_reports_its_state_and_continues(served, gcs_port):
     where = begin(gcs_port, "resumed")
     assert put_range(gcs_port, where, b"", "*/*")[::2] == (308, None)
-    assert put_range(gcs_port, where, b"hello ", "0-5/*")[::2] == (308, "bytes=0-5")
-    assert put_range(gcs_port, where, b"", "*/11")[::2] == (308, "bytes=0-5")
-    status, content, _ = put_range(gcs_port, where, b"world", "6-10/11")
-    assert (status, json.loads(content)["size"]) == (200, "11")
-    assert served.path(served.get("bkt", "resumed")).read_bytes() == b"hello world"
-    again, repeated, _ = put_range(gcs_port, where, b"", "*/11")
+    assert put_range(gcs_port, where, CHUNK, "0-262143/*")[::2] == (308, "bytes=0-262143")
+    assert put_range(gcs_port, where, b"", "*/262149")[::2] == (308, "bytes=0-262143")
+    status, content, _ = put_range(gcs_port, where, b"world", "262144-262148/262149")
+    assert (status, json.loads(content)["size"]) == (200, "262149")
+    assert served.path(served.get("bkt", "resumed")).read_bytes() == CHUNK + b"world"
+    again, repeated, _ = put_range(gcs_port, where, b"", "*/262149")
     assert (again, json.loads(repeated)["generation"]) == (200, json.loads(content)["generation"])
 
 
 def test_a_repeated_chunk_may_overlap_and_a_gap_is_refused(served, gcs_port):
     where = begin(gcs_port, "overlap")
-    put_range(gcs_port, where, b"hello ", "0-5/*")
-    assert put_range(gcs_port, where, b"x", "7-7/11")[0] == 400
-    assert put_range(gcs_port, where, b"lo world", "3-10/11")[0] == 200
-    assert served.path(served.get("bkt", "overlap")).read_bytes() == b"hello world"
+    put_range(gcs_port, where, CHUNK, "0-262143/*")
+    assert put_range(gcs_port, where, b"x", "262145-262145/262149")[0] == 400
+    rest = CHUNK[262141:] + b"world"
+    assert put_range(gcs_port, where, rest, "262141-262148/262149")[0] == 200
+    assert served.path(served.get("bkt", "overlap")).read_bytes() == CHUNK + b"world"
 
 
 def test_the_condition_of_a_resumable_upload_holds_at_its_end(served, gcs_port):

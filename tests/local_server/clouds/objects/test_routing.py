@@ -54,6 +54,8 @@ def test_a_url_presigned_with_the_older_signature_is_for_s3():
         "/upload/storage/v1/b/b/o",
         "/download/storage/v1/b/b/o/k",
         "/batch/storage/v1",
+        "/b",
+        "/b/bucket/o/k",
     ],
 )
 def test_the_json_api_is_known_by_its_paths(path):

@@ -11,7 +11,7 @@ from ...http_util import iso_time
 from ...store.listing import after
 from ...store.types import ENABLED, BucketInfo, ObjectInfo
 from ...xml import MalformedError, document, element, group, parse
-from ..buckets import MULTI_REGION, PAGE, is_bucket_name
+from ..buckets import MULTI_REGION, PAGE, check_location, is_bucket_name
 from ..errors import invalid, not_implemented
 from ..fields import check_class
 from ..request import STORAGE_CLASS, GcsCall
@@ -55,7 +55,7 @@ def create(call: GcsCall) -> Response:
     call.store.create_bucket(
         call.bucket,
         project=call.head.headers.get("x-goog-project-id", call.project),
-        region=location.upper(),
+        region=check_location(location),
         change=lambda bucket: applied(bucket, settings, bucket.created),
     )
     return Response(200)

@@ -29,13 +29,14 @@ from ...store.errors import PreconditionFailedError
 from ...store.sessions import verify
 from ...store.types import Blob, ObjectInfo, ObjectProperties, Precondition
 from ...xml import document, element
-from .. import objects, uploads
+from .. import objects
 from ..customer_keys import SOURCE_KEY, check_key
 from ..errors import invalid, not_implemented
 from ..fields import META
-from ..new_objects import new_object
 from ..request import HEADERS, GcsCall, default_class, expected_digests, live, properties_from
 from ..resources import etag_of
+from ..uploads import api as uploads
+from ..uploads.new_objects import new_object
 from .errors import XML
 
 CONDITIONS: Mapping[str, str] = {

@@ -46,7 +46,7 @@ def test_old_objects_become_versions(folder: Path):
 
 def test_an_upgrade_that_fails_changes_nothing(folder: Path):
     path = folder / "objects.db"
-    broken = {4: (*UPGRADES[4], "CREATE TABLE objects (a)")}
+    broken = UPGRADES | {4: (*UPGRADES[4], "CREATE TABLE objects (a)")}
     with pytest.raises(UserError, match="cannot be read"):
         open_database(path, VERSION, [], synchronous="FULL", threads=False, upgrades=broken)
     with closing(sqlite3.connect(path)) as database:

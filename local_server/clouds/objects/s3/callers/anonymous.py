@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from ....transport.types import Head
-from ..addressing import bucket_in
-from ..http_util import iso_time
-from ..store.errors import NoSuchBucketError
-from ..store.store import ObjectStore
-from .errors import S3Error
+from .....transport.types import Head
+from ...addressing import names_bucket
+from ...http_util import iso_time
+from ...store.store import ObjectStore
+from ..errors import S3Error
+from ..request import KnowsRegion, S3Call
 from .posted import CheckSignature, unchecked
-from .request import S3Call
 
 CLIENTS = re.compile(r"\b(?:aiobotocore|botocore|boto3|aws-sdk-|aws-cli)", re.IGNORECASE)
 V2_HEADER = re.compile(r"AWS [^:\s]+:")
+WEEK = 7 * 24 * 3600
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -34,6 +34,7 @@ class Checks:
 
     anonymous: bool = True
     form: CheckSignature = unchecked
+    knows_region: KnowsRegion = bool
     now: Callable[[], float] = time.time
 
 
@@ -66,6 +67,8 @@ def check_lifetime(head: Head, now: float) -> None:
     if "Signature=" not in head.query:
         return
     lifetime = _lifetime(dict(parse_qsl(head.query.replace("+", "%2B"))))
+    if lifetime is not None and lifetime.seconds:
+        _check_week(int(lifetime.seconds))
     if lifetime is None or lifetime.ends.timestamp() >= now:
         return
     detail = {"X-Amz-Expires": lifetime.seconds} if lifetime.seconds else {}
@@ -76,6 +79,17 @@ def check_lifetime(head: Head, now: float) -> None:
         Expires=lifetime.ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         ServerTime=iso_time(now),
     )
+
+
+def _check_week(seconds: int) -> None:
+    """Raise S3Error for a URL that is valid for too long, which clients sign without complaint."""
+    problem = (
+        "must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than"
+        f" {WEEK} seconds"
+    )
+    if not 0 <= seconds <= WEEK:
+        text = "must be non-negative" if seconds < 0 else problem
+        raise S3Error("AuthorizationQueryParametersError", f"X-Amz-Expires {text}")
 
 
 def _lifetime(query: dict[str, str]) -> Lifetime | None:
@@ -117,13 +131,4 @@ class Unsigned:
             return True
         if CLIENTS.search(head.headers.get("user-agent", "")):
             return True
-        return self._names_bucket(head)
-
-    def _names_bucket(self, head: Head) -> bool:
-        host = bucket_in(head.headers.get("host", ""))
-        bucket = host or head.path.removeprefix("/").partition("/")[0]
-        try:
-            self._store.get_bucket(bucket)
-        except NoSuchBucketError:
-            return False
-        return True
+        return names_bucket(head, self._store)

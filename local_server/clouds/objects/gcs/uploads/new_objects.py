@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ..store.types import BucketInfo, ObjectProperties
-from .customer_keys import key_hash
-from .request import GcsCall
+from ...store.types import BucketInfo, ObjectProperties
+from ..customer_keys import key_hash
+from ..request import GcsCall
 
 EVENT = "eventBasedHold"
 

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlencode
 
-from ....transport.types import ClientGoneError, Head, Request, Response
-from ..addressing import bucket_in
-from ..forms.decoder import Form, FormError
-from ..forms.policy import Policy, PolicyError, check_policy
-from ..xml import MalformedError, document, element, parse
-from .errors import XML, S3Error
+from .....transport.types import ClientGoneError, Head, Request, Response
+from ...addressing import bucket_in
+from ...forms.decoder import Form, FormError
+from ...forms.policy import Policy, PolicyError, check_policy
+from ...xml import MalformedError, document, element, parse
+from ..errors import XML, S3Error
 
 CheckSignature = Callable[[Mapping[str, str]], None]
 """Raises S3Error unless a known key signed the policy in a form's fields."""

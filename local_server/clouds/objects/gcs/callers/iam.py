@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ....transport.types import Response
-from ..store.errors import PreconditionFailedError
-from ..store.types import BucketInfo
-from .errors import GcsError, invalid, not_implemented
-from .request import GcsCall, answer
-from .settings import IAM_POLICY, has_uniform_access
+from .....transport.types import Response
+from ...store.errors import PreconditionFailedError
+from ...store.types import BucketInfo
+from ..errors import GcsError, invalid, not_implemented
+from ..request import GcsCall, answer
+from ..settings import IAM_POLICY, has_uniform_access
 
 ROLE = re.compile(r"(?:roles|projects/[^/]+/roles|organizations/\d+/roles)/[\w.]+")
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})

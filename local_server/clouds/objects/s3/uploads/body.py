@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from ....transport.types import Request
-from ..body_spool import spool
-from ..http_util import chunks
-from ..store.blobs import BlobWriter
-from ..store.checksums import ALGORITHMS, ALWAYS, Digests, from_base64, to_base64
-from ..store.store import ObjectStore
-from ..store.types import Blob, ObjectInfo
+from .....transport.types import Request
+from ...body_spool import spool
+from ...http_util import chunks
+from ...store.blobs import BlobWriter
+from ...store.checksums import ALGORITHMS, ALWAYS, Digests, from_base64, to_base64
+from ...store.store import ObjectStore
+from ...store.types import Blob, ObjectInfo
+from ..errors import S3Error, not_implemented
+from ..request import Received
 from .aws_chunked import AwsChunkedDecoder, ChunkError
-from .errors import S3Error, not_implemented
-from .request import Received
 
 PREFIX = "x-amz-checksum-"
 NO_CHECKSUM = frozenset({"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"})

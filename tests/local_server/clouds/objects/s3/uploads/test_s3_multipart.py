@@ -144,3 +144,35 @@ def test_a_completions_checksum_and_size_of_the_object_are_verified(s3, upload):
     )
     assert (done["ChecksumCRC32"], done["ChecksumType"]) == (crc32, "FULL_OBJECT")
     assert s3.get_object(Bucket="bkt", Key="whole")["Body"].read() == content
+
+
+@pytest.mark.parametrize("versioning", ["Enabled", ""])
+def test_a_conditional_completion_fails_after_a_deletion_during_the_upload(s3, versioning):
+    if versioning:
+        s3.put_bucket_versioning(Bucket="bkt", VersioningConfiguration={"Status": versioning})
+    etag = s3.put_object(Bucket="bkt", Key=f"gone{versioning}", Body=b"first")["ETag"]
+    upload = s3.create_multipart_upload(Bucket="bkt", Key=f"gone{versioning}")
+    name = {"Bucket": "bkt", "Key": f"gone{versioning}", "UploadId": upload["UploadId"]}
+    part = s3.upload_part(**name, PartNumber=1, Body=b"second")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.delete_object(Bucket="bkt", Key=name["Key"])
+    for condition, answer in (
+        ({"IfNoneMatch": "*"}, (409, "ConditionalRequestConflict")),
+        ({"IfMatch": etag}, (404, "NoSuchKey")),
+    ):
+        with pytest.raises(ClientError) as refused:
+            s3.complete_multipart_upload(**name, MultipartUpload=parts, **condition)
+        assert code_of(refused) == answer
+    assert s3.list_parts(**name)["Parts"][0]["Size"] == len(b"second")
+    s3.complete_multipart_upload(**name, MultipartUpload=parts)
+    assert s3.get_object(Bucket="bkt", Key=name["Key"])["Body"].read() == b"second"
+
+
+def test_a_deletion_before_the_upload_is_no_conflict(s3):
+    s3.put_object(Bucket="bkt", Key="again", Body=b"first")
+    s3.delete_object(Bucket="bkt", Key="again")
+    upload = s3.create_multipart_upload(Bucket="bkt", Key="again")
+    name = {"Bucket": "bkt", "Key": "again", "UploadId": upload["UploadId"]}
+    part = s3.upload_part(**name, PartNumber=1, Body=b"second")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(**name, MultipartUpload=parts, IfNoneMatch="*")

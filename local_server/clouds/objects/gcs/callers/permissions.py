@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from ....transport.types import Head, Response
-from .errors import JSON, GcsError
-from .request import GcsCall, is_of_cloud
+from .....transport.types import Head, Response
+from ..errors import JSON, GcsError
+from ..request import GcsCall, is_of_cloud
 
 Denies = Callable[[str], bool]
 """Returns whether the caller does not have a permission."""

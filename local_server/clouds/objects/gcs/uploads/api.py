@@ -7,23 +7,19 @@ announced digest and size (crc32c, md5Hash, X-Goog-Hash) is verified before the 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ....transport.types import Request, Response
-from ..body_spool import pour, spool
-from ..http_util import chunks, number, small_body
-from ..store.blobs import BlobWriter
-from ..store.errors import NoSuchKeyError, NoSuchUploadError, ObjectStoreError
-from ..store.sessions import SessionChunk, verify
-from ..store.types import ObjectInfo, ObjectProperties, Session
-from .errors import GcsError, invalid
-from .multipart_related import RelatedDecoder, RelatedError
-from .new_objects import new_object
-from .request import (
+from .....transport.types import Request, Response
+from ...body_spool import pour, spool
+from ...http_util import chunks, number, small_body
+from ...store.blobs import BlobWriter
+from ...store.errors import NoSuchKeyError, NoSuchUploadError, ObjectStoreError
+from ...store.sessions import SessionChunk, verify
+from ...store.types import ObjectInfo, ObjectProperties, Session
+from ..errors import GcsError, invalid
+from ..request import (
     GcsCall,
     answer,
     check_name,
@@ -33,15 +29,14 @@ from .request import (
     parse_json,
     properties_from,
 )
-from .resources import object_resource
+from ..resources import object_resource
+from .content_range import ContentRange, parse_content_range
+from .multipart_related import RelatedDecoder, RelatedError
+from .new_objects import new_object
 
 CLIENT_CLOSED_REQUEST = 499
 """GCS's status for the deletion of a session."""
 RESUME_INCOMPLETE = 308
-CONTENT_RANGE = re.compile(
-    r"bytes (?:(?P<first>\d{1,18})-(?:(?P<last>\d{1,18})|\*)|\*)/(?:(?P<total>\d{1,18})|\*)",
-    re.ASCII,
-)
 """`bytes 0-*/*`, of an unknown number of bytes, is the Node client's (`resumable-upload.ts`)."""
 
 
@@ -158,28 +153,6 @@ def start_session(call: GcsCall, properties: ObjectProperties) -> str:
     return f"{call.base}{call.head.path}?upload_id={session.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class ContentRange:
-    """A parsed Content-Range; `first` is None if it only queries the session's state."""
-
-    first: int | None
-    last: int | None
-    total: int | None
-
-
-def parse_content_range(header: str | None) -> ContentRange:
-    """Parse a chunk's Content-Range; without one the body is complete. Raises GcsError."""
-    if header is None:
-        return ContentRange(0, None, None)
-    match = CONTENT_RANGE.fullmatch(header.strip())
-    if match is None:
-        raise invalid(f"Invalid Content-Range: {header!r}")
-    first, last, total = (int(each) if each else None for each in match.groups())
-    if first is not None and last is not None and not first <= last < (total or last + 1):
-        raise invalid(f"Invalid Content-Range: {header!r}")
-    return ContentRange(first, last, total)
-
-
 async def resume(call: GcsCall, request: Request) -> Response:
     """Write a chunk, report a session's state, or cancel it."""
     session = await asyncio.to_thread(call.store.sessions.get, call.query["upload_id"])
@@ -219,12 +192,13 @@ async def _take_chunk(
 
 async def _write(request: Request, chunk: SessionChunk, span: ContentRange) -> None:
     """Append the new bytes: a repeated chunk may overlap received ones."""
-    received = chunk.writer.size
+    received, kept = chunk.writer.size, span.kept
     if span.first is None:
         return
     if span.first > received:
         raise invalid(f"The chunk begins at {span.first}, but {received} bytes have been received")
-    await pour(_new_bytes(request, span, span.first, received), chunk.writer)
+    pieces = _new_bytes(request, span, span.first, received)
+    await pour(pieces if kept is None else _until(pieces, kept - received), chunk.writer)
 
 
 async def _new_bytes(
@@ -237,6 +211,13 @@ async def _new_bytes(
         position += len(piece)
     if span.last is not None and position != span.last + 1:
         raise invalid("The chunk is shorter than its Content-Range")
+
+
+async def _until(pieces: AsyncIterator[bytes], left: int) -> AsyncIterator[bytes]:
+    """Yield the first bytes, and read the others."""
+    async for piece in pieces:
+        yield piece[: max(left, 0)]
+        left -= len(piece)
 
 
 def _finish(call: GcsCall, chunk: SessionChunk) -> Response:

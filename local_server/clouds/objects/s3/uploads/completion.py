@@ -6,22 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from ....transport.types import Response
-from ..store.checksums import ALGORITHMS, ALWAYS, from_base64, to_base64
-from ..store.errors import InvalidPartError
-from ..store.types import Blob, ObjectProperties, Part, Upload
-from ..store.uploads import choose, multipart_properties
-from ..xml import MalformedError, document, element, parse, quoted
+from .....transport.types import Response
+from ...store.checksums import ALGORITHMS, ALWAYS, from_base64, to_base64
+from ...store.errors import InvalidPartError
+from ...store.types import Blob, ObjectProperties, Part, Upload
+from ...store.uploads import choose, multipart_properties
+from ...xml import MalformedError, document, element, parse, quoted
+from ..errors import XML, S3Error, malformed
+from ..request import S3Call, write_condition
+from ..versions import version_header
 from .body import FULL, checksum_type
-from .buckets import malformed
-from .errors import XML, S3Error
-from .request import S3Call, write_condition
-from .uploads import upload_of
-from .versions import version_header
+from .multipart import upload_of
 
 
 def complete_upload(call: S3Call) -> Response:
-    """CompleteMultipartUpload: joins the named parts, under the conditions of a PutObject."""
+    """CompleteMultipartUpload: joins the named parts, under the conditions of a PutObject.
+
+    With a condition it fails if the object was deleted since the upload began. Source: S3 User
+    Guide, "Conditional write behavior" and "Conditional write scenarios".
+    """
     upload = upload_of(call)
     condition = write_condition(call.head.headers)
     chosen = _chosen(call, upload)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from cloudserve.local_server.clouds.objects.s3.aws_chunked import AwsChunkedDecoder, ChunkError
+from cloudserve.local_server.clouds.objects.s3.uploads.aws_chunked import (
+    AwsChunkedDecoder,
+    ChunkError,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from urllib.parse import unquote
 
-from .errors import S3Error
-from .request import S3Call
+from ..errors import S3Error
+from ..request import S3Call
 
 _OF_BUCKETS: Mapping[str, str] = MappingProxyType(
     {

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, unquote
 
-from ....transport.types import Head
-from .xml.errors import XmlError
+from .....transport.types import Head
+from ..xml.errors import XmlError
 
 Verify = Callable[[str, bytes, bytes], bool]
 """Returns whether an account signed a text with this signature; also if its key is not known."""

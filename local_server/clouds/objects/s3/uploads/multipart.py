@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ....transport.types import Response
-from ..http_util import iso_time, number
-from ..store.checksums import ALGORITHMS
-from ..store.types import Part, Upload
-from ..store.uploads import MAX_PARTS, after_marker
-from ..xml import document, element, group, initiated, quoted
+from .....transport.types import Response
+from ...http_util import iso_time, number
+from ...store.checksums import ALGORITHMS
+from ...store.types import Part, Upload
+from ...store.uploads import MAX_PARTS, after_marker
+from ...xml import document, element, group, initiated, quoted
+from ..errors import XML, S3Error, not_implemented
+from ..request import S3Call, encoding, number_in
+from ..tags import properties_of
 from .body import COMPOSITE, FULL
-from .errors import XML, S3Error, not_implemented
-from .request import S3Call, encoding, number_in
-from .tags import properties_of
+from .sizes import check_length
 
 MAX_UPLOADS = 1000
 
@@ -34,6 +35,7 @@ def create_upload(call: S3Call) -> Response:
 
 def before_part(call: S3Call) -> None:
     """Refuse an UploadPart that cannot succeed, before its body is read."""
+    check_length(call.head)
     upload_of(call)
     part_number(call)
 

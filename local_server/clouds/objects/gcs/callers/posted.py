@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import quote
 
-from ....transport.types import Head, Request, Response
-from ..addressing import bucket_in
-from ..forms.decoder import Form, FormError
-from ..forms.policy import Policy, PolicyError, check_policy
-from ..xml import document, element
-from .fields import META
+from .....transport.types import Head, Request, Response
+from ...addressing import bucket_in
+from ...forms.decoder import Form, FormError
+from ...forms.policy import Policy, PolicyError, check_policy
+from ...xml import document, element
+from ..fields import META
+from ..xml.errors import XML, XmlError
 from .signed_urls import Verify, check_claim, policy_claim
-from .xml.errors import XML, XmlError
 
 SIGNATURE = frozenset({
     "googleaccessid", "policy", "signature", "x-goog-algorithm", "x-goog-credential", "x-goog-date",

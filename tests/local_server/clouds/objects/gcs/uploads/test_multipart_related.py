@@ -10,7 +10,7 @@ from io import BytesIO
 from itertools import pairwise
 
 import pytest
-from cloudserve.local_server.clouds.objects.gcs.multipart_related import (
+from cloudserve.local_server.clouds.objects.gcs.uploads.multipart_related import (
     RelatedDecoder,
     RelatedError,
 )

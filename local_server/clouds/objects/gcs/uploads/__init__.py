@@ -1,0 +1,1 @@
+"""Uploads by the JSON API: media, multipart and resumable ones. For `gcs`, and for `gcs.xml`."""

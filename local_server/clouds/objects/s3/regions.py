@@ -1,0 +1,108 @@
+"""Regions of S3: the region of a new bucket, and requests that are signed for another one.
+
+Sources: Amazon S3 API Reference, CreateBucket and "Error responses" (PermanentRedirect,
+AuthorizationHeaderMalformed, AuthorizationQueryParametersError); User Guide, "Making requests":
+the global host takes a virtual-hosted request to the bucket's region, whichever it is signed for.
+AWS's SDKs send a redirected request again if they are told to; botocore always does.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from ....transport.types import Head
+from ..addressing import s3_host
+from ..store.errors import NoSuchBucketError
+from ..xml import MalformedError, parse
+from .errors import S3Error, malformed, not_implemented
+from .request import S3Call
+
+DEFAULT_REGION = "us-east-1"
+_EU = "EU"
+"""The older name of `eu-west-1` as a constraint."""
+_SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
+_ANYWHERE = frozenset({"CreateBucket", "GetBucketLocation", "ListBuckets"})
+
+
+def signed_region(head: Head) -> str | None:
+    """Return the region in a request's credential scope, None if it has no such signature."""
+    match = _SCOPE.search(head.headers.get("authorization", ""))
+    if match is None and "X-Amz-Credential=" in head.query:
+        match = _SCOPE.search(unquote(head.query))
+    return match["region"] if match else None
+
+
+def check_region(call: S3Call, operation: str) -> None:
+    """Raise S3Error if a request is signed for another region than its bucket's."""
+    signed = signed_region(call.head)
+    if not call.bucket or signed is None or operation in _ANYWHERE:
+        return
+    try:
+        region = _public(call.store.get_bucket(call.bucket).region)
+    except NoSuchBucketError:
+        return
+    if region and signed != region:
+        raise _elsewhere(call, signed, region)
+
+
+def _public(constraint: str) -> str:
+    return "eu-west-1" if constraint == _EU else constraint
+
+
+def _elsewhere(call: S3Call, signed: str, region: str) -> S3Error:
+    host = s3_host(call.head.headers.get("host", ""))
+    if host is None or host.region or not host.bucket:
+        message = (
+            "The bucket you are attempting to access must be addressed using the specified"
+            " endpoint. Please send all future requests to this endpoint."
+        )
+        endpoint = f"{call.bucket}.s3.{region}.amazonaws.com"
+        error = S3Error("PermanentRedirect", message, Endpoint=endpoint, Bucket=call.bucket)
+    elif "authorization" in call.head.headers:
+        message = (
+            f"The authorization header is malformed; the region '{signed}' is wrong; expecting"
+            f" '{region}'"
+        )
+        error = S3Error("AuthorizationHeaderMalformed", message, Region=region)
+    else:
+        message = (
+            "Error parsing the X-Amz-Credential parameter; the region"
+            f" '{signed}' is wrong; expecting '{region}'"
+        )
+        error = S3Error("AuthorizationQueryParametersError", message, Region=region)
+    error.headers = {"x-amz-bucket-region": region}
+    return error
+
+
+def constrained_region(call: S3Call) -> str:
+    """Return the region of a new bucket: the constraint in the body must match the signature."""
+    constraint = _location_constraint(call.content)
+    signed = signed_region(call.head) or call.region
+    region = _public(constraint)
+    if constraint == DEFAULT_REGION or (region and not call.knows_region(region)):
+        raise S3Error(
+            "InvalidLocationConstraint",
+            "The specified location-constraint is not valid",
+            LocationConstraint=constraint,
+        )
+    if signed not in {DEFAULT_REGION, region}:
+        message = (
+            f"The {constraint or 'unspecified'} location constraint is incompatible for the region "
+            "specific endpoint this request was sent to."
+        )
+        raise S3Error("IllegalLocationConstraintException", message)
+    return constraint or DEFAULT_REGION
+
+
+def _location_constraint(content: bytes) -> str:
+    if not content:
+        return ""
+    try:
+        root = parse(content, "CreateBucketConfiguration")
+    except MalformedError as error:
+        raise malformed(error) from error
+    for child in root:
+        if child.tag != "LocationConstraint":
+            raise not_implemented(child.tag)
+    return root.findtext("LocationConstraint", "")

@@ -1,0 +1,43 @@
+"""Limits of S3's sizes, checked before a body is read.
+
+Sources: Amazon S3 User Guide, "Uploading objects" and "Multipart upload limits"; API Reference,
+CopyObject, UploadPartCopy and "Error responses".
+"""
+
+from __future__ import annotations
+
+from .....transport.types import Head
+from ...http_util import number
+from ..errors import S3Error
+
+MOST_BYTES = 5 << 30
+"""Of one request: an object, a part, or the source of a copy."""
+
+
+def check_length(head: Head) -> None:
+    """Refuse a body of unknown length, and one above the limit; raises S3Error."""
+    decoded = head.headers.get("x-amz-decoded-content-length")
+    if decoded is None and "transfer-encoding" in head.headers:
+        raise S3Error(
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
+            Header="Transfer-Encoding",
+        )
+    size = number(decoded or head.headers.get("content-length", "0"))
+    if size is not None and size > MOST_BYTES:
+        raise S3Error(
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size",
+            ProposedSize=str(size),
+            MaxSizeAllowed=str(MOST_BYTES),
+        )
+
+
+def check_copied(size: int) -> None:
+    """Refuse a copy of too many bytes in one request; raises S3Error."""
+    if size > MOST_BYTES:
+        raise S3Error(
+            "InvalidRequest",
+            "The specified copy source is larger than the maximum allowable size for a copy"
+            f" source: {MOST_BYTES}",
+        )
