@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-monitoring oracle-console oracle-ci oracle-mlflow oracle-sdks oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo docs-pictures bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-monitoring oracle-console oracle-ci oracle-mlflow oracle-sdks oracle-node oracle-gsutil oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo docs-pictures bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -69,7 +69,19 @@ oracle-mlflow: $(ORACLES_MLFLOW)/done $(VENV)/test.done
 SDKS := .venv-sdks
 
 oracle-sdks: $(SDKS)/done $(VENV)/test.done
-	SDKS=$(SDKS) $(BIN)/pytest tests/oracles/test_sdks.py tests/oracles/test_interception.py
+	SDKS=$(SDKS) $(BIN)/pytest -m "slow or not slow" tests/oracles/test_sdks.py tests/oracles/test_interception.py
+
+# Node's clients of S3, SageMaker and Cloud Storage, which npm installs in a separate folder.
+NODE_CLIENTS := .oracles-node
+
+oracle-node: $(NODE_CLIENTS)/done $(VENV)/test.done
+	NODE_CLIENTS=$(CURDIR)/$(NODE_CLIENTS)/node_modules $(BIN)/pytest tests/oracles/test_node.py
+
+# gsutil of the Google Cloud SDK (its package, or the program in GSUTIL).
+GSUTIL ?= gsutil
+
+oracle-gsutil: $(VENV)/test.done
+	GSUTIL=$(GSUTIL) $(BIN)/pytest -rs tests/oracles/test_gsutil.py
 
 # The scikit-learn section of docs/how-to/serve-tflite-and-onnx.md, with scikit-learn and skl2onnx.
 SKLEARN := .venv-sklearn
@@ -292,5 +304,11 @@ $(ORACLES_JS)/done: Makefile
 		'@google-cloud/aiplatform@^6'
 	@touch $@
 
+$(NODE_CLIENTS)/done: Makefile
+	npm install --silent --no-audit --no-fund --prefix $(NODE_CLIENTS) '@google-cloud/storage@^7.22' \
+		'@aws-sdk/client-s3@^3.1000' '@aws-sdk/client-sagemaker@^3.1000' \
+		'@aws-sdk/client-sagemaker-runtime@^3.1000' '@aws-sdk/lib-storage@^3.1000'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) $(ORACLES_MLFLOW) $(SDKS) $(SKLEARN) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
+	rm -rf $(VENV) $(OLDEST) $(ORACLES) $(ORACLES_JS) $(NODE_CLIENTS) $(ORACLES_MLFLOW) $(SDKS) $(SKLEARN) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-work
