@@ -3,7 +3,7 @@
 Sources: Amazon S3 API Reference, CreateBucket and "Error responses" (PermanentRedirect,
 AuthorizationHeaderMalformed, AuthorizationQueryParametersError); User Guide, "Making requests":
 the global host takes a virtual-hosted request to the bucket's region, whichever it is signed for.
-AWS's SDKs send a redirected request again if they are told to; botocore always does.
+AWS's SDKs follow the redirect on request; botocore always does.
 """
 
 from __future__ import annotations
