@@ -23,6 +23,7 @@ from cloudserve.local.model_export import (
     ImageInput,
     TensorNames,
 )
+from cloudserve.local.model_steps import input_step, output_step, parse_steps
 from cloudserve.logs.contract import LogLine, LogQuery
 from cloudserve.logs.reading import open_logs
 from cloudserve.project import Project
@@ -356,6 +357,8 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     examples: ExamplesInput | None = None,
     tensors: Mapping[str, TensorNames] | None = None,
     names: Mapping[str, str] | None = None,
+    preprocess: Mapping[str, Sequence[str]] | None = None,
+    postprocess: Mapping[str, Sequence[str]] | None = None,
     tags: tuple[str, ...] = ("serve",),
 ) -> ExportReport:
     """Write a Keras model, a `tf.Module` or the model of a file as a version of a base path.
@@ -363,10 +366,21 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     `source` is the model, or the path of a `.keras` or `.h5` file, a checkpoint, a frozen graph or
     a SavedModel with `tags`, or `MODULE:FUNCTION`. The version is loaded as TensorFlow Serving does
     and compared with the model before it appears. `version` is by default the next number; `image`
-    and `examples` add signatures that decode, `tensors` those of a graph, `names` copies of others.
+    and `examples` add signatures that decode, `tensors` those of a graph, `names` copies of others;
+    `preprocess` and `postprocess` build steps into the graph, by the name of an input or output, as
+    texts: `{"pixels": ["rescale:1/255"]}`, `{"scores": ["softmax", "top_k:5:labels.txt"]}`.
     Raises UserError if the version exists, ModelError for a model that cannot be exported.
     """
     from cloudserve.registry import local_server
 
-    request = ExportRequest(version, image, examples, tensors or {}, names or {}, tags)
+    request = ExportRequest(
+        version=version,
+        image=image,
+        examples=examples,
+        tensors=tensors or {},
+        names=names or {},
+        preprocess=parse_steps(preprocess or {}, input_step),
+        postprocess=parse_steps(postprocess or {}, output_step),
+        tags=tags,
+    )
     return local_server().export(source, Path(base), request)

@@ -10,20 +10,18 @@ from typing import Any, TypeVar
 
 import click
 
-from cloudserve.local.model_export import (
-    METHODS,
-    RESIZES,
-    ExamplesInput,
-    ImageInput,
-    TensorNames,
-)
+from cloudserve.errors import UserError
+from cloudserve.local.model_export import RESIZES, ExamplesInput, ImageInput, TensorNames
+from cloudserve.local.model_steps import METHODS, input_step, output_step
 
 _SIZE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)")
 _TENSOR = re.compile(r"(?:([^:=]+):)?([^:=]+)=([^=:^]+(?::[0-9]+)?)")
+_STEP = re.compile(r"(?:((?:[^:=]+:)?[^:=]+)=)?(.*)", re.DOTALL)
 _DEFAULT = "serving_default"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 
 
 def image_options(command: F) -> F:
@@ -68,6 +66,35 @@ def examples_options(command: F) -> F:
         return command(examples=wanted if examples or classify or regress else None, **others)
 
     return _decorate(with_examples, _EXAMPLES_OPTIONS)  # type: ignore[return-value] # the same
+
+
+def steps_options(command: F) -> F:
+    """Add the flags of steps, and give the command its `preprocess` and `postprocess`."""
+
+    @functools.wraps(command)
+    def with_steps(
+        *, preprocess: tuple[str, ...], postprocess: tuple[str, ...], **others: Any
+    ) -> Any:
+        return command(
+            preprocess=_steps(preprocess, "--preprocess", input_step),
+            postprocess=_steps(postprocess, "--postprocess", output_step),
+            **others,
+        )
+
+    return _decorate(with_steps, _STEPS_OPTIONS)  # type: ignore[return-value] # the same flags
+
+
+def _steps(texts: Iterable[str], flag: str, parse: Callable[[str], S]) -> dict[str, list[S]]:
+    """Return the steps by the name of their tensor, in the order in which they were given."""
+    steps: dict[str, list[S]] = {}
+    for text in texts:
+        match = _STEP.fullmatch(text)
+        name, step = (match[1] or "", match[2]) if match else ("", text)
+        try:
+            steps.setdefault(name, []).append(parse(step))
+        except UserError as error:
+            raise click.BadParameter(f"{error.message}; {error.hint}", param_hint=flag) from error
+    return steps
 
 
 def tensor_names(inputs: Iterable[str], outputs: Iterable[str]) -> dict[str, TensorNames]:
@@ -144,6 +171,24 @@ _IMAGE_OPTIONS = (
         "--image-bytes",
         is_flag=True,
         help="Add the signature image_bytes: it decodes and resizes PNG, JPEG, GIF or BMP files.",
+    ),
+)
+
+_STEPS_OPTIONS = (
+    click.option(
+        "--postprocess",
+        multiple=True,
+        metavar="[[SIGNATURE:]OUTPUT=]STEP",
+        help="Build a step into the graph behind an output: softmax, sigmoid, argmax[:LABELS] or "
+        "top_k:K[:LABELS]. Can be repeated; the first step takes what the model answers.",
+    ),
+    click.option(
+        "--preprocess",
+        multiple=True,
+        metavar="[[SIGNATURE:]INPUT=]STEP",
+        help="Build a step into the graph before an input: cast:DTYPE, resize:HxW[:METHOD], "
+        "rescale:SCALE[:OFFSET] or normalize:MEAN:STD. Can be repeated; the first step takes what "
+        "a client sends.",
     ),
 )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .model_steps import InputStep, OutputStep
+
 RESIZES = ("stretch", "pad", "crop")
 """How an image takes the model's size: with another ratio of its sides, borders, or cut sides."""
-METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
-"""The methods of `tf.image.resize` to export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,13 @@ class ExportRequest:
     """Signatures of a graph by name: of a checkpoint, a frozen graph or a SavedModel."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Signatures to add, by name: the function or signature that each is a copy of."""
+    preprocess: Mapping[str, Sequence[InputStep]] = field(default_factory=dict)
+    """Steps before an input, in their order: of `INPUT`, `SIGNATURE:INPUT`, or "" for the only one.
+
+    A name without a signature is of `serving_default`.
+    """
+    postprocess: Mapping[str, Sequence[OutputStep]] = field(default_factory=dict)
+    """Steps behind an output, named in the same way."""
     tags: tuple[str, ...] = ("serve",)
     """The tags of a SavedModel that is the source."""
 

@@ -45,9 +45,12 @@ def compare(tf: Any, served: Mapping[str, Served], path: Path) -> tuple[int, int
 
 
 def _feeds(one: Served, rows: int, random: np.random.Generator) -> dict[str, Tensor]:
-    if one.sample is not None:
-        return {one.specs[0].name: one.sample(rows, random)}
-    return {spec.name: _array(spec, rows, random) for spec in one.specs}
+    return {
+        spec.name: one.samples[spec.name](rows, random)
+        if spec.name in one.samples
+        else _array(spec, rows, random)
+        for spec in one.specs
+    }
 
 
 def _array(spec: Any, rows: int, random: np.random.Generator) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import UserError
@@ -19,6 +18,7 @@ from cloudserve.savedmodel.signature import CLASSIFY_METHOD, REGRESS_METHOD
 
 from .features import Feature, of_inputs, read_features, sample
 from .served import Served, named
+from .words import read_words
 
 _MATRIX = 2
 
@@ -33,7 +33,7 @@ def of_examples(tf: Any, served: Served, examples: ExamplesInput) -> dict[str, S
         if examples.features is None
         else read_features(examples.features, served.specs)
     )
-    words = _read_words(examples.classes)
+    words = read_words(examples.classes)
     parse = partial(_parse, tf, features, served)
     make_up = partial(sample, features)
 
@@ -51,11 +51,15 @@ def of_examples(tf: Any, served: Served, examples: ExamplesInput) -> dict[str, S
     signatures = {}
     if examples.predict:
         own = (tf.TensorSpec([None], tf.string, "examples"),)
-        signatures["examples"] = Served(answers, own, sample=make_up)
+        signatures["examples"] = Served(answers, own, samples={"examples": make_up})
     if examples.scores:
-        signatures["classification"] = Served(classify, specs, CLASSIFY_METHOD, sample=make_up)
+        signatures["classification"] = Served(
+            classify, specs, CLASSIFY_METHOD, samples={"inputs": make_up}
+        )
     if examples.values:
-        signatures["regression"] = Served(regress, specs, REGRESS_METHOD, sample=make_up)
+        signatures["regression"] = Served(
+            regress, specs, REGRESS_METHOD, samples={"inputs": make_up}
+        )
     return signatures
 
 
@@ -114,20 +118,3 @@ def _column(tf: Any, values: Any) -> Any:
             hint="name an output of the shape [batch, 1] with --regress",
         )
     return tf.cast(values, tf.float32)
-
-
-def _read_words(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        words = path.read_text("utf-8-sig").removesuffix("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(
-            f"the classes cannot be read: {reason}", where=str(path), hint="give a text file"
-        ) from error
-    if not all(words):
-        raise UserError(
-            "the file has no class, or an empty line", where=str(path), hint="write one in a line"
-        )
-    return words

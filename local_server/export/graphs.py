@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cloudserve.errors import ModelError, UserError
@@ -94,12 +95,15 @@ class GraphSession:
             load(self._session)
 
     def served(
-        self, names: TensorNames, method: str = PREDICT_METHOD, sample: Sample | None = None
+        self,
+        names: TensorNames,
+        method: str = PREDICT_METHOD,
+        samples: Mapping[str, Sample] = MappingProxyType({}),
     ) -> Served:
         """Return a signature of tensors; raises UserError for one that the graph does not have."""
         specs = tuple(self.spec(alias, tensor) for alias, tensor in names.inputs.items())
         self._check(names.outputs.values())
-        return Served(partial(self._run, names), specs, method, sample=sample)
+        return Served(partial(self._run, names), specs, method, samples=samples)
 
     def _check(self, tensors: Iterable[str]) -> None:
         for tensor in tensors:

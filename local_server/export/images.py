@@ -49,7 +49,7 @@ def of_images(tf: Any, served: Served, image: ImageInput) -> Served:
         return served.function(decoded)
 
     specs = (tf.TensorSpec([None], tf.string, IMAGE_ALIAS),)
-    return Served(serve, specs, sample=partial(_sample, tf, channels or _CHANNELS))
+    return Served(serve, specs, samples={IMAGE_ALIAS: partial(_sample, tf, channels or _CHANNELS)})
 
 
 def _resize(tf: Any, image: ImageInput, height: int, width: int) -> Callable[[Any], Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -12,7 +12,8 @@ from typing import Any
 
 from cloudserve.errors import ModelError, UserError
 from cloudserve.hints import choose_from
-from cloudserve.local.model_export import ExportRequest, TensorNames
+from cloudserve.local.model_export import ExportRequest, ImageInput, TensorNames
+from cloudserve.local.model_steps import InputStep, Normalize, Rescale
 from cloudserve.savedmodel.graph_ends import find_ends
 
 from ..runtime.types import DEFAULT_SIGNATURE
@@ -26,6 +27,7 @@ from .running import running_code
 from .saved_models import SavedModelSource, copied_signatures, open_saved_model, write_copy
 from .served import Served
 from .signatures import as_module, served_functions
+from .steps.processed import process
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,26 @@ def plan_export(
         plan = _plan_copy(tf, source, request, opened)
     else:
         return _plan_objects(tf, source, request)
-    if request.image is None and request.examples is None:
+    if not _changes_functions(request):
         _check_names(request.names, plan.served)
         return plan
     plan.write(workspace)
     loaded = load_objects(tf, workspace, ("serve",))
     served = {
-        name: replace(one, method=plan.served[name].method, reference=plan.served[name].function)
+        name: replace(
+            one,
+            method=plan.served[name].method,
+            reference=plan.served[name].function,
+            samples=plan.served[name].samples,
+        )
         for name, one in loaded_signatures(loaded).items()
     }
     return _with_derived(tf, loaded, served, request)
+
+
+def _changes_functions(request: ExportRequest) -> bool:
+    """Return whether a request has more than names for what a graph computes."""
+    return bool(request.image or request.examples or request.preprocess or request.postprocess)
 
 
 def _plan_graph(tf: Any, source: GraphSource, request: ExportRequest, opened: ExitStack) -> Plan:
@@ -143,16 +155,29 @@ def _with_derived(
     request: ExportRequest,
     unnamed: AbstractSet[str] = frozenset(),
 ) -> Plan:
-    """Add the names, the images and the Examples that are asked for; leave `unnamed` ones out."""
+    """Add the names, steps, images and Examples that are asked for; leave `unnamed` ones out."""
     served |= _renamed(served, request.names)
+    served |= process(tf, served, request.preprocess, request.postprocess)
     if request.image is not None:
+        _check_scaled_once(request.image, request.preprocess)
         served[IMAGE_SIGNATURE] = of_images(tf, _default(served), request.image)
     if request.examples is not None:
         served |= of_examples(tf, _default(served), request.examples)
-    served |= _renamed(served, request.names)
+    served = _renamed(served, request.names) | served
     _check_names(request.names, served)
     named = {name: one for name, one in served.items() if name not in unnamed}
     return Plan(named, partial(write_objects, tf, model, named))
+
+
+def _check_scaled_once(image: ImageInput, before: Mapping[str, Sequence[InputStep]]) -> None:
+    steps = [step for key, one in before.items() if ":" not in key for step in one]
+    if (image.scale, image.offset) != (1.0, 0.0) and any(
+        isinstance(step, Rescale | Normalize) for step in steps
+    ):
+        raise UserError(
+            f"the images are divided by {image.scale:g}, and the input is scaled again",
+            hint="give --image-scale 1, or leave rescale and normalize out",
+        )
 
 
 def _renamed(served: Mapping[str, Served], names: Mapping[str, str]) -> dict[str, Served]:

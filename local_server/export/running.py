@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,9 @@ from cloudserve.errors import CloudserveError, ModelError
 
 _CALL = "call it in Python, which shows where it failed"
 _MAKE_ROOM = "make room, or name another folder"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_IN_USER_CODE = "in user code"
+_KERAS_CALL = "Exception encountered when calling"
 
 
 @contextmanager
@@ -20,18 +24,24 @@ def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[No
     except kept:
         raise
     except Exception as error:  # the user's code raises anything
-        text = _last_line(error)
+        text = _reason(error)
         hint = _MAKE_ROOM if "No space left on device" in text else _CALL
         raise ModelError(
             f"{what}: {type(error).__name__}: {text}", where=where, hint=hint
         ) from error
 
 
-def _last_line(error: Exception) -> str:
-    """Return the reason in a message of TensorFlow: the end, behind "in user code" and a traceback.
+def _reason(error: Exception) -> str:
+    """Return the sentence of a message that has the reason.
 
-    That of a session's op is the line before the op's name in brackets.
+    It is the last line behind "in user code" and a traceback, and before the op's name in brackets;
+    otherwise the first one. Keras adds the layer that it called, and its arguments.
     """
-    text = str(getattr(error, "message", "") or error)
-    lines = [line.strip() for line in text.partition("[[{{node")[0].splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    text = _COLOURS.sub("", str(getattr(error, "message", "") or error))
+    text = text.partition("[[{{node")[0].partition("Arguments received by")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(_KERAS_CALL)] or lines
+    if not lines:
+        return "no message"
+    is_behind = text.startswith(_IN_USER_CODE) or hasattr(error, "error_code")  # of an op
+    return lines[-1] if is_behind else lines[0]

@@ -73,12 +73,12 @@ def _tensor_names(specs: Iterable[Any]) -> dict[str, str]:
     return {spec.alias: spec.tensor_name for spec in specs}
 
 
-def _examples(graph_def: Message, signature: Signature) -> Sample | None:
+def _examples(graph_def: Message, signature: Signature) -> dict[str, Sample]:
     """Return what makes up Examples, if that is what the only input takes."""
     if len(signature.inputs) != 1 or signature.inputs[0].dtype != "string":
-        return None
+        return {}
     features = parsed_by(graph_def, signature.inputs[0].tensor_name)
-    return partial(sample, features) if features else None
+    return {signature.inputs[0].alias: partial(sample, features)} if features else {}
 
 
 def write_copy(

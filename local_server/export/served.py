@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloudserve.savedmodel.signature import PREDICT_METHOD
@@ -28,8 +28,8 @@ class Served:
     method: str = PREDICT_METHOD
     reference: Callable[..., Any] | None = None
     """The answers of the source, if they are not those of `function`."""
-    sample: Sample | None = None
-    """The values of the only input, such as encoded images; None for numbers and texts."""
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    """Made-up values of inputs that are not any numbers or texts, such as encoded images."""
 
 
 def named(tf: Any, results: Any) -> Mapping[str, Any]:

@@ -181,6 +181,17 @@ def ragged(self, x):
     return {"y": tf.RaggedTensor.from_tensor(x)}
 
 
+HIDDEN = tf.Variable(3.0)
+
+
+def untracked(self, x):
+    return {"y": x * HIDDEN}
+
+
+def nothing(self, x):
+    """Return nothing."""
+
+
 NUMBERS = tf.TensorSpec([None, None], tf.float32, "x")
 
 
@@ -205,6 +216,8 @@ def test_inputs_that_the_model_refuses_are_not_compared(tmp_path):
         (NUMBERS, of_a_file, "the graph opens the file /etc/hostname"),
         (NUMBERS, ragged, "serving_default: y is made of 2 tensors .sparse or ragged."),
         (NUMBERS, divided, "ZeroDivisionError: division by zero"),
+        (NUMBERS, untracked, "a function which references an 'untracked' resource"),
+        (NUMBERS, nothing, "Got a non-Tensor value None for key 'output_0'"),
         ({"a": NUMBERS}, one, "takes an argument that is not a tensor"),
         (tf.SparseTensorSpec([None, 3]), one, "takes an argument that is not a tensor"),
     ],

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from cloudserve.cli.export_flags import examples_options, image_options, tensor_names
+from cloudserve.cli.export_flags import examples_options, image_options, steps_options, tensor_names
 from cloudserve.cli.model_argument import pairs, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.local.model_export import ExamplesInput, ExportReport, ExportRequest, ImageInput
+from cloudserve.local.model_steps import InputStep, OutputStep
 from cloudserve.plural import counted
 
 
@@ -40,6 +41,7 @@ from cloudserve.plural import counted
     "repeated.",
 )
 @tags_option
+@steps_options
 @image_options
 @examples_options
 @output_option
@@ -54,6 +56,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     tags: str | None,
     image: ImageInput | None,
     examples: ExamplesInput | None,
+    preprocess: dict[str, list[InputStep]],
+    postprocess: dict[str, list[OutputStep]],
     output: str,
 ) -> None:
     """Export a trained model as a version with signatures.
@@ -67,12 +71,14 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve.registry import local_server
 
     request = ExportRequest(
-        version,
-        image,
-        examples,
-        tensor_names(inputs, outputs),
-        pairs(names, "--signature"),
-        split_tags(tags, ("serve",)),
+        version=version,
+        image=image,
+        examples=examples,
+        tensors=tensor_names(inputs, outputs),
+        names=pairs(names, "--signature"),
+        preprocess=preprocess,
+        postprocess=postprocess,
+        tags=split_tags(tags, ("serve",)),
     )
     print_report(_report(local_server().export(source, base, request)), output)
 
