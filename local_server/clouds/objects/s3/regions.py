@@ -76,7 +76,11 @@ def _elsewhere(call: S3Call, signed: str, region: str) -> S3Error:
 
 
 def constrained_region(call: S3Call) -> str:
-    """Return the region of a new bucket: the constraint in the body must match the signature."""
+    """Return the region of a new bucket: the constraint in the body must match the signature.
+
+    A bucket that was created by the older name of its region has the newer one, also where the
+    service shows the older: GetBucketLocation.
+    """
     constraint = _location_constraint(call.content)
     signed = signed_region(call.head) or call.region
     region = _public(constraint)
@@ -92,7 +96,7 @@ def constrained_region(call: S3Call) -> str:
             "specific endpoint this request was sent to."
         )
         raise S3Error("IllegalLocationConstraintException", message)
-    return constraint or DEFAULT_REGION
+    return region or DEFAULT_REGION
 
 
 def _location_constraint(content: bytes) -> str:

@@ -140,7 +140,7 @@ def test_the_older_name_of_ireland_is_one(client):
     there = client("eu-west-1")
     there.create_bucket(Bucket="older", CreateBucketConfiguration={"LocationConstraint": "EU"})
     there.put_object(Bucket="older", Key="a", Body=b"")
-    assert there.get_bucket_location(Bucket="older")["LocationConstraint"] == "EU"
+    assert there.head_bucket(Bucket="older")["BucketRegion"] == "eu-west-1"
 
 
 def test_an_existing_bucket_of_another_region_is_an_error_in_us_east_1_too(client, irish):
