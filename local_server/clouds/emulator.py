@@ -49,6 +49,7 @@ from .aws.quotas import read_limits
 from .background_tasks import BackgroundTasks
 from .certificates import server_names
 from .console.calls import CallLog
+from .console.endpoint_signatures import EndpointSignatures
 from .console.view import CloudParts, CloudsView, Stored, fault_changes
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
@@ -337,7 +338,8 @@ class Emulator:
             Route(Unsigned(s3).takes, s3_app),
             Route(NamedBucket(gcs).takes, gcs_app),
         )
-        stored = Stored(resources, {"s3": s3, "gs": gcs})
+        endpoints = EndpointSignatures(resources, manager, aws.signatures)
+        stored = Stored(resources, {"s3": s3, "gs": gcs}, endpoints)
         return (google.restore, vertex.restore, aws.restore), routes, stored
 
     @property

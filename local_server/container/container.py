@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cloudserve.errors import ModelError
+from cloudserve.savedmodel.signature import Signature
 
 from ..child_processes import Mount, WriteLine, ignore
 from ..inference.observation import Observer, unobserved
@@ -198,6 +199,13 @@ class Container:
                 return error_answer(404, f"Model {model} is not loaded yet.")
             handlers = loaded.handlers or self._handlers
             return await self._service.invoke(handlers, invocation, model)
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """Return the signatures of the model that JSON reaches unchanged; {} behind user's code."""
+        if self._script is None:
+            return {}
+        return self._upstream.signatures(self.settings.default_model or self._upstream.models[0])
 
     @property
     def has_script(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from functools import partial
+
+from cloudserve.savedmodel.signature import Signature
 
 from ..batching.loader import batched
 from ..batching.parameters import BatchingParameters
@@ -18,6 +20,7 @@ from ..protocols.tfserving.rest import TfServingRest
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
+from ..status import StatusError
 from ..tasks import to_completion
 from ..transport.grpc.server import GrpcServer
 from ..transport.http.server import HttpServer
@@ -52,6 +55,14 @@ class Upstream:
     def models(self) -> tuple[str, ...]:
         """Return the names of the loaded models, in the order they were loaded."""
         return tuple(self._versions)
+
+    def signatures(self, model: str) -> Mapping[str, Signature]:
+        """Return the signatures of a model's highest version; {} if it is not loaded."""
+        try:
+            with self._manager.handle(model) as servable:
+                return servable.model.signatures
+        except StatusError:
+            return {}
 
     async def load(self, bundles: Iterable[Bundle]) -> None:
         """Load all versions or none; raises ModelError with the reason of the first failure.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudserve.images.rehearsal import Rehearsal
+from cloudserve.savedmodel.signature import Signature
 
 from ...monitoring.recording.recorder import Recorder
 from ...runtime.options import SessionOptions
@@ -180,6 +181,10 @@ class OfflineAws:
             records, self._pool, files, parts.work, parts.latency, logs
         )
         self._async_invocations = AsyncInvocations(records, self._invoker, files, parts.work, clock)
+
+    def signatures(self, key: str) -> Mapping[str, Signature]:
+        """Return the signatures of a variant, by its deployment and name; {} if unknown."""
+        return self._pool.signatures(key)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the services' routes, in the order to try them."""

@@ -44,6 +44,8 @@ class ResourceRow:
     shares: tuple[Share, ...] = ()
     path: str = ""
     """The path of an endpoint's predictions."""
+    resource: str = ""
+    """The ARN or the resource name of an endpoint, as its SDK takes it."""
 
 
 def list_resources(resources: Resources) -> tuple[ResourceRow, ...]:
@@ -68,6 +70,7 @@ def _aws_endpoint(name: str, document: Document) -> ResourceRow:
         document.get("FailureReason") or "",
         tuple(_aws_shares(document)),
         f"/endpoints/{short}/invocations",
+        str(document["EndpointArn"]),
     )
 
 
@@ -182,6 +185,7 @@ def _vertex_endpoint(name: str, document: Document) -> ResourceRow:
         "",
         shares,
         f"/v1/{name}:predict",
+        name,
     )
 
 

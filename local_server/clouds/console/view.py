@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from cloudserve._version import __version__
 
 from ...console.app import Change
+from ...console.models_view import VersionCard
 from ...console.view import (
     Address,
     Parts,
@@ -24,10 +25,12 @@ from ...transport.types import Request, Response
 from ..faults.app import PATH, Faults
 from ..resources import Resources
 from .calls import CallLog
+from .endpoint_signatures import EndpointSignatures
 from .resources_view import ResourceRow, list_resources
 from .storage_view import Buckets, Ledgers, ObjectRow, Stores, list_objects
 
 _OBJECTS = "objects"
+_ENDPOINTS = "endpoints"
 _DETAIL_WORDS = 3
 
 
@@ -37,6 +40,7 @@ class Stored:
 
     resources: Resources
     stores: Stores
+    endpoints: EndpointSignatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,10 @@ class CloudsView:
         """Take the number of pages that follow."""
         self._parts.calls.followers = pages
 
-    def detail(self, words: tuple[str, ...]) -> tuple[ObjectRow, ...] | None:
-        """Return the objects of `objects/SCHEME/BUCKET`."""
+    def detail(self, words: tuple[str, ...]) -> tuple[ObjectRow, ...] | VersionCard | None:
+        """Return the objects of `objects/SCHEME/BUCKET`, the signatures of `endpoints/RESOURCE`."""
+        if words[0] == _ENDPOINTS and len(words) == 2:  # noqa: PLR2004  the kind and the name
+            return self._parts.stored.endpoints.card(words[1])
         if len(words) != _DETAIL_WORDS or words[0] != _OBJECTS:
             return None
         return list_objects(self._parts.stored.stores, words[1], words[2])

@@ -64,10 +64,12 @@ export class CloudsSection {
   }
 
   /** Return the form of an endpoint; it is kept, with what was typed. */
-  formOf({ path }) {
-    if (!path) return null;
-    if (!this.forms.has(path)) this.forms.set(path, endpointForm(path));
-    return this.forms.get(path);
+  formOf(row) {
+    if (!row.path) return null;
+    if (!this.forms.has(row.resource)) this.forms.set(row.resource, endpointForm(row));
+    const form = this.forms.get(row.resource);
+    form.update();
+    return form.element;
   }
 
   otherTable(others) {

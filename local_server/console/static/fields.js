@@ -10,10 +10,14 @@ import { readNumbers, zeros } from "./numbers.js";
 const MOST_CELLS = 64;
 const BINARY = /image|jpe?g|png|b64|bytes|audio|wav|file/i;
 
+/** How many fields were made: several forms may have inputs of the same name. */
+let fields = 0;
+
 /** Return the field of an input: {alias, element, read(), focus()}; read() is undefined for bad text. */
 export function fieldFor(spec, byRow, sample, changed) {
   const shape = spec.shape === null ? null : byRow ? spec.shape.slice(1) : spec.shape;
-  const id = `field-${spec.alias.replace(/[^\w-]/g, (one) => `_${one.charCodeAt(0)}`)}`;
+  fields += 1;
+  const id = `field-${fields}`;
   const controls = controlsFor(spec, shape, sample, id, changed);
   const element = h("fieldset", {}, h("legend", {}, h("code", {}, printable(spec.alias)), " ",
     h("span", { class: "quiet" }, tensorType(spec))));

@@ -56,10 +56,10 @@ async function read(response) {
   return document;
 }
 
-/** Send a body to a path; return status, text, milliseconds, the variant, and the server's own timings. */
-export async function send(path, body) {
+/** Send a body, with more headers if need be, to a path; return status, text, milliseconds, the variant, and the server's own timings. */
+export async function send(path, body, more = {}) {
   const began = performance.now();
-  const response = await fetch(path, { method: "POST", body, headers: headers({ "Content-Type": "application/json", "X-Cloudserve-Timing": "1" }) });
+  const response = await fetch(path, { method: "POST", body, headers: headers({ "Content-Type": "application/json", "X-Cloudserve-Timing": "1", ...more }) });
   const text = await response.text();
   const millis = performance.now() - began;
   const from = response.headers.get("X-Amzn-Invoked-Production-Variant") ?? "";

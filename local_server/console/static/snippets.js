@@ -5,16 +5,17 @@ import { parse, write } from "./json.js";
 const LONGEST_INLINE = 3000;
 
 /** Return a string literal that Python, Go and JavaScript read the same. */
-const quoted = (text) => JSON.stringify(text);
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+export const quoted = (text) => JSON.stringify(text);
+export const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Return a body as a literal, or how to read it from a file if it is long. */
-const inline = (body, literal, fromFile) => (body.length <= LONGEST_INLINE ? literal(body) : fromFile);
+export const inline = (body, literal, fromFile) => (body.length <= LONGEST_INLINE ? literal(body) : fromFile);
 
-function vertexBody({ rows }) {
+/** Return a body as Vertex AI takes it: the signature is one of its parameters. */
+export function vertexBody({ rows }) {
   try {
-    const { instances, signature_name: name } = parse(rows);
-    return write(name ? { instances, parameters: { signature_name: name } } : { instances });
+    const { signature_name: name, ...others } = parse(rows);
+    return name ? write({ ...others, parameters: { ...others.parameters, signature_name: name } }) : rows;
   } catch {
     return rows;
   }

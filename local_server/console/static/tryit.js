@@ -13,6 +13,9 @@ import { SNIPPETS } from "./snippets.js";
 
 const LONGEST_SHOWN = 4000;
 
+/** The REST API of this server. */
+const SERVER = { snippets: SNIPPETS, path: predictPath, send };
+
 /** A recorded request that the next form of its version begins with. */
 let waiting = null;
 
@@ -22,11 +25,13 @@ export function fillForm(recorded) {
 }
 
 export class TryIt {
-  constructor(card, model) {
+  /** Take a version's card, its model's row, and the API: how a request is sent, and written down. */
+  constructor(card, model, api = SERVER) {
+    this.api = api;
     this.card = card;
     this.model = model;
     this.form = "rows";
-    this.snippet = "TensorFlow Serving, rows";
+    this.snippet = api.snippets[0].name;
     this.fields = h("div", { class: "fields" });
     this.own = h("textarea", { rows: 8, spellcheck: "false", "aria-label": "Request body as JSON" });
     this.ownArea = h("details", { class: "own" }, h("summary", {}, "Edit the request as JSON"), this.own);
@@ -118,7 +123,7 @@ export class TryIt {
   /** Show the request in the chosen form. */
   preview() {
     if (!this.signature) return;
-    const offered = SNIPPETS.filter((each) => !each.needsRows || this.form === "rows");
+    const offered = this.api.snippets.filter((each) => !each.needsRows || this.form === "rows");
     const chosen = offered.find((each) => each.name === this.snippet) ?? offered[0];
     this.snippet = chosen.name;
     if (this.offered !== offered.length) {
@@ -130,7 +135,7 @@ export class TryIt {
     const columns = this.ownArea.open ? this.own.value : this.formBody("columns");
     if (rows === null) { this.code.textContent = "…"; return; }
     const request = { rows, columns, model: this.card.model, version: this.card.version, signature: this.signature,
-      path: predictPath(this.card, this.signature), origin: location.origin };
+      path: this.api.path(this.card, this.signature), origin: location.origin };
     this.codeText = chosen.write(request);
     this.code.textContent = shorten(this.codeText, LONGEST_SHOWN);
   }
@@ -164,16 +169,17 @@ export class TryIt {
   }
 
   async ask(version, body) {
-    const answer = await send(predictPath({ ...this.card, version }, this.signature), body);
+    const answer = await this.api.send(this.api.path({ ...this.card, version }, this.signature), body);
     try { answer.document = parse(answer.text); } catch { answer.document = null; }
-    return answer;
+    return this.api.read?.(answer) ?? answer;
   }
 }
 
-function timing(answer) {
+export function timing(answer) {
   const split = answer.timings.map(([name, value]) => `${name} ${typeof value === "string" ? value : millis(value)}`).join(" · ");
   return h("p", { class: answer.status === 200 ? "timing" : "timing bad" },
-    h("strong", {}, answer.status), ` in ${millis(answer.millis)} as the browser sees it`, split && ` · ${split}`);
+    h("strong", {}, answer.status), ` in ${millis(answer.millis)} as the browser sees it`,
+    answer.from && ` · from ${printable(answer.from)}`, split && ` · ${split}`);
 }
 
 /** Return an input's value in the sample request: of its first row, or its whole column. */

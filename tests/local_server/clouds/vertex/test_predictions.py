@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -30,6 +31,13 @@ def post(clouds):
         return requests.post(url, data=body, headers=headers, timeout=60)
 
     return send
+
+
+def test_the_consoles_form_is_made_of_the_signatures(served, clouds):
+    path = f"/_cloudserve/console/api/endpoints/{quote(served[0], safe='')}"
+    card = requests.get(f"{clouds.url}{path}", timeout=20).json()
+    assert (card["model"], card["version"]) == ("by another name", "1")
+    assert [each["name"] for each in card["signatures"]] == ["serving_default", "negative"]
 
 
 class TestThePredictEnvelope:

@@ -18,6 +18,7 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 from cloudserve.images.rehearsal import NO_REHEARSALS, Rehearsal
+from cloudserve.savedmodel.signature import Signature
 
 from .....child_processes import WriteLine, ignore
 from .....container import Container, Setup, release_of, serving_image_of
@@ -331,6 +332,12 @@ class ContainerPool:
             return
         with running.usage.hold():
             yield running
+
+    def signatures(self, key: str) -> Mapping[str, Signature]:
+        """Return the signatures of a variant's model; {} if JSON does not reach it unchanged."""
+        running = self._running.get(key)
+        container = running.container if running else None
+        return container.signatures if isinstance(container, Container) else {}
 
     async def is_healthy(self, deployment: Deployment) -> bool:
         """Return whether every variant runs and passes its ping."""
