@@ -108,6 +108,8 @@ class EmulateCommand:
     """The most instances of a type that SageMaker's endpoints of a region have, as `TYPE=N`."""
     console: bool = True
     """Whether browsers get the console's page."""
+    project: Path | None = None
+    """The project file whose models the console's page may promote and roll back."""
     intercept: bool = False
     """Whether a forward proxy answers under the hosts of the clouds."""
 

@@ -50,6 +50,7 @@ from .background_tasks import BackgroundTasks
 from .certificates import server_names
 from .console.calls import CallLog
 from .console.endpoint_signatures import EndpointSignatures
+from .console.releasing import Releasing
 from .console.view import CloudParts, CloudsView, Stored, fault_changes
 from .data_folder import DATABASE, DataFolder
 from .faults.answers import refusal
@@ -228,8 +229,11 @@ class Emulator:
         app = SameSite(calls or faults, self._sites, refusal)
         if calls is None:
             return app
-        view = CloudsView(CloudParts(stored, calls, faults, lambda: self.url))
-        api = ConsoleApi(view, app, self._sites, token=self._token, changes=fault_changes(faults))
+        variables = partial(client_variables, self._credentials)
+        releasing = Releasing(self._command.project, lambda: variables(self.url), lambda: self.url)
+        view = CloudsView(CloudParts(stored, calls, faults, lambda: self.url, releasing))
+        changes = {**fault_changes(faults), **releasing.changes()}
+        api = ConsoleApi(view, app, self._sites, token=self._token, changes=changes)
         self._console = api
         return ConsolePages(api, has_docs=False)
 

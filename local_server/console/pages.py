@@ -21,6 +21,12 @@ _KINDS = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+_HEAD = "head.html"
+"""The beginning of every page, with the places of its title and its script."""
+_PAGES = {
+    "console.html": ("cloudserve console", "main.js"),
+    "docs.html": ("API of this server", "docs.js"),
+}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -82,4 +88,8 @@ def _static_files() -> Mapping[str, bytes]:
     """Read all files, once, when the first is requested."""
     folder = files(__package__).joinpath("static")
     listed = [file for file in folder.iterdir() if file.name.rpartition(".")[2] in _KINDS]
-    return {file.name: file.read_bytes() for file in listed}
+    found = {file.name: file.read_bytes() for file in listed}
+    head = found.pop(_HEAD).decode()
+    for name, (title, script) in _PAGES.items():
+        found[name] = head.format(title=title, script=script).encode() + found[name]
+    return found

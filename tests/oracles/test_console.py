@@ -35,6 +35,17 @@ PATIENCE = 60
 READY = "/v1/models/half/versions/124"
 MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching", "#/requests")
 CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
+PROJECT = """
+models:
+  half: {{path: {models}/tfs_half_plus_two_2v}}
+targets:
+  aws:
+    provider: sagemaker
+    bucket: s3://console-models
+    role_arn: arn:aws:iam::000000000000:role/console
+    region: eu-west-1
+  vertex: {{provider: vertex, bucket: gs://console-models}}
+"""
 RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
 
@@ -129,11 +140,23 @@ def changeable(shared_models, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def clouds(tmp_path_factory):
-    port, log = free_port(), tmp_path_factory.mktemp("clouds") / "log"
+def clouds(tmp_path_factory, shared_models):
+    """The offline clouds with a project, of which both versions are deployed to SageMaker."""
+    folder = tmp_path_factory.mktemp("clouds")
+    project, log = folder / "cloudserve.yaml", folder / "log"
+    project.write_text(PROJECT.format(models=shared_models))
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with running(url, log, "emulate", "--port", port, ready="/_cloudserve/faults"):
-        yield url, console_link(log)
+    arguments = ("emulate", "--port", port, "--env", "--project", project)
+    with running(url, log, *arguments, ready="/_cloudserve/faults"):
+        link = console_link(log)
+        exports = re.findall(r"^export (\w+)='?([^'\n]*)'?$", log.read_text(), flags=re.MULTILINE)
+        environment = {**os.environ, **dict(exports)}
+        deploy = [CLOUDSERVE, "deploy", "half", "--project", project]
+        for target, version in (("aws", "123"), ("aws", "124"), ("vertex", "124")):
+            more = ("-t", target, "--version", version)
+            subprocess.run([*deploy, *more], env=environment, check=True, capture_output=True)
+        yield url, link, environment
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +318,7 @@ def test_the_page_finds_a_server_that_comes_back(page, config, tmp_path):
 
 
 def test_faults_are_read_only_without_the_token_and_switches_with_it(page, clouds):
-    url, link = clouds
+    url, link, _ = clouds
     show(page, f"{url}/#/faults")
     assert page.get_by_role("button", name="Use these rules").is_disabled()
     page.goto("about:blank")
@@ -340,3 +363,60 @@ def test_models_are_read_only_without_the_token_and_change_with_it(page, changea
     compile(program, "the page's call", "exec")
     page.get_by_role("button", name="Perform").click()
     page.locator("td", has_text="124").wait_for()
+
+
+@pytest.mark.parametrize(("cloud", "name"), [("AWS", "half"), ("Vertex AI", "half")])
+def test_an_endpoint_is_asked_by_a_form_of_its_signatures(page, clouds, cloud, name):
+    url, _, environment = clouds
+    show(page, f"{url}/#/clouds")
+    card = page.locator("article", has_text=cloud).filter(has_text=name)
+    card.locator("summary", has_text="Send a request").click()
+    card.locator(".fields input").first.fill("4")
+    card.get_by_role("button", name="Send").click()
+    card.locator(".result .timing").wait_for()
+    assert "200" in card.locator(".timing").inner_text()
+    assert "4" in card.locator(".output").inner_text()
+    for form in ("curl", "cloudserve predict"):
+        card.get_by_label("Request for").select_option(form)
+        command = card.get_by_label("Request", exact=True).inner_text()
+        answer = subprocess.run(
+            ["bash", "-c", f'PATH="{CLOUDSERVE.parent}:$PATH"; {command}'],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(r'"predictions": *\[\s*\[?\s*4', answer.stdout), answer
+    first = card.get_by_label("Request for").locator("option").first.get_attribute("value")
+    card.get_by_label("Request for").select_option(first)
+    program = card.get_by_label("Request", exact=True).inner_text()
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "4" in answer.stdout, answer
+
+
+def test_a_release_is_planned_shown_and_carried_out_with_the_token(page, clouds):
+    url, link, _ = clouds
+    show(page, f"{url}/#/releases")
+    page.locator("summary", has_text="Promote or roll back").click()
+    assert page.get_by_role("button", name="Show the plan").is_disabled()
+    page.goto("about:blank")
+    show(page, link)
+    page.get_by_role("link", name="Releases").click()
+    page.locator("summary", has_text="Promote or roll back").click()
+    page.get_by_label("Percent of the traffic").fill("lots")
+    page.get_by_role("button", name="Show the plan").click()
+    page.locator(".problem:visible", has_text="a whole number").wait_for()
+    page.get_by_label("Percent of the traffic").fill("25")
+    page.get_by_role("button", name="Show the plan").click()
+    page.locator("pre", has_text="cloudserve promote half -t aws --percent 25").wait_for()
+    page.get_by_role("button", name="Carry it out").click()
+    page.locator(".timing", has_text="done").wait_for()
+    page.locator("summary", has_text="promote half 25 %").first.wait_for()
+    page.get_by_role("link", name="Clouds").click()
+    page.locator(".share", has_text="25 %").first.wait_for()

@@ -26,6 +26,7 @@ from ..faults.app import PATH, Faults
 from ..resources import Resources
 from .calls import CallLog
 from .endpoint_signatures import EndpointSignatures
+from .releasing import Releasing
 from .resources_view import ResourceRow, list_resources
 from .storage_view import Buckets, Ledgers, ObjectRow, Stores, list_objects
 
@@ -51,6 +52,7 @@ class CloudParts:
     calls: CallLog
     faults: Faults
     url: Callable[[], str]
+    releasing: Releasing
 
 
 class CloudsView:
@@ -71,6 +73,7 @@ class CloudsView:
             nonlocal last
             buckets = await asyncio.to_thread(self._buckets.rows)
             releases = await asyncio.to_thread(self._ledgers.releases, buckets)
+            project = await asyncio.to_thread(parts.releasing.project)
             # The database of resources belongs to the loop's thread.
             shown = {
                 "server": facts,
@@ -80,6 +83,8 @@ class CloudsView:
                 "releases": releases,
                 "faults": parts.faults.rules(),
             }
+            if project is not None:
+                shown["project"] = project
             calls = parts.calls.since(last)
             if calls or not last:
                 shown["calls"] = calls

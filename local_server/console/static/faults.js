@@ -36,6 +36,7 @@ export class FaultsSection {
   }
 
   open() {
+    this.showAccess();
     this.show();
   }
 

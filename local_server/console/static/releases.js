@@ -3,6 +3,7 @@
 import { h, put } from "./dom.js";
 import { count, printable } from "./format.js";
 import { localTime } from "./clouds.js";
+import { ReleaseForm } from "./promote.js";
 
 const MOST_ROWS = 100;
 const KINDS = { finished: "good", refused: "bad", stopped: "bad", superseded: "bad" };
@@ -12,16 +13,20 @@ export class ReleasesSection {
 
   constructor() {
     this.list = h("div", {});
+    this.form = new ReleaseForm();
     this.open_ = new Set();
     this.element = h("section", { class: "wide" }, h("h2", {}, "Releases"),
-      h("p", { class: "quiet" }, "From the ledgers in the buckets, the newest first. The command is cloudserve history MODEL --target TARGET."), this.list);
+      h("p", { class: "quiet" }, "From the ledgers in the buckets, the newest first. The command is cloudserve history MODEL --target TARGET."), this.form.element, this.list);
   }
 
   open() {
+    // It may have been entered in another section.
+    this.form.showAccess();
     this.show();
   }
 
   take(part, data) {
+    if (part === "project") this.form.update(data);
     if (part !== "releases") return;
     this.releases = data;
     if (this.element.isConnected) this.show();

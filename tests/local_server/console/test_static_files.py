@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 import pytest
+from cloudserve.local_server.console.pages import _PAGES, _static_files
 
 STATIC = files("cloudserve.local_server.console").joinpath("static")
 FILES = {file.name: file.read_text("utf-8") for file in STATIC.iterdir()}
@@ -33,3 +34,15 @@ def test_no_page_has_inline_code_or_styles(name):
 
 def test_files_stay_short():
     assert max(len(text.splitlines()) for text in FILES.values()) < 400
+
+
+def test_the_pages_have_one_head_with_their_own_titles_and_scripts():
+    files = {name: text.decode() for name, text in _static_files().items() if "html" in name}
+    heads = {name: page.partition("<body>")[0] for name, page in files.items()}
+    assert [re.findall("<title>(.*)</title>", head) for head in heads.values()] == [
+        [title] for title, _ in map(_PAGES.get, heads)
+    ]
+    assert all(page.startswith("<!doctype html>") and "{" not in page for page in files.values())
+    for name, (_, script) in _PAGES.items():
+        assert f"static/{script}" in heads[name]
+        assert script in FILES

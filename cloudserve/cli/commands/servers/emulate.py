@@ -177,6 +177,7 @@ def command(  # noqa: PLR0913 - one parameter per option
             container_variables=container_env,
             rehearsals=_rehearsals(project_file, commands),
             recording=take_recording(click.get_current_context(), options),
+            project=project_file if project_file.exists() else None,
             **options,
         )
     )
@@ -224,7 +225,11 @@ def _rehearsals(project_file: Path, commands: Iterable[str]) -> dict[str, Rehear
     """Return the commands for images from the project file, if it exists, and the options."""
     from cloudserve.images.rehearsal import of_options, of_project
 
-    from_project = of_project(load(project_file, ())) if project_file.exists() else {}
+    source = click.get_current_context().get_parameter_source("project_file")
+    # A file that was named must exist; load says so.
+    is_named = source is not click.core.ParameterSource.DEFAULT
+    has_project = project_file.exists() or is_named
+    from_project = of_project(load(project_file, ())) if has_project else {}
     rehearsals = from_project | of_options(commands, Path.cwd())
     for image, rehearsal in rehearsals.items():
         click.echo(f"{image} is run by `{shlex.join(rehearsal.command)}`", err=True)

@@ -1,0 +1,220 @@
+"""Promotions and rollbacks from the page, by the verbs of the library.
+
+A plan is made and shown first. It is carried out only if it is still up to date, which the library
+checks, and only to the offline clouds themselves: a plan for any other destination is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from cloudserve.errors import CloudserveError, GateRefusedError
+from cloudserve.project import load_project
+
+from ...console.app import Change
+from ...reloaded_file import Stamp, file_stamp
+from ...transport.types import Request, Response
+
+if TYPE_CHECKING:
+    from cloudserve.release.types import Plan
+
+_JSON = "application/json"
+_MOST_PLANS = 16
+_MOST_LINES = 200
+_ELSEWHERE = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "STORAGE_EMULATOR_HOST", "MLFLOW_")
+"""Prefixes of the variables that name accounts and endpoints: only the clouds' own are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """The models and targets of the project file; `problem` if it cannot be read."""
+
+    file: str
+    models: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """The release that the page asks for."""
+
+    operation: Literal["promote", "rollback"]
+    model: str
+    target: str
+    version: str = ""
+    percent: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """A plan before it is carried out."""
+
+    id: str
+    destination: str
+    title: str
+    actions: tuple[str, ...]
+    gates: tuple[str, ...]
+    warnings: tuple[str, ...]
+    command: str
+    """The command that does the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """The end of a release; what it did is in its ledger."""
+
+    is_done: bool
+    lines: tuple[str, ...]
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Releasing:
+    """Plans and carries out releases of a project. For the loop's thread."""
+
+    file: Path | None
+    """The project file; None if there is none."""
+    environment: Callable[[], Mapping[str, str]]
+    """Returns the variables that point clients at the offline clouds."""
+    url: Callable[[], str]
+    _plans: OrderedDict[str, Plan] = field(default_factory=OrderedDict)
+    _read: tuple[Stamp | None, ProjectRow | None] = (None, None)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def changes(self) -> Mapping[str, Change]:
+        """Return the changes of the console's API, by method and path."""
+        if self.file is None:
+            return {}
+        return {"POST releases/plan": self._plan, "POST releases/apply": self._apply}
+
+    def project(self) -> ProjectRow | None:
+        """Read the project file, if it has changed; None if there is none. Blocks."""
+        if self.file is None:
+            return None
+        stamp = file_stamp(self.file)
+        if self._read[1] is None or stamp != self._read[0]:
+            self._read = stamp, _row(self.file)
+        return self._read[1]
+
+    async def _plan(self, request: Request) -> Response:
+        try:
+            wanted = msgspec.json.decode(request.content, type=Wanted)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _answer(HTTPStatus.BAD_REQUEST, {"error": f"This is not a release: {error}"})
+        try:
+            plan = await asyncio.to_thread(self._made, wanted)
+        except CloudserveError as error:
+            return _answer(HTTPStatus.CONFLICT, {"error": _text(error)})
+        if refusal := self._refusal(plan):
+            return _answer(HTTPStatus.CONFLICT, {"error": refusal})
+        key = secrets.token_urlsafe(12)
+        self._plans[key] = plan
+        while len(self._plans) > _MOST_PLANS:
+            self._plans.popitem(last=False)
+        return _answer(HTTPStatus.OK, self._shown(key, plan, wanted))
+
+    def _made(self, wanted: Wanted) -> Plan:
+        from cloudserve import api
+
+        assert self.file is not None
+        return api.plan(
+            load_project(self.file),
+            wanted.model,
+            wanted.target,
+            wanted.operation,
+            version=wanted.version or None,
+            percent=wanted.percent,
+            environ=self._environ(),
+        )
+
+    def _refusal(self, plan: Plan) -> str:
+        """Return why a plan is not carried out from here; "" if it may be."""
+        there = plan.destination
+        if there is None or there.endpoint.rstrip("/") != self.url():
+            return f"The target {plan.target} is not on these offline clouds: {there or 'unknown'}"
+        if plan.alias:
+            alias = f"The alias `{plan.alias}` of MLflow's registry would follow"
+            return f"{alias}, which is not offline: run the command"
+        return ""
+
+    async def _apply(self, request: Request) -> Response:
+        try:
+            key = msgspec.json.decode(request.content, type=dict[str, str]).get("id", "")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _answer(HTTPStatus.BAD_REQUEST, {"error": "The body is not an object of texts."})
+        if self._turn.locked():
+            text = "A release is being carried out from a page: wait for its end."
+            return _answer(HTTPStatus.CONFLICT, {"error": text})
+        plan = self._plans.pop(key, None)
+        if plan is None:
+            text = "There is no such plan, or it was carried out: make a new one."
+            return _answer(HTTPStatus.CONFLICT, {"error": text})
+        async with self._turn:
+            done = await asyncio.shield(asyncio.to_thread(self._carry_out, plan))
+        return _answer(HTTPStatus.OK, done)
+
+    def _carry_out(self, plan: Plan) -> CarriedOut:
+        from cloudserve import api
+
+        assert self.file is not None
+        lines: list[str] = []
+        try:
+            project = load_project(self.file)
+            api.apply(project, plan, environ=self._environ(), notify=lines.append)
+        except CloudserveError as error:
+            more = error.verdicts if isinstance(error, GateRefusedError) else ()
+            told = tuple(verdict.sentence for verdict in more)
+            return CarriedOut(False, (*lines[-_MOST_LINES:], *told), _text(error))
+        return CarriedOut(True, tuple(lines[-_MOST_LINES:]))
+
+    def _environ(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_ELSEWHERE)}
+        return {**kept, **self.environment()}
+
+    def _shown(self, key: str, plan: Plan, wanted: Wanted) -> ShownPlan:
+        title = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+        return ShownPlan(
+            key,
+            str(plan.destination),
+            title if plan.actions else f"{title}: there is nothing to do",
+            tuple(action.sentence for action in plan.actions),
+            tuple(gate.sentence for gate in plan.gates),
+            (*plan.warnings, *plan.breaking),
+            self._command(wanted),
+        )
+
+    def _command(self, wanted: Wanted) -> str:
+        words = ["cloudserve", wanted.operation, wanted.model, "-t", wanted.target]
+        if wanted.version:
+            words += ["--version" if wanted.operation == "promote" else "--to", wanted.version]
+        if wanted.operation == "promote" and wanted.percent != 100:  # noqa: PLR2004  all
+            words += ["--percent", str(wanted.percent)]
+        return shlex.join([*words, "--project", str(self.file)])
+
+
+def _row(file: Path) -> ProjectRow:
+    try:
+        project = load_project(file)
+    except CloudserveError as error:
+        return ProjectRow(str(file), problem=_text(error))
+    return ProjectRow(str(file), tuple(project.models), tuple(project.targets))
+
+
+def _text(error: CloudserveError) -> str:
+    parts = (f"{error.where}: {error.message}" if error.where else error.message, error.hint)
+    return "; ".join(part for part in parts if part)
+
+
+def _answer(status: int, record: object) -> Response:
+    return Response(status, msgspec.json.encode(record), _JSON)
