@@ -88,6 +88,14 @@ def stated_bytes(proto: Any) -> int:
     return size * (STRING_BYTES + last)
 
 
+def is_in_memory(proto: Any) -> bool:
+    """Return whether a TensorProto's numbers are as in memory, none of them in a typed field."""
+    kind = _BY_NUMBER.get(proto.dtype)
+    if kind is None or kind is _STRING or kind in _NARROW:
+        return False
+    return not len(getattr(proto, kind.field))
+
+
 def to_tensor_proto(array: Tensor, proto: Any, *, as_content: bool = False) -> None:
     """Write an array to an empty TensorProto: to its typed field, or as `tensor_content`.
 

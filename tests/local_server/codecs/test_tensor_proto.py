@@ -6,6 +6,7 @@ import pytest
 from cloudserve.local_server.codecs.tensor_proto import (
     TensorProtoError,
     from_tensor_proto,
+    is_in_memory,
     to_tensor_proto,
 )
 from cloudserve.local_server.status import Code, StatusError
@@ -296,3 +297,14 @@ def test_a_value_that_means_many_unfolds_to_so_much_at_most(tensor_proto, size, 
     else:
         with pytest.raises(TensorProtoError, match=f"1 values cannot stand for {size}"):
             from_tensor_proto(proto)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_numbers_are_as_in_memory_if_they_are_in_no_typed_field(tensor_proto, name):
+    array = np.zeros(3, getattr(ml_dtypes, name, None) or name)
+    assert is_in_memory(written(tensor_proto, array, as_content=True))
+    assert not is_in_memory(written(tensor_proto, array))
+
+
+def test_strings_are_never_as_in_memory(tensor_proto):
+    assert not is_in_memory(written(tensor_proto, np.array([b"a"], object), as_content=True))

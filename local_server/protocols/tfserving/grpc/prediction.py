@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ....codecs.tensor_proto import stated_bytes
+from ....codecs.tensor_proto import is_in_memory, stated_bytes
 from ....deferred import Deferred
 from ....inference import Inference
 from ....inference.requests import Job, Parsed, classify, multi_inference, regress
@@ -36,6 +36,8 @@ RegressionResponse = message_class("tensorflow.serving.RegressionResponse")
 _SIGNATURES = "signature_def"
 # Up to this size the event loop parses or encodes faster than a hand-over to a thread takes.
 _SMALL = 64 * 1024
+# The same of numbers that are only copied.
+_SMALL_IN_MEMORY = 1024 * 1024
 _SMALL_RESULTS = 16 * 1024
 
 
@@ -62,7 +64,9 @@ class PredictionService:
         """Run a signature on tensors."""
         spec, size = read_spec(request), request.ByteSize()
         parsed = predict_request(spec, request), self._respond
-        is_small = size <= _SMALL and sum(map(stated_bytes, request.inputs.values())) <= _SMALL
+        inputs = request.inputs.values()
+        small = _SMALL_IN_MEMORY if size > _SMALL and all(map(is_in_memory, inputs)) else _SMALL
+        is_small = size <= small and sum(map(stated_bytes, inputs)) <= small
         job = Job(size, lambda: parsed, parsed if is_small else None, _SMALL, "tensors")
         return self._inference.serve(job, call.deadline_seconds)
 
