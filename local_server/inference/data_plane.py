@@ -29,6 +29,7 @@ from .observation import Observer, unobserved
 from .opened import Opened, Servables
 from .requests import InferenceRequest, Job
 from .serving import Serving, too_late
+from .slices import Slices
 from .turn import Format, Rows, Turn
 from .types import Answer, Metadata, ModelSpec
 
@@ -56,6 +57,7 @@ class Inference:
     ) -> None:
         self._manager = manager
         self.executor = executor
+        self.slices = Slices()
         self._check_methods = check_methods
         self._observer = observer
         self.json_limits = json_limits

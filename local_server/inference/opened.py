@@ -10,7 +10,7 @@ from ..models import Servable, VersionState
 from ..runtime.types import Tensor
 from ..status import StatusError
 from .observation import Observation, Observer
-from .requests import InferenceRequest, ModelCall
+from .requests import InferenceRequest, ModelCall, NotPlainError
 from .types import Answer
 
 _A = TypeVar("_A", bound=Answer)
@@ -83,6 +83,9 @@ class Opened(Generic[_A]):
             self.answer = self._observation.answer = end.value
             self.close()
             return None
+        except NotPlainError:  # a thread begins it again
+            self.abandon()
+            raise
         except BaseException as error:
             self.close(error)
             raise

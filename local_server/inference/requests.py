@@ -56,6 +56,10 @@ Parsed: TypeAlias = tuple[InferenceRequest[Any], Callable[[Any], _T]]
 """A request, and the encoder of its answer."""
 
 
+class NotPlainError(Exception):
+    """A request takes too long to decode in the event loop; `Job.parse` does for a thread."""
+
+
 @dataclass(slots=True)
 class Job(Generic[_T]):
     """A protocol's request: its bytes, the request they hold, and the encoding of its answer."""
@@ -70,6 +74,11 @@ class Job(Generic[_T]):
     """The size of outputs up to which the event loop may encode them."""
     encoding: str = ""
     """The format of the bytes: estimates of one do not hold for another."""
+    parse_plain: Callable[[], Parsed[_T] | None] | None = None
+    """Parses a request of moderate size in about a millisecond; returns None if it cannot.
+
+    The decoding of what it returns takes as long, or raises NotPlainError.
+    """
 
 
 def unknown_signature(name: str) -> StatusError:

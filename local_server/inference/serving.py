@@ -1,8 +1,9 @@
 """A request of the event loop in flight: parsed, decoded, run, encoded, each where it is fastest.
 
-The loop decodes and encodes small requests, and runs those that are known to be quick. Large ones
-are processed in a thread of the executor. If the model batches, a decoded request waits in a queue,
-without a thread. None of the three takes a task.
+The loop decodes and encodes small requests, and runs those that are known to be quick. It decodes
+plain ones of moderate size, too, in slices of its time. Large ones are processed in a thread of the
+executor. If the model batches, a decoded request waits in a queue, without a thread. None of these
+takes a task.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextvars import copy_context
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +22,8 @@ from ..runtime.types import Tensor
 from ..status import Code, StatusError
 from .latency import LatencyEstimate, Stopwatch
 from .opened import Opened
-from .requests import InferenceRequest, Job, ModelCall
+from .requests import InferenceRequest, Job, ModelCall, NotPlainError
+from .slices import Slices
 from .types import Answer, Classifications, Prediction, Regressions
 
 _T = TypeVar("_T")
@@ -35,6 +38,11 @@ class DataPlane(Protocol):
     @property
     def executor(self) -> Executor:
         """The threads for requests that the loop does not process."""
+        ...
+
+    @property
+    def slices(self) -> Slices:
+        """The decoding of requests of moderate size."""
         ...
 
     def open(self, request: InferenceRequest[Any]) -> Opened[Any]:
@@ -91,25 +99,59 @@ class Serving(Deferred[_T]):
             self.settle(too_late())
 
     def _begin(self) -> None:
-        if self._job.parsed is None:
-            # In the request's context, whose observer is that of this request alone.
-            self._plane.executor.submit(copy_context().run, self._work)
-        else:
+        if self._job.parsed is not None:
             self._opened = self._plane.open(self._job.parsed[0])
             self._advance()
+        elif self._job.parse_plain is not None:
+            self._plane.slices.add(self._loop, partial(copy_context().run, self._decode))
+        else:
+            self._leave_to_thread()
 
-    def _advance(self, outputs: Mapping[str, Tensor] | None = None) -> None:
-        """Continue in the loop's thread, until the request is answered or waits for the model."""
-        opened = self._open
+    def _leave_to_thread(self) -> None:
+        # In the request's context, whose observer is that of this request alone.
+        self._plane.executor.submit(copy_context().run, self._work)
+
+    def _decode(self) -> None:
+        """Decode a request of moderate size in the loop's thread, if that takes little time."""
+        if self.is_done:  # the caller is gone
+            return
         try:
-            call = opened.next_call(outputs)
-            if call is not None:
-                self._dispatch(opened, call)
+            call = self._first_call()
+            if call is None:
+                self._leave_to_thread()
                 return
         except Exception as error:  # noqa: BLE001 - the caller gets it
             self.settle(error)
             return
-        if _size(opened.answer) <= self._job.small_bytes:
+        self._proceed(call)
+
+    def _first_call(self) -> ModelCall | None:
+        """Return the first call of a plain request; None if its decoding takes longer."""
+        job = self._job
+        assert job.parse_plain is not None
+        job.parsed = job.parse_plain()
+        if job.parsed is None:
+            return None
+        self._opened = self._plane.open(job.parsed[0])
+        try:
+            return self._opened.next_call()
+        except NotPlainError:
+            return None
+
+    def _advance(self, outputs: Mapping[str, Tensor] | None = None) -> None:
+        """Continue in the loop's thread, until the request is answered or waits for the model."""
+        try:
+            call = self._open.next_call(outputs)
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            self.settle(error)
+            return
+        self._proceed(call)
+
+    def _proceed(self, call: ModelCall | None) -> None:
+        """Continue with the next call of the model; None if it was the last."""
+        if call is not None:
+            self._resume(call)
+        elif _size(self._open.answer) <= self._job.small_bytes:
             self.settle(self._encoded())
         else:
             self._plane.executor.submit(self._encode)
@@ -181,6 +223,9 @@ class Serving(Deferred[_T]):
             return error
 
     def _resume(self, call: ModelCall) -> None:
+        if self.is_done:  # the caller is gone
+            self._open.abandon()
+            return
         try:
             self._dispatch(self._open, call)
         except Exception as error:  # noqa: BLE001 - the caller gets it

@@ -159,7 +159,7 @@ def test_a_body_for_the_exact_parser_is_read_in_a_thread_at_any_latency(served):
 def test_large_requests_are_answered_in_a_thread_whatever_the_latency(served):
     inference, model = served
     latency(inference).record_threaded(10**9, *QUICK)
-    ask(inference, b'{"instances": [%b1]}' % (b"1," * 10_000))
+    ask(inference, b'{"instances": [%b1]}' % (b"1," * 200_000))
     assert model.threads.pop() is not threading.current_thread()
 
 
