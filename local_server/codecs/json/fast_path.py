@@ -24,6 +24,7 @@ _MOST_DIMENSIONS = 64  # numpy's own limit
 _MOST_COUNTED = 2**24 - 1  # simdjson's counter saturates here
 # A list becomes a Python object in the time that scanning so many bytes takes.
 _BYTES_A_LIST = 192
+_MOST_QUOTES = 512
 # From here on numpy's fixed cost is less than what it saves.
 _VECTORIZED_BYTES = 2**15
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[],"))
@@ -86,7 +87,7 @@ def read_numbers(
 
     Raises ValueError or TypeError unless they are numbers of these dtypes, in regular shapes.
     """
-    openings = _count_openings(body)
+    openings = _count(b"[", body)
     if len(values) == 1 and openings * _BYTES_A_LIST > len(body):
         return _read_one(values, dtypes, body)
     if openings > _MOST_LISTS:
@@ -121,14 +122,25 @@ def _read_one(
     return {name: _read(value, shape, _KIND_OF.get(dtypes[name]))}
 
 
-def _count_openings(body: bytes) -> int:
-    """Return how many lists begin in a body: one after the other, or for many a vector at a time.
+def is_brief(body: bytes) -> bool:
+    """Return whether the numbers of a body are read without many Python objects, if at all.
+
+    Each name is one, and each list that is not in the only array of the body.
+    """
+    if _count(b'"', body) > _MOST_QUOTES:
+        return False
+    has_objects = body.find(b"{", body.find(b"{") + 1) >= 0
+    return not has_objects or _count(b"[", body) * _BYTES_A_LIST <= len(body)
+
+
+def _count(byte: bytes, body: bytes) -> int:
+    """Return how often a byte is in a body: one after the other, or for many a vector at a time.
 
     `bytes.count` takes as long for every one that it finds as for a hundred bytes between them.
     """
     if len(body) < _VECTORIZED_BYTES:
-        return body.count(b"[")
-    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord("[")))
+        return body.count(byte)
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(byte)))
 
 
 def _first_shape(value: Any) -> tuple[int, ...]:

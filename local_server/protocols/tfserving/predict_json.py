@@ -10,7 +10,7 @@ from cloudserve.savedmodel.signature import Signature
 
 from ...codecs.json.layout import COMPACT, Layout
 from ...codecs.limits import DEFAULT_LIMITS, JsonLimits
-from ...codecs.request import PredictRequest, parse_request, scan_request
+from ...codecs.request import PredictRequest, parse_request, scan_brief, scan_request
 from ...codecs.together import SmallRequests
 from ...inference import Inference
 from ...inference.requests import Decode, Job, NotPlainError, Parsed, predict
@@ -63,7 +63,7 @@ def small_predictions(
 def _parse_plain(
     spec: ModelSpec, body: bytes, layout: Layout, limits: JsonLimits
 ) -> Parsed[bytes] | None:
-    request = scan_request(body, limits)
+    request = scan_brief(body, limits)
     if request is None:
         return None
 
