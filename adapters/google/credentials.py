@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import google.auth
+from google.auth import identity_pool
 from google.auth.credentials import AnonymousCredentials
 
 from cloudserve.known.tape import LIVE, Tape
 from cloudserve.release.destination import is_loopback
 
+WORKLOAD = "external_account"
+"""The type of a file for workload identity federation."""
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -37,9 +40,21 @@ class Access:
         """
         if not is_loopback(endpoint):
             return self.credentials
-        if self._path and not _is_of_google(Path(self._path)):
+        if not self._path:
+            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        fields = _read(Path(self._path))
+        if fields is None:  # the first call says what is wrong with the file
             return self.credentials
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        if _is_of_google(fields):
+            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        return self._workload if fields["type"] == WORKLOAD else self.credentials
+
+    @cached_property
+    def _workload(self) -> Any:
+        # google.auth asks Google's Resource Manager for the project of such a file.
+        return identity_pool.Credentials.from_file(  # type: ignore[no-untyped-call]
+            self._path, scopes=[SCOPE]
+        )
 
     @cached_property
     def credentials(self) -> Any:
@@ -55,16 +70,32 @@ class Access:
             )[0]
 
 
-def _is_of_google(path: Path) -> bool:
-    """Return whether a credential file's tokens come from Google; False for an unreadable file.
-
-    Of the kinds of files only that of a service account names its token service, which google-auth
-    uses; it ignores the one in a user's file (`authorized_user`).
-    """
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """Return the fields of a credential file, {} for other JSON, None if it cannot be read."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # the first call says what is wrong with it
-        return False
-    if not isinstance(content, dict) or content.get("type") != "service_account":
-        return True
-    return not is_loopback(str(content.get("token_uri", "")))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else {}
+
+
+def _is_of_google(fields: Mapping[str, Any]) -> bool:
+    """Return whether a credential file's tokens come from Google.
+
+    google-auth uses the token services that the files of a service account and of a workload
+    identity name; it ignores the one in a user's file (`authorized_user`), and that of an
+    impersonation (`impersonated_service_account`).
+    """
+    match fields.get("type"):
+        case "service_account":
+            urls = [fields.get("token_uri")]
+        case "external_account":
+            urls = [fields.get("token_url")]
+            urls += filter(None, [fields.get("service_account_impersonation_url")])
+            source = fields.get("credential_source")
+            # The other sources are AWS's metadata, a program and a certificate.
+            if not (isinstance(source, dict) and source.keys() & {"file", "url"}):
+                return True
+        case _:
+            return True
+    return not all(is_loopback(str(url)) for url in urls)

@@ -120,12 +120,24 @@ def _message(error: GoogleAPICallError) -> str:
 
 def _unauthenticated(what: str, where: str, error: GoogleAuthError) -> RemoteError:
     # A RefreshError also has the token endpoint's answer, and str() would print both as a tuple.
-    reason = str(error.args[0] if error.args else type(error).__name__).partition("\n")[0]
+    reason = str(error.args[0] if error.args else type(error).__name__).partition("\n")[0].strip()
+    refusal = _refusal(error)
     return RemoteError(
-        f"{what}: no usable Google credentials ({reason.strip()})",
+        f"{what}: no usable Google credentials ({f'{reason}: {refusal}' if refusal else reason})",
         where=where,
-        hint=_LOG_IN,
+        hint=_GRANT if refusal else _LOG_IN,
     )
+
+
+def _refusal(error: GoogleAuthError) -> str:
+    """Return the sentence of the service that refused an impersonation, "" for other failures.
+
+    `impersonated_credentials` of google-auth gives IAM's answer as the second argument.
+    """
+    try:
+        return msgspec.json.decode(error.args[1], type=_Answer).error.message
+    except (IndexError, TypeError, msgspec.DecodeError):  # OAuth's `error` is no object
+        return ""
 
 
 _LOG_IN = (
@@ -134,6 +146,7 @@ _LOG_IN = (
 )
 
 
+_GRANT = "grant the account the permission that the message names, or use another account"
 _LATER = "the service fails for now; try again, and look at https://status.cloud.google.com"
 
 
@@ -146,7 +159,7 @@ def _hint(status: int, reason: str) -> str | None:
         )
     hints = {
         401: _LOG_IN,
-        403: "grant the account the permission that the message names, or use another account",
+        403: _GRANT,
         429: "the quota is used up for now; try again later",
     }
     return hints.get(status, _LATER if status in RETRYABLE else None)
