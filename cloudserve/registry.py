@@ -144,6 +144,11 @@ def bucket(url: str, environ: Mapping[str, str]) -> tuple[PartStore, str]:
     return open_url(url, environ)
 
 
+def names_of(group: str) -> frozenset[str]:
+    """Return the names of a group: the schemes of REGISTRIES, the providers of ENDPOINTS."""
+    return frozenset(point.name for point in entry_points(group=group))
+
+
 def model_registry(url: str, environ: Mapping[str, str]) -> ModelRegistry:
     """Return the registry of a model's URL, such as `models:/NAME@ALIAS`.
 

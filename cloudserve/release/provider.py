@@ -261,7 +261,8 @@ class AnsweringProvider(Protocol):
 class CloudEndpoint(Protocol):
     """One endpoint by its own name: the entry points `cloudserve.endpoints`, by provider.
 
-    Made by a callable (address, its parts, environment), which reaches no network.
+    Made by a callable (address, its parts, environment), which reaches no network. The address
+    of another package's adapter is `PROVIDER://…`; its only part is `target_model`.
     """
 
     @property

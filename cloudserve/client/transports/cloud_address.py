@@ -2,7 +2,8 @@
 
 Sources: SageMaker's service model (EndpointArn; `/endpoints/{EndpointName}/invocations`);
 aiplatform v1, `Endpoint` (`name`, `dedicatedEndpointDns`); google-cloud-aiplatform,
-`PrivateEndpoint.predict` (`privateEndpoints.predictHttpUri`); ml v1, `projects.predict`.
+`PrivateEndpoint.predict` (`privateEndpoints.predictHttpUri`); ml v1, `projects.predict`. Endpoints
+of another adapter are `PROVIDER://…`, in its own form.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cloudserve import registry
 from cloudserve.errors import UserError
 
 _ENDPOINT = r"projects/(?P<project>[^/\s]+)/locations/(?P<region>[a-z0-9-]+)/endpoints/"
@@ -44,6 +46,8 @@ _FORMS = (
     ("ai-platform", _MODEL),
     ("ai-platform", rf"{_BASE}{_MODEL}(?::predict)?"),
 )
+_OTHERS = frozenset({"http", "https", "grpc", "grpcs", *(provider for provider, _ in _FORMS)})
+"""Schemes of servers, and the platforms whose addresses have forms of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ def parse_cloud(text: str, model: str = "") -> CloudAddress | None:
             return _checked(provider, text, parts, model)
     if text.startswith(("arn:", "projects/")):
         raise _unknown(text)
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme not in _OTHERS and scheme in registry.names_of(registry.ENDPOINTS):
+        return CloudAddress(scheme, text, {}, model)
     return None
 
 
