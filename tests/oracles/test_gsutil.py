@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-GSUTIL = os.environ.get("GSUTIL", "")
+GSUTIL = shutil.which(os.environ.get("GSUTIL", "")) or ""
 CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 
-if not GSUTIL or shutil.which(GSUTIL) is None:
+if not GSUTIL:
     pytest.skip(
         "GSUTIL does not name gsutil, of the Google Cloud SDK: see `make oracle-gsutil`",
         allow_module_level=True,
