@@ -215,8 +215,9 @@ class LogStore:
 
     def _trim(self, stream: int) -> None:
         self._change(
-            "DELETE FROM events WHERE stream = ?1 AND id <= (SELECT id FROM events"
-            " WHERE stream = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            "DELETE FROM events WHERE stream = ? AND id <= (SELECT id FROM events"
+            " WHERE stream = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            stream,
             stream,
             MOST_EVENTS,
         )

@@ -75,10 +75,10 @@ class EntryStore:
 
     def _trim(self, project: str) -> None:
         sql = (
-            "DELETE FROM entries WHERE project = ?1 AND id <= (SELECT id FROM entries"
-            " WHERE project = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"
+            "DELETE FROM entries WHERE project = ? AND id <= (SELECT id FROM entries"
+            " WHERE project = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
         )
-        self._db.execute(sql, (project, MOST_ENTRIES))
+        self._db.execute(sql, (project, project, MOST_ENTRIES))
 
     def entries(
         self, project: str, since: str, after: Place | None, *, descending: bool
