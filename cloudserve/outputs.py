@@ -19,6 +19,8 @@ REPORT = re.compile(
     rb'\{\s*"operation":|# \w+ \S+ v\d+-[0-9a-f]{12} on |<\?xml[^>]*>\s*<testsuites?\b'
 )
 PAGE = re.compile(rb'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name')
+_URL = re.compile(r"(s3|gs|file|https?|models|runs):/+")
+"""A URL, whose slashes `Path` makes one."""
 _BEGINNING = 512
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -65,8 +67,13 @@ def is_replaceable(path: Path) -> bool:
 def check_outside_models(path: Path, what: str) -> None:
     """Raise ConflictError if a new file or folder would be in a model, whose digest would change.
 
-    `what` names it.
+    `what` names it. Raises UserError for a URL: results are written to this machine, and a folder
+    `s3:` is not what the user means.
     """
+    if _URL.match(str(path)):
+        url = _URL.sub(r"\1://", str(path))
+        hint = "name a path of this machine, and copy it from there"
+        raise UserError(f"{what} cannot be written to a URL", where=url, hint=hint)
     folder = path.parent.resolve()
     for parent in (folder, *folder.parents):
         if any((parent / name).is_file() for name in _SAVED_MODEL):

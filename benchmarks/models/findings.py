@@ -37,7 +37,7 @@ from cloudserve.savedmodel import TensorSpec, list_versions, read_saved_model
 from cloudserve.savedmodel.checks.kernel_table import read_kernel_table
 from cloudserve.savedmodel.checks.op_packages import foreign_ops
 from cloudserve.savedmodel.checks.op_table import read_table
-from cloudserve.savedmodel.signature import PREDICT_METHOD, Signature
+from cloudserve.savedmodel.signature import PREDICT_METHOD
 
 TAGS = ("serve",)
 
@@ -75,35 +75,36 @@ def works(folder: Path) -> bool:
     """
     try:
         with closing(load_model(folder, TAGS, image=ServingImage())) as model:
-            return not any(map(is_unable, refused(model, folder)))
+            return not any(is_unable(*one) for one in refused(model, folder))
     except CloudserveError:
         return False
 
 
-def refused(model: LoadedModel, folder: Path) -> Iterator[str]:
-    """Yield the errors of requests to each signature, made up from it."""
+def refused(model: LoadedModel, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the errors of requests to each signature, made up from it, with its method."""
     for signature in read_saved_model(folder).signatures:
-        feeds = {spec.alias: made_up(spec, signature) for spec in signature.inputs}
+        feeds = {spec.alias: made_up(spec) for spec in signature.inputs}
         try:
             model.run(signature.name, feeds)
         except StatusError as error:
-            yield str(error)
+            yield str(error), signature.method_name
 
 
-def made_up(spec: TensorSpec, signature: Signature) -> Any:
-    """Return an array that fits an input; texts are no Examples.
-
-    Classify and Regress feed texts, whatever the signature says.
-    """
+def made_up(spec: TensorSpec) -> Any:
+    """Return an array that fits an input; texts are no Examples."""
     sizes = [1 if size is None else size for size in spec.shape or ()]
-    if spec.dtype == "string" or signature.method_name != PREDICT_METHOD:
+    if spec.dtype == "string":
         return np.full(sizes or [1], b"", object)
     return np.zeros(sizes or [1, 1], spec.dtype.removesuffix("_ref"))
 
 
-def is_unable(error: str) -> bool:
-    """Return whether an error is about the graph or its variables, not about a request's values."""
-    return any(text in error for text in UNABLE)
+def is_unable(error: str, method: str) -> bool:
+    """Return whether an error is about the graph or its variables, not about a request's values.
+
+    Classify and Regress feed Examples, whatever dtype the signature declares.
+    """
+    is_of_dtype = "Expects arg[" in error and method == PREDICT_METHOD
+    return is_of_dtype or any(text in error for text in UNABLE)
 
 
 UNABLE = (
@@ -113,7 +114,6 @@ UNABLE = (
     "is not defined",
     "Cannot assign a device",
     "No OpKernel was registered",
-    "Expects arg[",
     "fed more than once",
     "You must feed a value for placeholder",
     "Must specify at least one target",

@@ -1,4 +1,4 @@
-"""The argument MODEL of commands that read files: a path, or a model of the project."""
+"""The argument MODEL of commands that read files: a path, a URL, or a model of the project."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ tags_option = click.option(
 
 
 def locate(model: str, project_file: Path) -> Model:
-    """Return the model at a path, or the project's model of that name; raises UserError."""
+    """Return the model at a path or a URL, or the project's model of that name; raises UserError.
+
+    The files of a URL are read by `ModelSource`, and nothing is written to a bucket.
+    """
     from cloudserve.project import Model
+    from cloudserve.project.model_urls import check_url, is_url
     from cloudserve.savedmodel.checkpoint.prefix import find_checkpoint
 
     path = Path(model)
+    if is_url(model):
+        return Model(model, path, url=check_url(model, "the argument MODEL"))
     if path.exists() or find_checkpoint(path):
         return Model(model, path)
     if not project_file.exists():
         raise UserError(
-            f"`{model}` is not a directory, and there is no project file with a model of that name",
+            f"`{model}` does not exist, and there is no project file with a model of that name",
             where=str(project_file),
             hint="give the directory of a SavedModel, or --project",
         )
     models = load(project_file, ()).models
     if model not in models:
         raise UserError(
-            f"`{model}` is not a directory, and the project has no model of that name",
+            f"`{model}` does not exist, and the project has no model of that name",
             where=str(project_file),
             hint=did_you_mean(model, models),
         )

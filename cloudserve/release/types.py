@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudserve.release.capacity import Capacity
 from cloudserve.release.collection import Collection
 from cloudserve.release.destination import Destination
 from cloudserve.release.verdict import Verdict
-from cloudserve.savedmodel.checks.graph_needs import NO_NEEDS, GraphNeeds
+
+if TYPE_CHECKING:
+    from cloudserve.savedmodel.checks.graph_needs import GraphNeeds
 
 DIGITS_IN_ID = 12
 UPLOAD = "upload"
@@ -96,8 +98,8 @@ class Artifact:
     """The ops that a load looks up, sorted."""
     kernel_ops: tuple[str, ...] = ()
     """The ops that need a kernel on the server, sorted."""
-    needs: GraphNeeds = NO_NEEDS
-    """What its graph asks of a TensorFlow beside its ops."""
+    needs: GraphNeeds | None = None
+    """What its graph asks of a TensorFlow beside its ops; None if nothing is known of it."""
     unrestored: tuple[str, ...] = ()
     """Variables that signatures read and TensorFlow Serving does not restore, sorted."""
     tags: tuple[str, ...] = ("serve",)

@@ -34,10 +34,30 @@ _TRAIN = (
 )
 _NO_GRAPH = "a checkpoint: it has variables and no graph"
 _GRAPHS = frozenset({".pb", ".pbtxt"})
+_OBJECT = (
+    "a Python object",
+    "export it from Python as ONNX, which `cloudserve serve` serves: skl2onnx for scikit-learn",
+)
+_TORCH = ("a PyTorch model", "export it with torch.onnx.export: `cloudserve serve` serves ONNX")
+_UNPACK = "unpack it, and give the directory that holds saved_model.pb, or the one above"
+_ARCHIVES = {
+    b"BZh": "a compressed file",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a compressed file",
+    b"\x28\xb5\x2f\xfd": "a compressed file",
+    b"\xfd7zXZ": "a compressed file",
+}
+"""The first bytes of archives: of bzip2, zip, gzip, Zstandard, xz."""
 _BY_SUFFIX = {
+    ".joblib": _OBJECT,
     ".onnx": ("an ONNX model", _SERVE),
     ".pb": ("not a graph, or a damaged one", _EXPORT),
     ".pbtxt": ("not a graph, or a damaged one", _EXPORT),
+    ".pickle": _OBJECT,
+    ".pkl": _OBJECT,
+    ".pt": _TORCH,
+    ".pth": _TORCH,
+    ".tar": ("an archive", _UNPACK),
 }
 
 
@@ -70,8 +90,15 @@ def _file_kind(path: Path) -> str:
 def _file(path: Path) -> tuple[str, str]:
     if path.stem == "saved_model" and path.suffix in {".pb", ".pbtxt", ".cpb"}:
         return f"{path.name} is a SavedModel's file", _PARENT
-    what, hint = _by_content(path) or _BY_SUFFIX.get(path.suffix.lower(), ("", ""))
+    by_suffix = _BY_SUFFIX.get(path.suffix.lower())
+    what, hint = _by_content(path) or by_suffix or _archive(path)
     return (f"{path.name} is {what}", hint) if what else ("", "")
+
+
+def _archive(path: Path) -> tuple[str, str]:
+    head = _first_bytes(path)
+    found = next((what for first, what in _ARCHIVES.items() if head.startswith(first)), "")
+    return found, _UNPACK if found else ""
 
 
 def _by_content(path: Path) -> tuple[str, str] | None:

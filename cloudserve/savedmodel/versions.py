@@ -102,5 +102,7 @@ def _number(name: str) -> int | None:
 
 def _contents(path: Path) -> str:
     if is_file(path):
-        return "it is a file"
-    return "no such entries" if is_directory(path) else "there is no such directory"
+        return "it is a file of another kind" if path.stat().st_size else "it is an empty file"
+    if not is_directory(path):
+        return "there is no such directory"
+    return "the directory has other entries" if list_names(path) else "the directory is empty"

@@ -19,6 +19,7 @@ from cloudserve.errors import ModelError, UserError
 from cloudserve.hints import choose_from
 from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
+from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.model_cache import ModelCache, claim_cache
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.model_registry import ModelRegistry, RegisteredModel
@@ -64,11 +65,7 @@ class ModelSource:
         store, base = registry.bucket(self._model.url, self._environ)
         versions = find_versions_or_model(store, base)
         if not versions:
-            raise ModelError(
-                "there is no SavedModel",
-                where=self._model.url,
-                hint="give the folder that holds saved_model.pb, or the one above its versions",
-            )
+            raise self._no_model(store)
         chosen, version = self._choose(versions, base, number)
         return chosen, self._cached().get(store, base, version, reporter=self._reporter)
 
@@ -118,6 +115,18 @@ class ModelSource:
                 hint=choose_from(map(str, sorted(versions))),
             )
         return number, versions[number]
+
+    def _no_model(self, store: BlobStore) -> ModelError:
+        if not store.exists():
+            what, hint = "bucket", "check its name, and the account or the emulator that is asked"
+            if self._model.url.startswith("file:"):
+                what, hint = "folder", "check its name"
+            return ModelError(f"there is no such {what}", where=self._model.url, hint=hint)
+        return ModelError(
+            "there is no SavedModel",
+            where=self._model.url,
+            hint="give the folder that holds saved_model.pb, or the one above its versions",
+        )
 
     def _cached(self) -> ModelCache:
         if self._cache is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import ModelError, UserError
+from cloudserve.project.model_urls import is_url
 from cloudserve.savedmodel import is_saved_model, list_versions, resolve
 from cloudserve.savedmodel.other_formats import recognize
 
@@ -34,6 +35,12 @@ def load_source(tf: Any, source: str, tags: tuple[str, ...]) -> Any:
     does not load.
     """
     path = Path(source)
+    if is_url(source):
+        raise UserError(
+            "a source is a file or a directory of this machine, not a URL",
+            where=source,
+            hint="copy the model here first, then export the copy",
+        )
     if path.suffix.lower() in _KERAS:
         return _load_keras(tf, path)
     if _FUNCTION.fullmatch(source) and not path.exists():
@@ -43,10 +50,16 @@ def load_source(tf: Any, source: str, tags: tuple[str, ...]) -> Any:
     if graph := read_graph_source(path):
         return graph
     kind, hint = recognize(path)
-    text = kind or ("it is a directory" if path.is_dir() else "there is no such file")
+    text = kind or _contents(path)
     raise UserError(
         f"the source is not a model to export: {text}", where=source, hint=hint or _FORMS
     )
+
+
+def _contents(path: Path) -> str:
+    if path.is_dir():
+        return "it is a directory without a model"
+    return "it is a file of another kind" if path.exists() else "there is no such file"
 
 
 def _load_keras(tf: Any, path: Path) -> Any:

@@ -51,7 +51,7 @@ def _check_version(artifact: Artifact, server: str, version: str, where: str | N
 
 
 def _check_needs(artifact: Artifact, server: str, version: str, where: str | None) -> None:
-    if refusal := artifact.needs.refusal(version):
+    if artifact.needs and (refusal := artifact.needs.refusal(version)):
         raise ModelError(
             f"{server} has TensorFlow {version}, which does not load the graph: `{refusal}`",
             where=where,

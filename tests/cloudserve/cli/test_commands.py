@@ -189,13 +189,13 @@ def test_inspect_reports_a_model_without_signatures(tmp_path, capsys):
 def test_inspect_of_a_missing_path_is_a_usage_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["inspect", "half"]) == 2
-    assert "`half` is not a directory, and there is no project file" in capsys.readouterr().err
+    assert "`half` does not exist, and there is no project file" in capsys.readouterr().err
 
 
 def test_inspect_of_an_unknown_name_mentions_directory_and_project(project, capsys):
     assert run(["inspect", "hlaf"]) == 2
     err = capsys.readouterr().err
-    assert "`hlaf` is not a directory, and the project has no model of that name" in err
+    assert "`hlaf` does not exist, and the project has no model of that name" in err
     assert "to do: did you mean `half`?" in err
 
 

@@ -12,6 +12,7 @@ from cloudserve.savedmodel.versions import resolve
 
 EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
 SERVE = f"the platforms run SavedModels: {EXPORT}; `cloudserve serve` serves the file itself"
+UNPACK = "unpack it, and give the directory that holds saved_model.pb, or the one above"
 TRAIN = (
     "write a function that builds the model, restores the checkpoint and returns it, and export "
     "that: cloudserve export MODULE:FUNCTION models/NAME"
@@ -58,7 +59,8 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
             "a checkpoint: it has variables and no graph",
             TRAIN,
         ),
-        ("notes.zip", b"PK\3\4", "", ""),
+        ("notes.zip", b"PK\3\4", "notes.zip is a zip archive", UNPACK),
+        ("model.tar.gz", b"\x1f\x8b", "model.tar.gz is a compressed file", UNPACK),
         ("notes.txt", b"hello", "", ""),
         ("empty", b"", "", ""),
     ],

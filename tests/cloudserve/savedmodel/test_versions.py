@@ -112,8 +112,8 @@ def test_two_directories_of_one_number_are_refused(tmp_path):
     ("name", "what"),
     [
         ("missing", "there is no such directory"),
-        ("empty", "no such entries"),
-        ("file", "it is a file"),
+        ("empty", "the directory is empty"),
+        ("file", "it is an empty file"),
         ("nul\0", "there is no such directory"),
         ("long" * 100, "there is no such directory"),
     ],

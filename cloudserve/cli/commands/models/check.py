@@ -60,10 +60,10 @@ def command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Find what a server or a platform will not do with a SavedModel.
 
-    MODEL is a SavedModel directory, a base path with NUMBER/ directories, or a model of the
-    project. The files alone are read, without TensorFlow. An error means that no server answers
-    with the model, or with a signature of it: the command exits with 3. With a warning some
-    requests or platforms are refused.
+    MODEL is a SavedModel directory, a base path with NUMBER/ directories, a URL of either in a
+    bucket, or a model of the project. The files alone are read, without TensorFlow. An error means
+    that no server answers with the model, or with a signature of it: the command exits with 3. With
+    a warning some requests or platforms are refused.
     """
     from cloudserve.check.check import check_model
     from cloudserve.cli.render.models.check import check_report, counts

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudserve.cli.commands.servers.bench import read_shapes
-from cloudserve.cli.options import Number, print_progress
+from cloudserve.cli.model_argument import locate
+from cloudserve.cli.options import Number, names_of, print_progress, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import CheckFailedError, ConflictError
 
@@ -32,7 +33,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
 
 
 @click.command("tune")
-@click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("model", shell_complete=names_of("models"))
 @click.option(
     "--p99",
     "objective",
@@ -87,22 +88,36 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
     metavar="DIRECTORY",
     help=f"Write {_BATCHING}, {_SAGEMAKER} and {_PAGE} into a new directory.",
 )
+@project_option
 @output_option
-def command(*, path: Path, into: Path | None, output: str, devices: str, **options: Any) -> None:
+def command(
+    *,
+    model: str,
+    into: Path | None,
+    output: str,
+    devices: str,
+    project_file: Path,
+    **options: Any,
+) -> None:
     """Choose batching parameters for a latency objective, and verify them under load.
 
     Measures the model's cost by batch size with several numbers of threads, chooses the fastest
-    size that fits the objective, and loads a server with it. PATH is a SavedModel or a base path.
-    If no tried rate meets the objective, the command shows what was measured and exits with 6.
+    size that fits the objective, and loads a server with it. MODEL is a SavedModel directory, a
+    base path with NUMBER/ directories, or a model of the project. If no tried rate meets the
+    objective, the command shows what was measured and exits with 6.
     """
     from cloudserve.bench import TuneSettings, tune
     from cloudserve.cli.render.tuning import tuning_report
+    from cloudserve.storage.model_source import ModelSource
 
     if into:
         _check(into)
+    source = ModelSource(locate(model, project_file))
+    _, path = source.resolve()
     replicas = tuple(devices.split(",")) if devices else ()
     tuning = tune(path, TuneSettings(devices=replicas, **options), print_progress)
     print_report(tuning_report(tuning), output)
+    source.close()
     if into:
         _write(into, tuning)
     if tuning.rate is None:

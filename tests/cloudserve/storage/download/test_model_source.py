@@ -82,9 +82,13 @@ def test_a_limit_that_is_not_a_number_is_refused_by_its_variable(base, environ):
 
 
 def test_a_folder_without_a_model_is_an_error_with_the_url(base, environ):
-    with pytest.raises(ModelError, match="there is no SavedModel") as caught:
-        source(base.parent / "none", environ).resolve()
-    assert caught.value.where == f"file://{base.parent / 'none'}"
+    folder = base.parent / "none"
+    with pytest.raises(ModelError, match="there is no such folder") as caught:
+        source(folder, environ).resolve()
+    assert caught.value.where == f"file://{folder}"
+    folder.mkdir(parents=True)
+    with pytest.raises(ModelError, match="there is no SavedModel"):
+        source(folder, environ).resolve()
 
 
 def test_a_project_names_the_folder_of_a_bucket(tmp_path, base, environ, shared_models):
