@@ -19,7 +19,7 @@ from cloudserve.savedmodel.signature import PREDICT_METHOD, Shape, Signature, Te
 DEFAULT_SIGNATURE = "serving_default"
 OPSETS = ("ai.onnx", "ai.onnx.ml")
 _HINT = "copy the file again, or export the model again"
-_ZIPMAP = "export without ZipMap: skl2onnx's to_onnx(model, X, options={'zipmap': False})"
+_ZIPMAP = "; without ZipMap in skl2onnx: to_onnx(model, X, options={'zipmap': False})"
 
 # Fields of ModelProto, GraphProto, NodeProto, AttributeProto and so on.
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSETS, _FUNCTIONS = 1, 2, 3, 7, 8, 25
@@ -122,7 +122,7 @@ def _spec(value: memoryview, word: str, where: str) -> TensorSpec:
         raise ModelError(
             f"the {word} {shown(name)} is {found}, and requests have tensors only",
             where=where,
-            hint=_ZIPMAP if found in {"a sequence", "a map"} else "export the model with tensors",
+            hint=f"export the model with tensors alone{_ZIPMAP if word == 'output' else ''}",
         )
     number = integer(tensor, _ELEMENT_TYPE)
     if number not in _DTYPES:

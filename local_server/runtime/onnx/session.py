@@ -32,6 +32,13 @@ def describe(file: ModelFile) -> OnnxModel:
         raise LoadError(
             Code.INVALID_ARGUMENT, error.message, where=error.where, hint=error.hint
         ) from error
+    if not model.outputs:
+        raise LoadError(
+            Code.INVALID_ARGUMENT,
+            "the model has no output, so it can answer no request",
+            where=str(file.path),
+            hint="export the model again with the tensors that it answers",
+        )
     for name in model.external_files:
         _check_is_beside(name, file.path)
         if not (file.path.parent / name).is_file():
@@ -45,9 +52,15 @@ def describe(file: ModelFile) -> OnnxModel:
 
 
 def _check_is_beside(name: str, model: Path) -> None:
-    """Refuse files of weights outside the model's folder, which onnxruntime 1.22 reads."""
+    """Refuse files of weights outside the model's folder, which onnxruntime 1.22 reads.
+
+    A link may lead to a file beside the one that the model's own link leads to, as in the cache of
+    Hugging Face's hub.
+    """
     path = PurePath(name)
-    if path.is_absolute() or ".." in path.parts:
+    real = (model.parent / path).resolve()
+    folders = (model.parent.resolve(), model.resolve().parent)
+    if path.is_absolute() or ".." in path.parts or not any(map(real.is_relative_to, folders)):
         raise LoadError(
             Code.PERMISSION_DENIED,
             f"the model's weights are in {shown(name)}, outside the model's folder",

@@ -222,6 +222,22 @@ def test_weights_outside_the_models_folder_are_not_read(load, tmp_path, place):
     assert load_refusal(load, model) == message
 
 
+def test_a_link_to_weights_outside_the_models_folder_is_not_followed(load, tmp_path):
+    outside = tmp_path.parent / "outside.bin"
+    write(outside, b"\0" * 4)
+    (tmp_path / "link.bin").symlink_to(outside)
+    model = onnx_model()
+    external(model.graph.initializer[0], "link.bin")
+    message = "the model's weights are in link.bin, outside the model's folder"
+    assert load_refusal(load, model) == message
+
+
+def test_a_model_without_outputs_is_refused_when_it_is_loaded(load):
+    model = onnx_model()
+    del model.graph.output[:]
+    assert "has no output" in load_refusal(load, model)
+
+
 def external(tensor, place):
     """Move a tensor's values to a file."""
     onnx.external_data_helper.set_external_data(tensor, place, 0, 4)
