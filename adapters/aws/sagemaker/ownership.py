@@ -52,11 +52,12 @@ class Owned:
     def endpoint(self, model: str) -> Endpoint | None:
         """Read a model's endpoint, or None.
 
-        Raises ConflictError for one of another owner, and where the target's endpoint may be the
-        one that was made while the project had a single target here.
+        Raises ConflictError for one of another owner or of inference components, and where the
+        target's endpoint may be the one that was made while the project had a single target here.
         """
         endpoint = self._api.endpoint(self._names.endpoint(model))
         if endpoint is not None:
+            self._check_hosts_models(endpoint)
             endpoint = replace(endpoint, tags=self._api.tags(endpoint.arn))
             self._names.claims(model, self._as_resource(endpoint))
             return endpoint
@@ -66,6 +67,19 @@ class Owned:
             self._names.check_former(model, self._as_resource(before))
         self._names.check_beside(model, self._beside())
         return None
+
+    def _check_hosts_models(self, endpoint: Endpoint) -> None:
+        """Raise ConflictError for an endpoint whose models are inference components.
+
+        Even with this target's tags nothing of it is from a release, and no release may change it.
+        """
+        if any("ModelName" not in spec for spec in endpoint.variants):
+            raise ConflictError(
+                f"the endpoint {endpoint.name} hosts inference components, which cloudserve does"
+                " not release",
+                where=self._api.where,
+                hint="give this target a name of its own with `endpoint_name`",
+            )
 
     def check_reader(self, model: str) -> None:
         """Raise ConflictError before the first prediction of another owner's endpoint.

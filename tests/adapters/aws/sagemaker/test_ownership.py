@@ -57,6 +57,21 @@ def test_an_endpoint_of_many_models_belongs_to_one_target(make, client, bucket, 
     assert tags_of(sagemaker, arn)["cloudserve-target"] == "prod"
 
 
+def test_an_endpoint_of_inference_components_is_left_alone(make, client, bucket):
+    sagemaker = client("sagemaker")
+    variant = {"VariantName": "v", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="half", ProductionVariants=[variant], ExecutionRoleArn=ROLE
+    )
+    own = dict.fromkeys(OWN, "prod") | {"cloudserve-bucket": bucket, "cloudserve-model": "half"}
+    tags = [{"Key": key, "Value": value} for key, value in own.items()]
+    sagemaker.create_endpoint(EndpointName="half", EndpointConfigName="half", Tags=tags)
+    with pytest.raises(ConflictError, match="endpoint half hosts inference components") as caught:
+        make("prod").read("half")
+    assert "endpoint_name" in caught.value.hint
+    take_down(sagemaker)
+
+
 def test_a_sagemaker_model_of_another_owner_is_refused_by_the_plan(
     make, client, bucket, half_plus_two
 ):
