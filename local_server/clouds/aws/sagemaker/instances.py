@@ -49,6 +49,24 @@ def check_variant_instance(variant: Mapping[str, Any]) -> None:
     scaling = variant.get("ManagedInstanceScaling", {})
     if scaling.get("MinInstanceCount", 0) > scaling.get("MaxInstanceCount", float("inf")):
         raise invalid("MinInstanceCount must be less than or equal to MaxInstanceCount.")
+    _check_routing(variant.get("RoutingConfig", {}))
+
+
+def _check_routing(config: Mapping[str, Any]) -> None:
+    """Raise AwsError for settings that do not belong to a routing strategy.
+
+    Source: API reference, `ProductionVariantRoutingConfig` and `PrefixAwareRoutingConfig`. KV_AWARE
+    "works only with supported containers", none of which runs offline.
+    """
+    strategy = config.get("RoutingStrategy")
+    if strategy == "KV_AWARE":
+        raise invalid("RoutingStrategy KV_AWARE is not available offline.")
+    prefix = config.get("PrefixAwareRoutingConfig")
+    if prefix is not None and strategy != "PREFIX_AWARE":
+        raise invalid("PrefixAwareRoutingConfig needs the RoutingStrategy PREFIX_AWARE.")
+    for field in ("PrefixLength", "ConcurrencyThreshold"):
+        if strategy == "PREFIX_AWARE" and field not in (prefix or {}):
+            raise invalid(f"{field} is required for the RoutingStrategy PREFIX_AWARE.")
 
 
 def _check_no_instance(variant: Mapping[str, Any]) -> None:

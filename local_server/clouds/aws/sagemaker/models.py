@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model_hosting import Source
@@ -16,6 +16,7 @@ from ..identity.roles import SERVICE, Roles, is_assumable, may, role_name
 from ..protocol.errors import AwsError, invalid
 from .image_manifests import ImageManifests
 from .images import check_image, running_image
+from .metrics_config import check_metrics_frequency
 from .model_packages import ModelPackages
 from .multi_container import given_containers
 from .records import MODEL, Records
@@ -26,6 +27,7 @@ _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL
 _NOT_OFFLINE = ("AdditionalModelDataSources",)
 _NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
 _MOST_ENVIRONMENT = 32 * 1024
+_ARCHIVE = ".tar.gz"
 _KEPT = (
     "ExecutionRoleArn", "VpcConfig", "EnableNetworkIsolation", "InferenceExecutionConfig",
 )  # fmt: skip
@@ -59,6 +61,7 @@ class Models:
                 "ExecutionRoleArn is required: SageMaker assumes the role to read the image and the"
                 " model data."
             )
+        _check_environment(containers)
         for container in containers:
             await self.check_container(region, container, body)
         name = body["ModelName"]
@@ -76,7 +79,8 @@ class Models:
         for field in _NOT_OFFLINE:
             if container.get(field):
                 raise invalid(f"{field} is not available offline.")
-        _check_environment(container)
+        _check_image_config(container)
+        check_metrics_frequency(container.get("ContainerMetricsConfig", {}))
         if container.get("Mode") == "MultiModel":
             check_no_source(container, "multi-model endpoints")
             if container["Image"] in self._records.rehearsed:
@@ -168,18 +172,28 @@ class Models:
         self._records.delete(MODEL, region, body["ModelName"])
 
 
-def _check_environment(container: Mapping[str, Any]) -> None:
-    """Raise AwsError for variables of more than 32 KB.
+def _check_environment(containers: Sequence[Mapping[str, Any]]) -> None:
+    """Raise AwsError for variables of more than 32 KB, those of all containers together.
 
     Source: ContainerDefinition.Environment; lengths of keys and values are in the service's model.
     """
-    variables = container.get("Environment", {})
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
+    variables = [pair for each in containers for pair in each.get("Environment", {}).items()]
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in variables)
     if size > _MOST_ENVIRONMENT:
         raise invalid(
             f"The keys and values of Environment have {size} bytes; the maximum is"
             f" {_MOST_ENVIRONMENT}."
         )
+
+
+def _check_image_config(container: Mapping[str, Any]) -> None:
+    """Raise AwsError for credentials of a registry that is not in the VPC.
+
+    Source: ImageConfig.RepositoryAuthConfig.
+    """
+    config = container.get("ImageConfig", {})
+    if "RepositoryAuthConfig" in config and config["RepositoryAccessMode"] != "Vpc":
+        raise invalid("RepositoryAuthConfig is only supported with the RepositoryAccessMode Vpc.")
 
 
 def check_no_source(container: Mapping[str, Any], purpose: str) -> None:
@@ -217,7 +231,11 @@ def is_folder(source: Source) -> bool:
 
 
 def _archive_source(container: Mapping[str, Any]) -> Source:
-    """Return the archive of a ModelDataUrl; for a multi-model container its prefix."""
+    """Return the archive of a ModelDataUrl; for a multi-model container its prefix.
+
+    Source: ContainerDefinition.ModelDataUrl, "a single gzip compressed tar archive (.tar.gz
+    suffix)".
+    """
     url = container.get("ModelDataUrl", "")
     source = _source(url)
     if container.get("Mode") == "MultiModel":
@@ -225,6 +243,8 @@ def _archive_source(container: Mapping[str, Any]) -> Source:
         return source if is_folder(source) else Source(source.bucket, f"{source.key}/")
     if is_folder(source):
         raise _no_data(url)
+    if not source.key.endswith(_ARCHIVE):
+        raise invalid(f"ModelDataUrl {url} must point to a gzip compressed tar archive, .tar.gz.")
     return source
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ....resources import Document
 from ...protocol.errors import invalid
 from ..instances import check_variant_instance
+from ..metrics_config import check_metrics_frequency
 from ..records import CONFIG, MODEL, Records
 from .component_options import check_component_config
 from .incompatible_options import check_config, check_serverless_model, check_shadowed_model
@@ -54,6 +55,7 @@ class EndpointConfigs:
             if shadows and "ModelName" in variant:
                 check_shadowed_model(self._records.stored(MODEL, region, variant["ModelName"]))
         check_config(body)
+        check_metrics_frequency(body.get("MetricsConfig", {}))
         check_component_config(body)
         config = {key: body[key] for key in _KEPT if key in body}
         config["ProductionVariants"] = _weighted(variants)

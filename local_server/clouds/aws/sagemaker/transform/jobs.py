@@ -122,6 +122,9 @@ class TransformJobs:
         split = body["TransformInput"].get("SplitType", "None")
         if split not in _SPLITS:
             raise invalid(f"SplitType {split} is not available offline.")
+        if "BatchStrategy" in body and split == "None":
+            # "To enable the batch strategy, you must set the SplitType property" (its description).
+            raise invalid("BatchStrategy needs a SplitType of Line, RecordIO or TFRecord.")
         processing = body.get("DataProcessing", {})
         for field in ("InputFilter", "OutputFilter"):
             if processing.get(field, "$") != "$":
