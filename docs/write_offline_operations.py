@@ -58,6 +58,7 @@ SERVICES: Mapping[str, tuple[str, str]] = {
     ),
     "sts": ("AWS STS", QUERY),
     "iam": ("AWS IAM", QUERY),
+    "sns": ("Amazon SNS", QUERY + " A topic's messages are in a file of the data folder."),
     "logs": (
         "Amazon CloudWatch Logs",
         JSON + " `StartLiveTail` and `GetLogObject` have hosts of their own, which no variable"

@@ -61,6 +61,7 @@ from .runtime.app import RuntimeApp, is_runtime
 from .runtime.async_invocations import AsyncInvocations
 from .runtime.data_capture import DataCapture
 from .runtime.invoker import Invoker, Outlets
+from .runtime.notifications import Notifications
 from .sagemaker.app import sagemaker
 from .sagemaker.components.deployer import ComponentDeployer
 from .sagemaker.components.table import ComponentTable
@@ -73,6 +74,9 @@ from .sagemaker.image_manifests import ImageManifests
 from .sagemaker.records import Records
 from .sagemaker.s3_files import S3Files
 from .sagemaker.transform.jobs import TransformJobs
+from .sns import operations as sns_service
+from .sns.operations import Sns
+from .sns.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,10 @@ class OfflineAws:
         self._transforms = TransformJobs(
             records, self._pool, files, parts.work, parts.latency, logs
         )
-        self._async_invocations = AsyncInvocations(records, self._invoker, files, parts.work, clock)
+        self._topics = Topics(parts.resources, parts.logs.parent / "sns", records.now)
+        self._async_invocations = AsyncInvocations(
+            records, self._invoker, files, parts.work, clock, Notifications(self._topics)
+        )
 
     def signatures(self, key: str) -> Mapping[str, Signature]:
         """Return the signatures of a variant, by its deployment and name; {} if unknown."""
@@ -208,6 +215,7 @@ class OfflineAws:
         log_groups = Logs(self._logs).app(self._authorize(of_logs))
         runtime = RuntimeApp(self._invoker, self._async_invocations, self._authorize(of_runtime))
         iam = Iam(parts.roles, parts.access).app()
+        sns = Sns(self._topics, parts.access).app()
         sts = Sts(parts.roles, parts.sessions, parts.access, self._records.now).app()
         return (
             # A scope names S3, whatever a bucket's name is: `endpoints` is also the runtime's path.
@@ -221,6 +229,7 @@ class OfflineAws:
             self._route(is_runtime, runtime, "sagemaker", refuse_through(runtime)),
             self._route(sts.takes, sts, "sts", refuse_query(sts_service.NAMESPACE)),
             self._route(iam.takes, iam, "iam", refuse_query(iam_service.NAMESPACE)),
+            self._route(sns.takes, sns, "sns", refuse_query(sns_service.NAMESPACE)),
             Route(is_aws, UnsupportedServicesApp()),
         )
 

@@ -34,7 +34,9 @@ class QueryApp:
         handlers: Mapping[str, Handler],
         *,
         takes_unsigned: bool = False,
+        limit: int = _LIMIT,
     ) -> None:
+        self._limit = limit
         self._takes_unsigned = takes_unsigned
         self._model = ServiceModel(service)
         self._service = service
@@ -55,12 +57,13 @@ class QueryApp:
 
     def body_limit(self, head: Head) -> int | None:
         """Collect the small forms of these services."""
-        return collect_limit(head, _LIMIT)
+        return collect_limit(head, self._limit)
 
     async def handle(self, request: Request) -> Response:
         """Answer one operation; errors are typed XML errors."""
         try:
-            form = dict(parse_qsl(_text(await collect(request, _LIMIT)), keep_blank_values=True))
+            text = _text(await collect(request, self._limit))
+            form = dict(parse_qsl(text, keep_blank_values=True))
             if not self._model.is_read:
                 await asyncio.to_thread(self._model.read)
             return self._answer(request.head, form)

@@ -23,6 +23,7 @@ from ..protocol.errors import AwsError
 from ..sagemaker.records import Records
 from ..sagemaker.s3_files import S3Files, below, split_uri
 from .invoker import Invoker
+from .notifications import Notifications
 from .requests import InvokeRequest, ModelRefusalError, validation_error
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class AsyncInvocations:
     files: S3Files
     work: BackgroundTasks
     clock: Clock
+    notifications: Notifications
 
     async def accept(self, region: str, fields: Mapping[str, Any], body: bytes) -> Document:
         """Start an invocation and return where its answer or failure will be written.
@@ -86,6 +88,7 @@ class AsyncInvocations:
             "body": body.decode("latin-1"),
             "accepted": self.records.now(),
             "InferenceId": fields.get("InferenceId", number),
+            "topics": dict(output.get("NotificationConfig", {})),
             **locations,
         }
         self.records.resources.put(_TABLE, number, document)
@@ -102,12 +105,16 @@ class AsyncInvocations:
 
     async def _answer(self, document: Document) -> None:
         try:
-            await self._deliver(document)
+            content_type = await self._deliver(document)
         except CloudserveError as error:
             await self._fail(document, error)
+            self.notifications.failed(document, error)
+        else:
+            self.notifications.completed(document, content_type)
         self.records.resources.delete(_TABLE, document["id"])
 
-    async def _deliver(self, document: Document) -> None:
+    async def _deliver(self, document: Document) -> str:
+        """Write the answer to the bucket and return its content type."""
         fields = document["asked"]
         ttl = fields.get("RequestTTLSeconds", _TTL_SECONDS)
         if self.records.now() - document["accepted"] > ttl:
@@ -131,6 +138,7 @@ class AsyncInvocations:
         )
         content_type = result.answer.content_type or "application/octet-stream"
         await self.files.write(document["OutputLocation"], result.answer.body, content_type)
+        return content_type
 
     async def _input(self, document: Mapping[str, Any]) -> tuple[bytes, str]:
         location = document["asked"].get("InputLocation")

@@ -7,6 +7,7 @@ from typing import Any
 
 from ....resources import Document
 from ...protocol.errors import invalid
+from ...sns.topics import may_exist
 from ..instances import check_variant_instance
 from ..metrics_config import check_metrics_frequency
 from ..records import CONFIG, MODEL, Records
@@ -57,6 +58,7 @@ class EndpointConfigs:
         check_config(body)
         check_metrics_frequency(body.get("MetricsConfig", {}))
         check_component_config(body)
+        self._check_topics(body)
         config = {key: body[key] for key in _KEPT if key in body}
         config["ProductionVariants"] = _weighted(variants)
         if shadows:
@@ -85,6 +87,19 @@ class EndpointConfigs:
         if model is not None and "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
             check_serverless_model(model)
+
+    def _check_topics(self, body: Mapping[str, Any]) -> None:
+        """Raise AwsError for a topic that does not exist offline, whose messages would be lost.
+
+        Whether the service checks it is not documented.
+        """
+        output = body.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
+        for field in ("SuccessTopic", "ErrorTopic"):
+            topic = output.get("NotificationConfig", {}).get(field)
+            if topic and not may_exist(self._records.resources, topic):
+                raise invalid(
+                    f"{field} {topic} does not exist offline: create it with CreateTopic."
+                )
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a configuration as it was created."""

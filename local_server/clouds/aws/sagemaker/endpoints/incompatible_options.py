@@ -53,8 +53,9 @@ def _check_async(body: Mapping[str, Any]) -> None:
     output = body.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
     if "AsyncInferenceConfig" in body and "S3OutputPath" not in output:
         raise invalid("S3OutputPath is required for AsyncInferenceConfig.")
-    if "NotificationConfig" in output:
-        raise invalid("NotificationConfig is not available offline.")
+    if output.get("NotificationConfig", {}).get("IncludeInferenceResponseIn"):
+        # The documentation does not show the messages that have a response.
+        raise invalid("IncludeInferenceResponseIn is not available offline.")
 
 
 def check_serverless_model(model: Mapping[str, Any]) -> None:

@@ -5,8 +5,25 @@ from __future__ import annotations
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.local_server.clouds.aws.conftest import DOUBLED, JSON, Aws, refused
+
+TOPIC = "arn:aws:sns:us-east-1:000000000000"
+
+
+def published(aws: Aws, topic: str) -> dict:
+    """Return the first message of a topic, {} before it is there."""
+    name = topic.rpartition(":")[2]
+    path = aws.running.emulator._folder.path / "sns" / "us-east-1" / f"{name}.jsonl"
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return json.loads(json.loads(lines[0])["Message"]) if lines else {}
+
+
+def split(message: dict) -> tuple[set[str], dict]:
+    """Return the names of a message's times, and its other members."""
+    times = {name for name in message if name.endswith("Time")}
+    return times, {name: value for name, value in message.items() if name not in times}
 
 
 class TestLater:
@@ -105,6 +122,66 @@ class TestLater:
             message
             in refused(self.call, aws=aws, name=async_endpoint, **arguments)["Error"]["Message"]
         )
+
+    def test_both_ends_are_published_to_topics(self, aws, fresh, poll_until):
+        """The messages are those of the guide, "Check prediction results"."""
+        aws.running.make_bucket(fresh)
+        aws.add_model(fresh, "s3://models/double/")
+        sns = aws.running.aws("sns")
+        topics = {
+            kind: sns.create_topic(Name=f"{fresh}-{kind}")["TopicArn"]
+            for kind in ("SuccessTopic", "ErrorTopic")
+        }
+        output = {"S3OutputPath": f"s3://{fresh}/out", "NotificationConfig": topics}
+        config = {"OutputConfig": output}
+        aws.add_config(fresh, aws.variant("main", fresh), AsyncInferenceConfig=config)
+        aws.add_endpoint(fresh)
+        aws.s3.put_object(Bucket=fresh, Key="in.json", Body=b'{"instances": [1]}')
+        where = f"s3://{fresh}/in.json"
+        good = self.call(aws, fresh, InputLocation=where, ContentType=JSON, InferenceId="good")
+        self.call(aws, fresh, InputLocation=where, ContentType="image/png", InferenceId="bad")
+        success = poll_until(lambda: published(aws, topics["SuccessTopic"]), bool)
+        failure = poll_until(lambda: published(aws, topics["ErrorTopic"]), bool)
+        (times, rest) = split(success)
+        assert sorted(times) == ["eventTime", "receivedTime"]
+        assert rest == {
+            "awsRegion": "us-east-1",
+            "invocationStatus": "Completed",
+            "requestParameters": {
+                "contentType": JSON,
+                "endpointName": fresh,
+                "inputLocation": where,
+            },
+            "responseParameters": {
+                "contentType": JSON,
+                "outputLocation": good["OutputLocation"],
+            },
+            "inferenceId": "good",
+            "eventVersion": "1.0",
+            "eventSource": "aws:sagemaker",
+            "eventName": "InferenceResult",
+        }
+        assert failure["invocationStatus"] == "Failed"
+        assert failure["failureReason"] == (
+            "ClientError: Received client error (415) from model. See the SageMaker Endpoint logs"
+            " in your account for more information."
+        )
+        assert "responseParameters" not in failure
+
+    @pytest.mark.parametrize(
+        ("config", "text"),
+        [
+            ({"SuccessTopic": f"{TOPIC}:nobody"}, "SuccessTopic .*nobody does not exist"),
+            ({"IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}, "is not available"),
+        ],
+    )
+    def test_notifications_that_would_be_lost_are_refused(self, aws, fresh, config, text):
+        aws.add_model(fresh, "s3://models/double/")
+        output = {"S3OutputPath": f"s3://{fresh}/out", "NotificationConfig": config}
+        with pytest.raises(ClientError, match=text):
+            aws.add_config(
+                fresh, aws.variant("main", fresh), AsyncInferenceConfig={"OutputConfig": output}
+            )
 
     def test_an_input_may_be_larger_than_a_request(self, aws, async_endpoint, poll_until):
         spaces = b" " * 7 * 1024 * 1024
