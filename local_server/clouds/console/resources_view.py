@@ -191,6 +191,8 @@ def _vertex_endpoint(name: str, document: Document) -> ResourceRow:
 
 def _machines(deployed: Mapping[str, Any]) -> str:
     resources = deployed.get("dedicatedResources")
+    if pool := deployed.get("sharedResources"):
+        return f"pool {pool.rpartition('/')[2]}"
     if not resources:
         return "automatic" if deployed.get("automaticResources") else ""
     kind = resources.get("machineSpec", {}).get("machineType", "")

@@ -16,7 +16,7 @@ from pathlib import Path
 from cloudserve.images.rehearsal import Rehearsal
 
 from ...inference import Inference
-from ...status import Code, StatusError
+from ...status import Code
 from ...transport.types import Head, Response
 from ..background_tasks import BackgroundTasks
 from ..google.common.app import GoogleApp, handler_of
@@ -36,12 +36,14 @@ from .batch.jobs import Jobs
 from .batch.runner import JobRunner
 from .deployment.commands import Commands, Variables
 from .deployment.deployments import Deployments
+from .deployment.pools import Pools
 from .deployment.prediction import DEDICATED_LIMIT, Predictions, limit_of, too_large
 from .endpoints import Endpoints
 from .exports import Exports
 from .listing import Listing
 from .models import Models
 from .operations import Operations
+from .policies import Policies
 from .records import Records, invalid
 from .uploads import Uploads
 
@@ -102,8 +104,10 @@ class VertexAi(GoogleApp):
         self._operations = Operations(records, parts.work, parts.latency)
         self._models = Models(records, self._operations, self._artifacts)
         self._uploads = Uploads(records, self._operations, self._artifacts)
+        self._policies = Policies(records, parts.denied)
         self._exports = Exports(records, self._operations, self._artifacts)
         self._endpoints = Endpoints(records, self._operations, parts.hosting)
+        self._pools = Pools(records, self._operations)
         commands = Commands(parts.rehearsals, parts.variables, self._artifacts, parts.logs)
         self._deployments = Deployments(
             records, self._operations, self._artifacts, parts.hosting, parts.work, commands
@@ -124,13 +128,14 @@ class VertexAi(GoogleApp):
         self._handlers = (
             self._model_methods()
             | self._endpoint_methods()
+            | self._pool_methods()
             | self._job_methods()
             | self._operation_methods()
         )
         self._predictors: dict[str, Predictor] = {
             f"{_PREFIX}endpoints.predict": self._predictions.predict,
             f"{_PREFIX}endpoints.rawPredict": self._predictions.raw_predict,
-            f"{_PREFIX}endpoints.streamRawPredict": self._predictions.raw_predict,
+            f"{_PREFIX}endpoints.streamRawPredict": self._predictions.stream_raw_predict,
             f"{_PREFIX}endpoints.directRawPredict": self._predictions.direct_raw_predict,
             f"{_PREFIX}endpoints.explain": self._predictions.explain,
         }
@@ -162,7 +167,9 @@ class VertexAi(GoogleApp):
             f"{prefix}mergeVersionAliases": lambda c, b: models.merge_aliases(c.path["name"], b),
             f"{prefix}delete": lambda c, _: models.delete(c.path["name"]),
             f"{prefix}deleteVersion": lambda c, _: models.delete_version(c.path["name"]),
-            f"{prefix}testIamPermissions": self._test_permissions,
+            f"{prefix}getIamPolicy": lambda c, _: self._policies.get(c.path["resource"]),
+            f"{prefix}setIamPolicy": lambda c, b: self._policies.set(c.path["resource"], b),
+            f"{prefix}testIamPermissions": lambda c, _: self._policies.test(c),
         }
 
     def _endpoint_methods(self) -> dict[str, Handler]:
@@ -184,6 +191,18 @@ class VertexAi(GoogleApp):
             f"{prefix}mutateDeployedModel": lambda c, b: deployments.mutate(c.path["endpoint"], b),
         }
 
+    def _pool_methods(self) -> dict[str, Handler]:
+        pools, prefix = self._pools, f"{_PREFIX}deploymentResourcePools."
+        return {
+            f"{prefix}create": lambda c, b: pools.create(c.path["parent"], b),
+            f"{prefix}get": lambda c, _: pools.get(c.path["name"]),
+            f"{prefix}list": lambda c, _: pools.list(c.path["parent"], c.query),
+            f"{prefix}delete": lambda c, _: pools.delete(c.path["name"]),
+            f"{prefix}queryDeployedModels": lambda c, _: pools.query(
+                c.path["deploymentResourcePool"], c.query
+            ),
+        }
+
     def _job_methods(self) -> dict[str, Handler]:
         jobs, prefix = self._jobs, f"{_PREFIX}batchPredictionJobs."
         return {
@@ -203,22 +222,12 @@ class VertexAi(GoogleApp):
             "cancel": lambda c, _: operations.cancel(c.path["name"]),
             "delete": lambda c, _: operations.delete(c.path["name"]),
         }
-        owners = ("", "models.", "endpoints.")
+        owners = ("", "models.", "endpoints.", "deploymentResourcePools.")
         return {
             f"{_PREFIX}{owner}operations.{name}": handler
             for owner in owners
             for name, handler in methods.items()
         }
-
-    def _test_permissions(self, call: Call, _: Document) -> Document:
-        """Return which of the permissions in the query the caller has on a model."""
-        try:
-            self._models.get(call.path["resource"])
-        except StatusError:  # "an empty set of permissions, not a NOT_FOUND error"
-            return {}
-        asked: list[str] = call.query.get("permissions", [])
-        granted = [name for name in asked if not self._denied.covers(name)]
-        return {"permissions": granted} if granted else {}
 
     def limit(self, head: Head) -> int:
         """Return the limit of a prediction's endpoint, or that of other requests."""

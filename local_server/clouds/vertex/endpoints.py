@@ -12,7 +12,8 @@ from ..google.common.etag import check_etag, etag
 from ..latency import Step
 from ..model_hosting import ModelHosting
 from ..resources import Document
-from .deployment.deployments import Deploy, serving_key
+from .deployment.deployments import serving_key
+from .deployment.tasks import Deploy
 from .deployment.traffic import check_split
 from .listing import Listing
 from .operations import EMPTY, Operations, Outcome, Runner, Task
@@ -132,7 +133,9 @@ class Endpoints:
 
     def _status(self, endpoint: str, deployed: Mapping[str, Any]) -> Document:
         if self._hosting.is_loaded(serving_key(endpoint, deployed["id"])):
-            count = deployed["dedicatedResources"]["minReplicaCount"]
+            pool = deployed.get("sharedResources", "")
+            machines = (self._records.pool(pool) if pool else deployed)["dedicatedResources"]
+            count = machines["minReplicaCount"]
             return {**deployed.get("status", {}), "availableReplicaCount": count}
         # After a restart of the emulator the model is loading, or cannot be loaded any more.
         return {"availableReplicaCount": 0, "message": "The model server is not ready."}

@@ -9,12 +9,13 @@ from ..google.common.etag import check_etag
 from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts
-from .deployment.deployments import Deploy
+from .deployment.tasks import Deploy
 from .listing import Listing
 from .operations import EMPTY, Operations, Outcome, Runner, Task
 from .records import (
     DEFAULT_ALIAS,
     MODEL,
+    POLICY,
     VERSION,
     Records,
     Version,
@@ -158,6 +159,7 @@ class Models:
                 self._records.resources.delete(VERSION, version.key)
             if not self._records.versions(model):
                 self._records.resources.delete(MODEL, model)
+                self._records.resources.delete(POLICY, model)
             unused.extend(version.artifact for version in versions if version.artifact)
             return EMPTY
 

@@ -19,6 +19,7 @@ from ..resources import Document, Record, Resources
 
 MODEL, VERSION = "vertex/model", "vertex/version"
 ENDPOINT, JOB, OPERATION = "vertex/endpoint", "vertex/job", "vertex/operation"
+POOL, POLICY = "vertex/pool", "vertex/policy"
 TYPE = "type.googleapis.com/google.cloud.aiplatform.v1."
 DEFAULT_ALIAS = "default"
 _LARGEST_ID = 2**63
@@ -107,6 +108,10 @@ class Records:
     def endpoint(self, name: str) -> Document:
         """Return a stored endpoint; raises ApiError NOT_FOUND."""
         return self._get(ENDPOINT, name, "Endpoint")
+
+    def pool(self, name: str) -> Document:
+        """Return a stored deployment resource pool; raises ApiError NOT_FOUND."""
+        return self._get(POOL, name, "DeploymentResourcePool")
 
     def job(self, name: str) -> Job:
         """Return a stored batch prediction job; raises ApiError NOT_FOUND."""

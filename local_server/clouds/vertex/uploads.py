@@ -20,7 +20,7 @@ from .artifacts import Artifacts, check_bucket_location, source_of
 from .containers import check_container, check_prebuilt
 from .explanation.rules import check_signature, check_spec
 from .exports import EXPORT_FORMATS
-from .images import check_image, is_prebuilt
+from .images import check_image, is_prebuilt, is_tensorflow_2
 from .operations import Operations, Outcome, Runner, Task
 from .records import DEFAULT_ALIAS, MODEL, TYPE, Records, Version, invalid, new_id
 from .validation import (
@@ -34,7 +34,6 @@ from .validation import (
 )
 
 _SUPPORTED = {
-    "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
     "supportedInputStorageFormats": ["jsonl", "csv", "tf-record", "tf-record-gzip", "file-list"],
     "supportedOutputStorageFormats": ["jsonl"],
 }
@@ -186,6 +185,7 @@ class Uploads:
         document: Document = {
             **{key: value for key, value in task.model.items() if key != "etag"},
             **_SUPPORTED,
+            "supportedDeploymentResourcesTypes": _resources(task.model),
             **({"supportedExportFormats": EXPORT_FORMATS} if artifact else {}),
             "name": name,
             "versionId": str(number),
@@ -201,6 +201,15 @@ class Uploads:
         self._records.put_version(version)
         self._records.move_aliases(version, aliases, ())
         return {"model": name, "modelVersionId": version.number}
+
+
+def _resources(model: Mapping[str, Any]) -> list[str]:
+    """Return which resources a model can be deployed with.
+
+    Source: Vertex AI, "Share resources across deployments": prebuilt images of TensorFlow.
+    """
+    can_share = is_tensorflow_2(model["containerSpec"]["imageUri"])
+    return ["DEDICATED_RESOURCES", *(["SHARED_RESOURCES"] if can_share else [])]
 
 
 def _check(model: Mapping[str, Any]) -> None:

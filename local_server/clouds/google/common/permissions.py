@@ -22,6 +22,13 @@ VERTEX: Mapping[str, str] = MappingProxyType(
         "batchPredictionJobs.delete": "aiplatform.batchPredictionJobs.delete",
         "batchPredictionJobs.get": "aiplatform.batchPredictionJobs.get",
         "batchPredictionJobs.list": "aiplatform.batchPredictionJobs.list",
+        "deploymentResourcePools.create": "aiplatform.deploymentResourcePools.create",
+        "deploymentResourcePools.delete": "aiplatform.deploymentResourcePools.delete",
+        "deploymentResourcePools.get": "aiplatform.deploymentResourcePools.get",
+        "deploymentResourcePools.list": "aiplatform.deploymentResourcePools.list",
+        "deploymentResourcePools.queryDeployedModels": (
+            "aiplatform.deploymentResourcePools.queryDeployedModels"
+        ),
         "endpoints.create": "aiplatform.endpoints.create",
         "endpoints.delete": "aiplatform.endpoints.delete",
         "endpoints.deployModel": "aiplatform.endpoints.deploy",
@@ -49,6 +56,7 @@ VERTEX: Mapping[str, str] = MappingProxyType(
         "operations.list": "aiplatform.operations.list",
         "models.operations.list": "aiplatform.operations.list",
         "endpoints.operations.list": "aiplatform.operations.list",
+        "deploymentResourcePools.operations.list": "aiplatform.operations.list",
     }
 )
 """The permission that a method of Vertex AI needs; others need none.

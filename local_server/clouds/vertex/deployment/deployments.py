@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ....status import Code
 from ...background_tasks import BackgroundTasks
 from ...google.common.errors import ApiError
@@ -20,7 +18,7 @@ from ...resources import Document
 from ..artifacts import Artifacts, serving_image
 from ..explanation.rules import check_signature
 from ..images import is_prebuilt, stand_in
-from ..operations import Operations, Outcome, Runner, Task
+from ..operations import Operations, Outcome, Runner
 from ..private_endpoints import check_alone
 from ..records import (
     ENDPOINT,
@@ -36,6 +34,8 @@ from ..validation import check_deployed_model_id, mask_paths
 from .checks import check_deployed_model, explained
 from .commands import Commands
 from .machines import check_resources, mutate
+from .pools import check_shared
+from .tasks import Deploy, Mutate, Undeploy
 from .traffic import NEW, check_split, with_new
 
 logger = logging.getLogger(__name__)
@@ -57,26 +57,6 @@ _STAGES = (
 def serving_key(endpoint: str, deployed_id: str) -> str:
     """Return the name under which a deployed model is loaded."""
     return f"{endpoint}/deployedModels/{deployed_id}"
-
-
-class Deploy(Task, frozen=True, tag="deploy"):
-    """A deployment of a model to an endpoint."""
-
-    endpoint: str
-    deployed: Document = msgspec.field(name="deployedModel")
-    split: dict[str, int] = msgspec.field(name="trafficSplit")
-
-
-class _Undeploy(Task, frozen=True, tag="undeploy"):
-    endpoint: str
-    id: str
-    split: dict[str, int] = msgspec.field(name="trafficSplit")
-
-
-class _Mutate(Task, frozen=True, tag="mutate"):
-    endpoint: str
-    fields: Document = msgspec.field(name="deployedModel")
-    paths: list[str]
 
 
 class Deployments:
@@ -101,8 +81,8 @@ class Deployments:
         mutate = "MutateDeployedModelOperationMetadata"
         operations.register(
             Runner(Deploy, deploy, Step.DEPLOY, self._deploy, _STAGES),
-            Runner(_Undeploy, undeploy, Step.UNDEPLOY, self._undeploy),
-            Runner(_Mutate, mutate, Step.MUTATE, self._mutate),
+            Runner(Undeploy, undeploy, Step.UNDEPLOY, self._undeploy),
+            Runner(Mutate, mutate, Step.MUTATE, self._mutate),
         )
 
     def restore(self) -> None:
@@ -140,15 +120,18 @@ class Deployments:
         check_alone(endpoint, len(taken))
         if identity in taken:
             raise ApiError(Code.ALREADY_EXISTS, f"DeployedModel `{identity}` already exists.")
-        return {
+        new: Document = {
             **fields,
             "id": identity or new_id(),
             "model": version.model if "@" not in fields["model"] else fields["model"],
             "modelVersionId": version.number,
             "displayName": fields.get("displayName") or version.display_name,
-            "dedicatedResources": check_resources(fields),
+            **check_resources(fields),
             **explained(fields, version),
         }
+        if new.get("sharedResources"):
+            check_shared(self._records, endpoint, new, version)
+        return new
 
     def _being_deployed(self, endpoint: str) -> list[str]:
         pending = self._operations.pending(Deploy)
@@ -174,6 +157,8 @@ class Deployments:
 
     def _add(self, task: Deploy) -> Document:
         endpoint = self._records.endpoint(task.endpoint)
+        if pool := task.deployed.get("sharedResources"):
+            self._records.pool(pool)  # it may have been deleted in the meantime
         now = self._records.now()
         deployed = task.deployed | {"createTime": now}
         if text := self._stand_in(deployed):
@@ -243,9 +228,9 @@ class Deployments:
         _find(endpoint, deployed_id)
         split = body.get("trafficSplit", {})
         _without(endpoint, deployed_id, split)
-        return self._operations.begin(name, _Undeploy(name, deployed_id, split), name)
+        return self._operations.begin(name, Undeploy(name, deployed_id, split), name)
 
-    async def _undeploy(self, task: _Undeploy) -> Outcome:
+    async def _undeploy(self, task: Undeploy) -> Outcome:
         name, deployed_id = task.endpoint, task.id
 
         def finish() -> Mapping[str, Any]:
@@ -264,9 +249,9 @@ class Deployments:
         fields = body.get("deployedModel", {})
         deployed = _find(self._records.endpoint(name), fields.get("id", ""))
         mutate(deployed, fields, names)
-        return self._operations.begin(name, _Mutate(name, fields, names), name)
+        return self._operations.begin(name, Mutate(name, fields, names), name)
 
-    async def _mutate(self, task: _Mutate) -> Outcome:
+    async def _mutate(self, task: Mutate) -> Outcome:
         def finish() -> Mapping[str, Any]:
             endpoint, fields = self._records.endpoint(task.endpoint), task.fields
             changed = mutate(_find(endpoint, fields["id"]), fields, task.paths)

@@ -89,6 +89,7 @@ _METRICS = _PERCENTAGES | {
     "prometheus.googleapis.com/vertex_vllm_num_requests_waiting",
 }
 _WHOLE = 100
+_DEFAULT_MACHINE = "n1-standard-2"
 _UNSPECIFIED = "ACCELERATOR_TYPE_UNSPECIFIED"
 
 
@@ -97,23 +98,31 @@ _NOT_OFFLINE = ("gpuPartitionSize", "reservationAffinity", "tpuTopology")
 
 
 def check_resources(deployed: Mapping[str, Any]) -> Document:
-    """Return a deployment's machines with defaults; raises ApiError."""
+    """Return a deployment's machines with defaults, or its pool; raises ApiError."""
     kinds = [word for field, word in _KINDS.items() if deployed.get(field)]
     if len(kinds) > 1:
         raise invalid(f"Only one of {' and '.join(f'`{word}`' for word in kinds)} may be set.")
     if kinds == ["shared_resources"]:
-        raise ApiError(
-            Code.UNIMPLEMENTED, "deployed_model.shared_resources is not available offline."
-        )
+        return {"sharedResources": deployed["sharedResources"]}
     if kinds != ["dedicated_resources"]:
         # The service's words (googleapis/python-aiplatform#773).
         raise invalid(
             f"'automatic_resources' is not supported for Model {deployed.get('model', '')}."
         )
-    machines: Document = dict(deployed["dedicatedResources"])
-    check_machine(machines.get("machineSpec", {}))
-    _check_metrics(machines.get("autoscalingMetricSpecs", ()))
-    return machines | _replicas(machines)
+    return {"dedicatedResources": check_dedicated(deployed["dedicatedResources"])}
+
+
+def check_dedicated(resources: Mapping[str, Any]) -> Document:
+    """Return machines with defaults; raises ApiError.
+
+    Source: aiplatform v1, MachineSpec: the machine type of a DeployedModel is optional.
+    """
+    if "machineSpec" not in resources:
+        raise invalid("The field `dedicated_resources.machine_spec` is required.")
+    spec = {"machineType": _DEFAULT_MACHINE, **resources["machineSpec"]}
+    check_machine(spec)
+    _check_metrics(resources.get("autoscalingMetricSpecs", ()))
+    return {**resources, "machineSpec": spec, **_replicas(resources)}
 
 
 def _check_metrics(specs: Sequence[Mapping[str, Any]]) -> None:
@@ -184,6 +193,8 @@ _MUTABLE = {
 
 def mutate(deployed: Mapping[str, Any], body: Mapping[str, Any], names: list[str]) -> Document:
     """Return a DeployedModel with the masked fields of a body; raises ApiError."""
+    if deployed.get("sharedResources"):
+        raise invalid("A DeployedModel with shared_resources has no machines to mutate.")
     changed: Document = {**deployed, "dedicatedResources": {**deployed["dedicatedResources"]}}
     for name in names:
         if name not in _MUTABLE:
@@ -196,5 +207,4 @@ def mutate(deployed: Mapping[str, Any], body: Mapping[str, Any], names: list[str
             target[key] = source[key]
         else:
             target.pop(key, None)
-    changed["dedicatedResources"] = check_resources(changed)
-    return changed
+    return changed | check_resources(changed)

@@ -139,6 +139,18 @@ class Predictions:
         }
         return Response(200, answer, kind, headers)
 
+    async def stream_raw_predict(self, name: str, head: Head, body: bytes) -> Response:
+        """Answer `ENDPOINT:streamRawPredict` of a dedicated endpoint; raises StatusError.
+
+        google-cloud-aiplatform says of `Endpoint.stream_raw_predict`: "For custom model, this
+        method is only supported for dedicated endpoint". The error's text is ours.
+        """
+        if not self._records.endpoint(name).get("dedicatedEndpointEnabled"):
+            raise failed_precondition(
+                "streamRawPredict of a custom model is supported for dedicated endpoints only."
+            )
+        return await self.raw_predict(name, head, body)
+
     async def _raw(self, deployed: DeployedModel, body: bytes, limits: VertexLimits) -> bytes:
         return await raw_predict(self._inference, deployed, _http_body(body), limits)
 

@@ -24,7 +24,8 @@ from ..validation import check_uris
 
 SIGNATURE = "serving_default"
 SHAPLEY, GRADIENTS = "sampledShapleyAttribution", "integratedGradientsAttribution"
-_METHODS = (SHAPLEY, GRADIENTS, "xraiAttribution", "examples")
+METHODS = (SHAPLEY, GRADIENTS, "xraiAttribution", "examples")
+"""The fields of ExplanationParameters that are attribution methods."""
 _RANGES = {SHAPLEY: ("pathCount", 50), GRADIENTS: ("stepCount", 100)}
 _NO_INPUTS_OFFLINE = (
     "denseShapeTensorName",
@@ -61,7 +62,7 @@ def check_spec(spec: Mapping[str, Any], image: str) -> None:
 
 def check_parameters(parameters: Mapping[str, Any]) -> str:
     """Return the attribution method of valid parameters; raises ApiError for others."""
-    methods = [method for method in _METHODS if method in parameters]
+    methods = [method for method in METHODS if method in parameters]
     if len(methods) != 1:
         raise invalid("Exactly one attribution method of `explanation_spec.parameters` is set.")
     (method,) = methods

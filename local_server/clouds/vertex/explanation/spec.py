@@ -10,7 +10,7 @@ from ....status import Code
 from ...google.common.errors import ApiError
 from ...resources import Document
 from ..records import invalid
-from .rules import GRADIENTS, SHAPLEY, check_parameters
+from .rules import GRADIENTS, METHODS, SHAPLEY, check_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,7 @@ def overridden(spec: Mapping[str, Any], override: Mapping[str, Any]) -> Document
     if override.get("examplesOverride"):
         raise ApiError(Code.UNIMPLEMENTED, "examples_override is not available offline.")
     old, new = spec.get("parameters", {}), override.get("parameters", {})
-    methods = {SHAPLEY, GRADIENTS, "xraiAttribution", "examples"}
-    if (new.keys() & methods) - old.keys():
+    if (new.keys() & set(METHODS)) - old.keys():
         raise invalid("The attribution method of a deployed model cannot be overridden.")
     return {**spec, "parameters": {**old, **new}}
 

@@ -23,7 +23,8 @@ class TestUploads:
         assert model["versionId"] == "1"
         assert model["versionAliases"] == ["default"]
         assert model["labels"] == {"digest": "abc"}
-        assert model["supportedDeploymentResourcesTypes"] == ["DEDICATED_RESOURCES"]
+        resources = ["DEDICATED_RESOURCES", "SHARED_RESOURCES"]
+        assert model["supportedDeploymentResourcesTypes"] == resources
         assert vertex.models.get(name=model["name"]).execute() == model
 
     def test_a_version_moves_the_aliases_it_brings(self, vertex):

@@ -108,18 +108,28 @@ class TestThePredictEnvelope:
 
 
 class TestRawPredict:
-    @pytest.mark.parametrize("verb", ["rawPredict", "streamRawPredict"])
-    def test_the_containers_bytes_are_unchanged_and_headers_name_the_model(
-        self, served, post, verb
-    ):
+    def test_the_containers_bytes_are_unchanged_and_headers_name_the_model(self, served, post):
         endpoint, model, deployed = served
         body = b'{"instances": [1.0], "signature_name": "negative"}'
-        answer = post(endpoint, verb, body)
+        answer = post(endpoint, "rawPredict", body)
         assert answer.json() == {"predictions": [-2.0]}
         assert answer.headers["X-Vertex-AI-Endpoint-Id"] == endpoint.rpartition("/")[2]
         assert answer.headers["X-Vertex-AI-Deployed-Model-Id"] == deployed
         assert answer.headers["X-Vertex-AI-Model"] == model
         assert answer.headers["X-Vertex-AI-Model-Version-Id"] == "1"
+
+    def test_a_stream_needs_a_dedicated_endpoint(self, vertex, post):
+        """Google's SDK says so of `Endpoint.stream_raw_predict`, for custom models."""
+        body, model = b'{"instances": [1.0]}', vertex.upload()["name"]
+        shared = vertex.create_endpoint()
+        vertex.deploy(shared, model, {"0": 100})
+        error = post(shared, "streamRawPredict", body).json()["error"]
+        assert error["status"] == "FAILED_PRECONDITION"
+        assert error["message"].endswith("supported for dedicated endpoints only.")
+        dedicated = vertex.create_endpoint(dedicatedEndpointEnabled=True)
+        vertex.deploy(dedicated, model, {"0": 100})
+        dns = vertex.endpoints.get(name=dedicated).execute()["dedicatedEndpointDns"]
+        assert post(dedicated, "streamRawPredict", body, dns).json() == {"predictions": [2.0]}
 
     def test_googleapiclient_sends_it_transcoded(self, vertex_service, served):
         data = base64.b64encode(b'{"instances": [4.0]}').decode()

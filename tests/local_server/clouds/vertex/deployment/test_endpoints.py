@@ -108,8 +108,8 @@ class TestDeployments:
                 "Only one of `dedicated_resources` and `automatic_resources` may be set.",
             ),
             (
-                {"dedicatedResources": MACHINE | {"machineSpec": {}}},
-                "The field `dedicated_resources.machine_spec.machine_type` is required.",
+                {"dedicatedResources": {"minReplicaCount": 1}},
+                "The field `dedicated_resources.machine_spec` is required.",
             ),
             (
                 {"dedicatedResources": MACHINE | {"minReplicaCount": 0}},
