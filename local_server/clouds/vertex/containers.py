@@ -13,7 +13,7 @@ from typing import Any
 from ...status import Code
 from ..google.common.discovery import snake
 from ..google.common.errors import ApiError
-from .images import is_prebuilt
+from .images import is_optimized, is_prebuilt
 from .records import invalid
 from .validation import seconds_of
 
@@ -61,10 +61,12 @@ def check_container(spec: Mapping[str, Any]) -> None:
 def check_prebuilt(spec: Mapping[str, Any]) -> None:
     """Refuse a command, ports or routes of a prebuilt image, which has its own (UNIMPLEMENTED).
 
-    The container would listen and answer elsewhere than Vertex AI asks; what the service says, and
-    when, has no source.
+    The container would start otherwise, or listen elsewhere than Vertex AI asks; what the service
+    says, and when, has no source. Only the optimized TensorFlow runtime has documented `args`.
     """
-    for field in _OF_OWN_IMAGES if is_prebuilt(spec.get("imageUri", "")) else ():
+    image = spec.get("imageUri", "")
+    fixed = (*_OF_OWN_IMAGES, "args") if not is_optimized(image) else _OF_OWN_IMAGES
+    for field in fixed if is_prebuilt(image) else ():
         if spec.get(field):
             text = f"container_spec.{snake(field)} of a prebuilt image is not available offline."
             raise ApiError(Code.UNIMPLEMENTED, text)

@@ -56,6 +56,12 @@ def is_prebuilt(uri: str) -> bool:
     return _PREBUILT.fullmatch(uri) is not None
 
 
+def is_optimized(uri: str) -> bool:
+    """Return whether an image is one of the optimized TensorFlow runtime."""
+    prebuilt = _PREBUILT.fullmatch(uri)
+    return prebuilt is not None and _OPTIMIZED.fullmatch(prebuilt[1]) is not None
+
+
 def is_tensorflow_2(uri: str) -> bool:
     """Return whether an image is a prebuilt one of TensorFlow 2, without Google's optimizations."""
     prebuilt = _PREBUILT.fullmatch(uri)

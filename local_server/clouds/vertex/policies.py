@@ -86,8 +86,6 @@ def _check(policy: Mapping[str, Any]) -> None:
     """Refuse an invalid policy; conditions are refused by name (ApiError)."""
     if policy.get("version", 0) not in _VERSIONS:
         raise invalid(f"The version {policy['version']} of the policy is not 0, 1 or 3.")
-    if policy.get("auditConfigs"):
-        raise ApiError(Code.UNIMPLEMENTED, "policy.audit_configs is not available offline.")
     bindings = policy.get("bindings", ())
     for binding in bindings:
         if binding.get("condition"):

@@ -53,6 +53,7 @@ def test_a_container_at_its_limits_is_taken(vertex):
     "spec",
     [
         {"command": ["serve"]},
+        {"args": ["--enable_batching=true"]},
         {"ports": [{"containerPort": 8501}]},
         {"predictRoute": "/v1/models/m:predict"},
         {"healthRoute": "/v1/models/m"},
@@ -67,6 +68,12 @@ def test_a_prebuilt_image_listens_and_answers_where_it_does(vertex, refused, spe
         501,
         True,
     )
+
+
+def test_the_optimized_runtime_takes_arguments(vertex):
+    """Vertex AI, "Optimized TensorFlow runtime": `containerSpec.args`."""
+    image = "us-docker.pkg.dev/vertex-ai-restricted/prediction/tf_opt-cpu.2-17:latest"
+    vertex.upload(containerSpec={"imageUri": image, "args": ["--allow_precompilation=true"]})
 
 
 def test_a_route_prefix_needs_a_dedicated_endpoint(vertex, refused):

@@ -57,7 +57,6 @@ def test_a_policy_goes_with_its_model(vertex):
         ({"bindings": [VIEWER | {"members": ["a@example.org"]}]}, "is of an unknown type"),
         ({"bindings": [VIEWER | {"members": ["allUsers"] * 1501}]}, "1501 principals"),
         ({"bindings": [VIEWER | {"condition": {"expression": "true"}}]}, "Conditions of policies"),
-        ({"auditConfigs": [{"service": "allServices"}]}, "audit_configs is not available"),
     ],
 )
 def test_a_policy_that_cannot_be(vertex, model, refused, policy, text):

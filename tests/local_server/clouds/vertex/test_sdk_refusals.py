@@ -67,7 +67,7 @@ def test_bigquery_is_refused_by_name(model, place, text):
 def test_explanations_of_a_job_are_refused_by_name(model):
     from google.api_core.exceptions import MethodNotImplemented
 
-    with pytest.raises(MethodNotImplemented, match="generate_explanation is not available"):
+    with pytest.raises(MethodNotImplemented, match="generateExplanation is not available"):
         model.batch_predict(
             job_display_name="j",
             gcs_source="gs://models/in.jsonl",
@@ -77,6 +77,7 @@ def test_explanations_of_a_job_are_refused_by_name(model):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "file-list"])
 def test_a_job_reads_tables_and_lists_of_files(model, files, poll_until, form):
     put, results = files
@@ -112,13 +113,14 @@ def test_a_job_reads_tables_and_lists_of_files(model, files, poll_until, form):
         assert job.completion_stats.failed_count == 1
 
 
+@pytest.mark.slow
 def test_a_private_endpoint_is_made_and_not_reached_from_outside(sdk, model):
+    from google.api_core.exceptions import BadRequest
+
     endpoint = sdk.PrivateEndpoint.create(display_name="e", network=NETWORK)
     endpoint.deploy(model, machine_type="n1-standard-2")
     assert endpoint.gca_resource.network == NETWORK
     assert [deployed.display_name for deployed in endpoint.list_models()] == ["m"]
     public = sdk.Endpoint(endpoint.resource_name)
-    from google.api_core.exceptions import FailedPrecondition
-
-    with pytest.raises(FailedPrecondition, match="is private and cannot be accessed"):
+    with pytest.raises(BadRequest, match="is private and cannot be accessed"):
         public.predict([1.0])

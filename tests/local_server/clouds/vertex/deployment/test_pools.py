@@ -152,7 +152,7 @@ def test_pool_and_endpoint_have_the_same_key(vertex, pools, refused):
     assert "need to have the same encryption_spec" in refused(request)[2]
 
 
-@pytest.mark.parametrize("transport", ["rest", "grpc"])
+@pytest.mark.parametrize("transport", [pytest.param("rest", marks=pytest.mark.slow), "grpc"])
 def test_googles_sdk_creates_uses_and_deletes_a_pool(aiplatform, clouds, fresh, transport):
     from google.auth.credentials import AnonymousCredentials
 

@@ -39,10 +39,20 @@ def scores(clouds, tmp_path_factory) -> str:
         def scores(self, x, bias):
             return {"scores": tf.tanh(tf.matmul(x, self.weights) + bias[:, None])}
 
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, 4], tf.int32, name="x"),
+                tf.TensorSpec([None], tf.float32, name="bias"),
+            ]
+        )
+        def whole(self, x, bias):
+            return self.scores(tf.cast(x, tf.float32), bias)
+
     module, folder = Scores(), tmp_path_factory.mktemp("scores")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tf.saved_model.save(module, str(folder), signatures=module.scores)
+        signatures = {"serving_default": module.scores, "whole": module.whole}
+        tf.saved_model.save(module, str(folder), signatures=signatures)
     clouds.upload("explained", "scores/", folder)
     return "gs://explained/scores"
 

@@ -129,6 +129,18 @@ def test_a_request_that_cannot_be_explained(explain, refused, fields, text):
     assert (status, text in message) == (400, True), message
 
 
+def test_whole_numbers_are_explained_by_shapley_and_have_no_gradients(explain, refused):
+    fields = {
+        "instances": [{"x": [1, 0, 2, 3], "bias": 0.5}],
+        "parameters": {"signature_name": "whole"},
+    }
+    (attribution,) = explain(**fields).execute()["explanations"][0]["attributions"]
+    assert total(attribution) == pytest.approx(attribution["instanceOutputValue"], abs=1e-5)
+    _, code, message = refused(explain("gradients", **fields))
+    assert code == "FAILED_PRECONDITION"
+    assert message.startswith("The input `x` is of type int32, which is not differentiable")
+
+
 def test_the_metadata_is_inferred_from_the_signature(vertex, scores):
     endpoint = vertex.create_endpoint()
     model = vertex.upload(scores, explanationSpec={"parameters": SHAPLEY})["name"]
@@ -142,7 +154,7 @@ def test_the_metadata_is_inferred_from_the_signature(vertex, scores):
     assert attribution["outputName"] == "scores"
 
 
-@pytest.mark.parametrize("transport", ["rest", "grpc"])
+@pytest.mark.parametrize("transport", [pytest.param("rest", marks=pytest.mark.slow), "grpc"])
 def test_googles_sdk_configures_and_asks_for_explanations(
     aiplatform, clouds, fresh, scores, transport
 ):
