@@ -121,7 +121,7 @@ def test_a_name_is_taken_once(pools, refused):
     assert refused(pools.request())[1] == "ALREADY_EXISTS"
 
 
-def test_what_cannot_be_deployed_in_a_pool(vertex, pools, refused):
+def test_models_that_cannot_share_a_pool_are_refused(vertex, pools, refused):
     name, endpoint, model = pools.make()["name"], vertex.create_endpoint(), vertex.upload()["name"]
     other = vertex.upload(containerSpec={"imageUri": OTHER})["name"]
     own = vertex.upload(containerSpec={"imageUri": "us-docker.pkg.dev/p/r/serving:1"})["name"]
