@@ -46,6 +46,7 @@ targets:
     region: eu-west-1
   vertex: {{provider: vertex, bucket: gs://console-models}}
 """
+FORMS = ("Change versions and labels", "Promote or roll back", "Send a request")
 RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
 
@@ -203,6 +204,11 @@ def test_no_panel_breaks_a_rule_of_axe_or_is_wider_than_the_window(
     pages = [*(f"{server}/{part}" for part in MODELS), *(f"{clouds[0]}/{part}" for part in CLOUDS)]
     for url in pages:
         show(page, url)
+        for title in FORMS:
+            for summary in page.locator("summary", has_text=title).all():
+                summary.click()
+        if "clouds" in url:
+            page.locator(".tryit").first.wait_for()
         if "models/" in url:
             send(page)
         assert page.evaluate(RULE_CHECK) == [], url
@@ -227,14 +233,40 @@ def test_a_prediction_is_sent_shown_and_compared(page, server):
     assert '"predictions": [[2.5' in answer.stdout
 
 
+def tab_to(page, text):
+    """Press the tab key until the element with this text has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.textContent") == text:
+            return
+    raise AssertionError(f"the tab key does not reach {text}")
+
+
+def test_the_keyboard_alone_plans_a_release(page, clouds):
+    show(page, clouds[1])
+    tab_to(page, "Releases")
+    page.keyboard.press("Enter")
+    tab_to(page, "Promote or roll back")
+    page.keyboard.press("Enter")
+    tab_to(page, "Show the plan")
+    page.keyboard.press("Enter")
+    page.locator("pre", has_text="cloudserve promote half").wait_for()
+
+
+def test_the_keyboard_alone_changes_a_models_versions(page, changeable):
+    show(page, changeable[1])
+    tab_to(page, "Change versions and labels")
+    page.keyboard.press("Enter")
+    page.locator("pre", has_text="HandleReloadConfigRequest").wait_for()
+    tab_to(page, "Perform")
+    page.keyboard.press("Enter")
+    page.locator("p", has_text="Not served: 124").wait_for()
+
+
 def test_the_keyboard_alone_sends_a_request(page, server):
     show(page, f"{server}/#/models/half/124")
     page.locator(".tryit").wait_for()
-    focused = "() => document.activeElement.textContent"
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate(focused) == "Send":
-            break
+    tab_to(page, "Send")
     page.keyboard.press("Enter")
     page.locator(".result .timing").wait_for()
     assert "200" in page.locator(".timing").inner_text()
@@ -414,7 +446,7 @@ def test_a_release_is_planned_shown_and_carried_out_with_the_token(page, clouds)
     page.locator(".problem:visible", has_text="a whole number").wait_for()
     page.get_by_label("Percent of the traffic").fill("25")
     page.get_by_role("button", name="Show the plan").click()
-    page.locator("pre", has_text="cloudserve promote half -t aws --percent 25").wait_for()
+    page.locator("pre", has_text="cloudserve promote half -t aws --version v124-").wait_for()
     page.get_by_role("button", name="Carry it out").click()
     page.locator(".timing", has_text="done").wait_for()
     page.locator("summary", has_text="promote half 25 %").first.wait_for()

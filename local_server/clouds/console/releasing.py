@@ -191,16 +191,17 @@ class Releasing:
             tuple(action.sentence for action in plan.actions),
             tuple(gate.sentence for gate in plan.gates),
             (*plan.warnings, *plan.breaking),
-            self._command(wanted),
+            self._command(plan, wanted),
         )
 
-    def _command(self, wanted: Wanted) -> str:
-        words = ["cloudserve", wanted.operation, wanted.model, "-t", wanted.target]
-        if wanted.version:
-            words += ["--version" if wanted.operation == "promote" else "--to", wanted.version]
-        if wanted.operation == "promote" and wanted.percent != 100:  # noqa: PLR2004  all
-            words += ["--percent", str(wanted.percent)]
-        return shlex.join([*words, "--project", str(self.file)])
+    def _command(self, plan: Plan, wanted: Wanted) -> str:
+        """Return the command for the revision that is shown, whatever is the newest by then."""
+        assert self.file is not None
+        words = ["cloudserve", wanted.operation, plan.model, "-t", plan.target]
+        words += ["--version" if wanted.operation == "promote" else "--to", plan.revision.id]
+        if wanted.operation == "promote" and plan.percent != 100:  # noqa: PLR2004  all
+            words += ["--percent", str(plan.percent)]
+        return shlex.join([*words, "--project", str(self.file.resolve())])
 
 
 def _row(file: Path) -> ProjectRow:

@@ -20,7 +20,7 @@ export class ModelsSection {
     this.summary = h("p", { class: "quiet", role: "status" });
     this.rail = h("ul", { class: "rail", onkeydown: (event) => this.moveInRail(event) });
     this.versions = h("div", {});
-    this.policy = h("p", { class: "quiet" });
+    this.policy = h("p", { class: "quiet policy" });
     this.change = new ModelChange();
     this.card = h("div", { class: "card-area" });
     this.heading = h("h2", {}, "Models");

@@ -16,7 +16,7 @@ export class ReleasesSection {
     this.form = new ReleaseForm();
     this.open_ = new Set();
     this.element = h("section", { class: "wide" }, h("h2", {}, "Releases"),
-      h("p", { class: "quiet" }, "From the ledgers in the buckets, the newest first. The command is cloudserve history MODEL --target TARGET."), this.form.element, this.list);
+      h("p", { class: "quiet" }, "From the ledgers in the buckets, the newest first. The command is ", h("code", {}, "cloudserve history MODEL --target TARGET"), "."), this.form.element, this.list);
   }
 
   open() {

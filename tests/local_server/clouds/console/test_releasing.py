@@ -64,7 +64,8 @@ def test_a_plan_is_shown_carried_out_once_and_rolled_back(released):
     status, plan = post(released, "plan", wanted(version="2"))
     assert (status, plan["title"].split()[:2]) == (200, ["promote", "scale"])
     assert plan["actions"]
-    assert plan["command"].startswith("cloudserve promote scale -t aws --version 2 --project ")
+    assert plan["command"].startswith("cloudserve promote scale -t aws --version v2-")
+    assert plan["command"].endswith(" --project " + str(released.emulator._command.project))
     assert released.url in plan["destination"]
     assert answer(released) == [2.0]
     status, done = post(released, "apply", {"id": plan["id"]})
