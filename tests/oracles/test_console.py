@@ -397,11 +397,13 @@ def test_models_are_read_only_without_the_token_and_change_with_it(page, changea
     page.locator("td", has_text="124").wait_for()
 
 
-@pytest.mark.parametrize(("cloud", "name"), [("AWS", "half"), ("Vertex AI", "half")])
-def test_an_endpoint_is_asked_by_a_form_of_its_signatures(page, clouds, cloud, name):
+# Three commands and an SDK whose import alone takes half a minute on a busy machine.
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("cloud", ["AWS", "Vertex AI"])
+def test_an_endpoint_is_asked_by_a_form_of_its_signatures(page, clouds, cloud):
     url, _, environment = clouds
     show(page, f"{url}/#/clouds")
-    card = page.locator("article", has_text=cloud).filter(has_text=name)
+    card = page.locator("article", has_text=cloud)
     card.locator("summary", has_text="Send a request").click()
     card.locator(".fields input").first.fill("4")
     card.get_by_role("button", name="Send").click()

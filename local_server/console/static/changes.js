@@ -30,7 +30,7 @@ export class ModelChange {
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.code = h("pre", { tabindex: 0, "aria-label": "The reload that does the same" });
     this.button = h("button", { type: "submit", class: "primary" }, "Perform");
-    this.codeArea = h("div", { class: "code" }, h("h4", {}, "The gRPC call that does the same"), copyButton("the call", () => this.codeText), this.code);
+    this.codeArea = h("div", { class: "code" }, h("h3", {}, "The gRPC call that does the same"), copyButton("the call", () => this.codeText), this.code);
     this.element = h("details", { class: "operation", ontoggle: () => this.preview() }, h("summary", {}, "Change versions and labels"),
       h("div", { class: "operation-body" }, this.access,
         h("form", { onsubmit: (event) => { event.preventDefault(); this.perform(); } },

@@ -79,7 +79,7 @@ export class ReleaseForm {
     await this.working(this.make, "Planning…", async () => {
       const plan = await change("POST", PLAN, JSON.stringify({ ...this.wanted, percent }));
       this.plan = plan.actions.length > 0 ? plan.id : null;
-      put(this.shown, planView(plan), h("div", { class: "code" }, h("h4", {}, "The command that does the same"),
+      put(this.shown, planView(plan), h("div", { class: "code" }, h("h3", {}, "The command that does the same"),
         copyButton("the command", () => plan.command), h("pre", { tabindex: 0 }, printable(plan.command))),
       plan.actions.length > 0 && h("div", { class: "actions" }, this.perform));
     });
@@ -122,8 +122,8 @@ export class ReleaseForm {
 function planView(plan) {
   return [h("p", {}, h("strong", {}, printable(plan.title))), h("p", { class: "quiet" }, printable(plan.destination)),
     plan.warnings.map((each) => h("p", { class: "problem" }, printable(each))),
-    plan.gates.length > 0 && [h("h4", { class: "spaced" }, "Checked first"), list("ul", plan.gates)],
-    plan.actions.length > 0 && [h("h4", { class: "spaced" }, "Steps"), list("ol", plan.actions)]];
+    plan.gates.length > 0 && [h("h3", { class: "spaced" }, "Checked first"), list("ul", plan.gates)],
+    plan.actions.length > 0 && [h("h3", { class: "spaced" }, "Steps"), list("ol", plan.actions)]];
 }
 
 function list(kind, sentences) {

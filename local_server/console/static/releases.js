@@ -47,8 +47,8 @@ export class ReleasesSection {
       h("div", { class: "operation-body" },
         each.error && h("p", { class: "problem" }, printable(each.error)),
         h("p", { class: "quiet" }, `${printable(each.bucket)}${each.previous ? `, before it ${printable(each.previous)} was live` : ""}`),
-        each.gates.length > 0 && [h("h4", {}, "Gates"), h("ul", {}, each.gates.map((gate) => h("li", {}, printable(gate))))],
-        each.steps.length > 0 && [h("h4", {}, "Steps"), h("ol", {}, each.steps.map((step) => h("li", {}, printable(step))))]));
+        each.gates.length > 0 && [h("h3", {}, "Gates"), h("ul", {}, each.gates.map((gate) => h("li", {}, printable(gate))))],
+        each.steps.length > 0 && [h("h3", {}, "Steps"), h("ol", {}, each.steps.map((step) => h("li", {}, printable(step))))]));
     card.addEventListener("toggle", () => { if (card.open) this.open_.add(each.id); else this.open_.delete(each.id); });
     return card;
   }
