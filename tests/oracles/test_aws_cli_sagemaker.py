@@ -114,6 +114,6 @@ def test_the_aws_cli_prints_the_services_refusals(run):
     assert "Value 'a_b' at 'endpointName' failed to satisfy constraint" in err
     code, _, err = run("sagemaker", "create-training-job", "--generate-cli-skeleton")
     assert code == 0, err
-    code, _, err = run("sagemaker", "list-training-jobs")
+    code, _, err = run("sagemaker", "describe-training-job", "--training-job-name", "t")
     assert code == FAILED
     assert "(UnsupportedOperationException)" in err
