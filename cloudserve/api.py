@@ -359,6 +359,8 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     names: Mapping[str, str] | None = None,
     preprocess: Mapping[str, Sequence[str]] | None = None,
     postprocess: Mapping[str, Sequence[str]] | None = None,
+    custom_objects: str = "",
+    trusted: bool = False,
     tags: tuple[str, ...] = ("serve",),
 ) -> ExportReport:
     """Write a Keras model, a `tf.Module` or the model of a file as a version of a base path.
@@ -369,6 +371,7 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     and `examples` add signatures that decode, `tensors` those of a graph, `names` copies of others;
     `preprocess` and `postprocess` build steps into the graph, by the name of an input or output, as
     texts: `{"pixels": ["rescale:1/255"]}`, `{"scores": ["softmax", "top_k:5:labels.txt"]}`.
+    `custom_objects` is the module of a Keras file's own classes, `trusted` runs code in the file.
     Raises UserError if the version exists, ModelError for a model that cannot be exported.
     """
     from cloudserve.registry import local_server
@@ -381,6 +384,8 @@ def export(  # noqa: PLR0913 - keywords, each with its default
         names=names or {},
         preprocess=parse_steps(preprocess or {}, input_step),
         postprocess=parse_steps(postprocess or {}, output_step),
+        custom_objects=custom_objects,
+        trusted=trusted,
         tags=tags,
     )
     return local_server().export(source, Path(base), request)

@@ -72,6 +72,10 @@ class ExportRequest:
     """
     postprocess: Mapping[str, Sequence[OutputStep]] = field(default_factory=dict)
     """Steps behind an output, named in the same way."""
+    custom_objects: str = ""
+    """The module with a Keras file's own classes and functions; "" for none."""
+    trusted: bool = False
+    """Whether code in a Keras file may be run, such as that of Lambda layers."""
     tags: tuple[str, ...] = ("serve",)
     """The tags of a SavedModel that is the source."""
 

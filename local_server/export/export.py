@@ -31,7 +31,7 @@ def export_source(source: str, base: Path, request: ExportRequest) -> ExportRepo
     """
     number = _next_number(base, request.version)
     tf = import_tensorflow("exporting a model")
-    return _export(tf, load_source(tf, source, request.tags), base, number, request)
+    return _export(tf, load_source(tf, source, request), base, number, request)
 
 
 def export_model(model: Any, base: Path, request: ExportRequest) -> ExportReport:

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cloudserve.savedmodel import read_saved_model
 from cloudserve.savedmodel.signature import PREDICT_METHOD
 
 from ..rewriting.copies import read_model, write_model
+from ..rewriting.variables import share_restored_names
+from .keras_files import is_keras_2
 from .served import Served
 
 
 def write_objects(tf: Any, model: Any, served: Mapping[str, Served], folder: Path) -> None:
     """Write signatures with the resources that they use; raises what TensorFlow raises."""
-    if isinstance(model, tf.keras.Model):
+    if isinstance(model, tf.keras.Model) and not is_keras_2(model):
         _write_keras(tf, model, served, folder)
     else:
         # AutoGraph would wrap errors of this package in its own; the model's functions keep theirs.
@@ -26,6 +29,15 @@ def write_objects(tf: Any, model: Any, served: Mapping[str, Served], folder: Pat
         }
         tf.saved_model.save(model, str(folder), signatures=functions)
     _set_methods(served, folder)
+    _share_restored_names(folder)
+
+
+def _share_restored_names(folder: Path) -> None:
+    """Let TensorFlow Serving restore the variables of Keras 3 models in a module."""
+    if unrestored := read_saved_model(folder).unrestored:
+        message = read_model(folder)
+        share_restored_names(message.meta_graphs[0], folder, unrestored)
+        write_model(folder, message)
 
 
 def _write_keras(tf: Any, model: Any, served: Mapping[str, Served], folder: Path) -> None:

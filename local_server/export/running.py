@@ -11,6 +11,7 @@ from cloudserve.errors import CloudserveError, ModelError
 _CALL = "call it in Python, which shows where it failed"
 _MAKE_ROOM = "make room, or name another folder"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_ENDS = ("[[{{node", "Arguments received by", "Full object config")
 _IN_USER_CODE = "in user code"
 _KERAS_CALL = "Exception encountered when calling"
 
@@ -24,21 +25,22 @@ def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[No
     except kept:
         raise
     except Exception as error:  # the user's code raises anything
-        text = _reason(error)
+        text = reason_of(error)
         hint = _MAKE_ROOM if "No space left on device" in text else _CALL
         raise ModelError(
             f"{what}: {type(error).__name__}: {text}", where=where, hint=hint
         ) from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return the sentence of a message that has the reason.
 
     It is the last line behind "in user code" and a traceback, and before the op's name in brackets;
     otherwise the first one. Keras adds the layer that it called, and its arguments.
     """
     text = _COLOURS.sub("", str(getattr(error, "message", "") or error))
-    text = text.partition("[[{{node")[0].partition("Arguments received by")[0]
+    for end in _ENDS:
+        text = text.partition(end)[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(_KERAS_CALL)] or lines
     if not lines:

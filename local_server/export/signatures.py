@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from cloudserve.errors import ModelError
 
 from ..runtime.types import DEFAULT_SIGNATURE
+from .keras_files import is_keras_2
 from .served import Served
+
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
+"""A name of TensorFlow's ops; arguments of other names are renamed (function_type.py)."""
 
 
 def served_functions(tf: Any, model: Any) -> dict[str, Served]:
@@ -16,11 +22,19 @@ def served_functions(tf: Any, model: Any) -> dict[str, Served]:
 
     Raises ModelError for a model whose inputs are not known.
     """
-    if isinstance(model, tf.keras.Model):
-        return {DEFAULT_SIGNATURE: _of_keras(tf, model)}
-    if isinstance(model, tf.Module):
-        return _of_module(tf, model)
-    raise ModelError(
+    if isinstance(model, tf.keras.Model) or is_keras_2(model):
+        served = {DEFAULT_SIGNATURE: _of_keras(tf, model)}
+    elif isinstance(model, tf.Module):
+        served = _of_module(tf, model)
+    else:
+        raise _no_model(model)
+    for name, one in served.items():
+        _check_names(name, [spec.name for spec in one.specs])
+    return served
+
+
+def _no_model(model: Any) -> ModelError:
+    return ModelError(
         f"a {type(model).__name__} is not a model",
         hint="return a Keras model, a tf.function with an input_signature, or a tf.Module of such "
         "functions",
@@ -58,7 +72,7 @@ def _of_keras(tf: Any, model: Any) -> Served:
     names = _numbered(getattr(model, "output_names", None) or [model.layers[-1].name])
     specs = [tf.TensorSpec(one.shape, one.dtype, one.name) for one in model.inputs]
 
-    is_sequence = isinstance(model, tf.keras.Sequential)
+    is_sequence = any(one.__name__ == "Sequential" for one in type(model).__mro__)
 
     def serve(*tensors: Any) -> dict[str, Any]:
         packed = tensors[0] if is_sequence else tf.nest.pack_sequence_as(model.input, tensors)
@@ -94,6 +108,19 @@ def _of_module(tf: Any, module: Any) -> dict[str, Served]:
             hint="write @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, 'x')])",
         )
     return served
+
+
+def _check_names(signature: str, names: Sequence[str]) -> None:
+    """Raise ModelError for names that TensorFlow would change or not take."""
+    for n, name in enumerate(names):
+        is_name = _NAME.fullmatch(name) and not keyword.iskeyword(name) and name != "self"
+        if name in names[:n] or not is_name:
+            what = "the name of two inputs" if is_name else "not a name that TensorFlow gives"
+            raise ModelError(
+                f"`{name}` of the signature {signature} is {what}",
+                hint="name each input with letters and digits: tf.TensorSpec(…, name='x'), "
+                "keras.Input(…, name='x')",
+            )
 
 
 def _check_tensors(tf: Any, function: str, specs: Sequence[Any]) -> None:

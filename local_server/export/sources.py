@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloudserve.errors import ModelError, UserError
+from cloudserve.errors import UserError
+from cloudserve.local.model_export import ExportRequest
 from cloudserve.project.model_urls import is_url
 from cloudserve.savedmodel import is_saved_model, list_versions, resolve
 from cloudserve.savedmodel.other_formats import recognize
 
 from .graphs import read_graph_source
+from .keras_files import load_keras
 from .running import running_code
 from .saved_models import read_saved_model_source
 from .signatures import has_signature
@@ -28,11 +30,10 @@ _FORMS = (
 )
 
 
-def load_source(tf: Any, source: str, tags: tuple[str, ...]) -> Any:
+def load_source(tf: Any, source: str, request: ExportRequest) -> Any:
     """Return the model of a source: its object, a GraphSource or a SavedModelSource.
 
-    `tags` are those of a SavedModel. Raises UserError for another kind of source, ModelError if it
-    does not load.
+    Raises UserError for another kind of source, ModelError if it does not load.
     """
     path = Path(source)
     if is_url(source):
@@ -42,11 +43,12 @@ def load_source(tf: Any, source: str, tags: tuple[str, ...]) -> Any:
             hint="copy the model here first, then export the copy",
         )
     if path.suffix.lower() in _KERAS:
-        return _load_keras(tf, path)
+        objects = _objects(request.custom_objects) if request.custom_objects else {}
+        return load_keras(tf, path, objects, trusted=request.trusted)
     if _FUNCTION.fullmatch(source) and not path.exists():
         return _call(source)
     if is_saved_model(path) or list_versions(path):
-        return read_saved_model_source(resolve(path)[1], tags)
+        return read_saved_model_source(resolve(path)[1], request.tags)
     if graph := read_graph_source(path):
         return graph
     kind, hint = recognize(path)
@@ -62,31 +64,11 @@ def _contents(path: Path) -> str:
     return "it is a file of another kind" if path.exists() else "there is no such file"
 
 
-def _load_keras(tf: Any, path: Path) -> Any:
-    if not path.is_file():
-        raise UserError("there is no such file", where=str(path), hint=_FORMS)
-    try:
-        return tf.keras.models.load_model(str(path), compile=False)
-    except Exception as error:  # Keras raises whatever the layers' code raises
-        raise ModelError(
-            f"Keras {tf.keras.__version__} does not load the file: {_first_line(error)}",
-            where=str(path),
-            hint="load it where it was saved, and export it there with model.export('DIRECTORY'); "
-            "a model with classes of your own is exported with MODULE:FUNCTION",
-        ) from error
-
-
 def _call(source: str) -> Any:
     """Import a module, from the current directory too, and call its function."""
     module_name, _, path = source.partition(":")
     with _importing_from(Path.cwd()):
-        try:
-            with running_code("the module cannot be imported", source, ModuleNotFoundError):
-                function = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"there is no module {error.name}", where=source, hint=_FORMS
-            ) from error
+        function = _import(module_name, source)
         for name in path.split("."):
             if not hasattr(function, name):
                 raise UserError(f"there is no {name}", where=source, hint=_FORMS)
@@ -97,6 +79,21 @@ def _call(source: str) -> Any:
             return function()
 
 
+def _objects(module_name: str) -> dict[str, Any]:
+    """Return the classes and functions of a module, which may be in the current directory."""
+    with _importing_from(Path.cwd()):
+        module = _import(module_name, module_name)
+    return {name: one for name, one in vars(module).items() if callable(one)}
+
+
+def _import(module_name: str, where: str) -> Any:
+    try:
+        with running_code("the module cannot be imported", where, ModuleNotFoundError):
+            return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"there is no module {error.name}", where=where, hint=_FORMS) from error
+
+
 @contextmanager
 def _importing_from(folder: Path) -> Iterator[None]:
     sys.path.insert(0, str(folder))
@@ -104,8 +101,3 @@ def _importing_from(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

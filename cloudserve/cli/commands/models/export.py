@@ -41,6 +41,18 @@ from cloudserve.plural import counted
     "repeated.",
 )
 @tags_option
+@click.option(
+    "--custom-objects",
+    metavar="MODULE",
+    default="",
+    help="The module with the own classes and functions of a Keras file; its code is run.",
+)
+@click.option(
+    "--trust-source",
+    "trusted",
+    is_flag=True,
+    help="Run the code in a Keras file, such as that of Lambda layers.",
+)
 @steps_options
 @image_options
 @examples_options
@@ -54,6 +66,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     outputs: tuple[str, ...],
     names: tuple[str, ...],
     tags: str | None,
+    custom_objects: str,
+    trusted: bool,
     image: ImageInput | None,
     examples: ExamplesInput | None,
     preprocess: dict[str, list[InputStep]],
@@ -78,6 +92,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         names=pairs(names, "--signature"),
         preprocess=preprocess,
         postprocess=postprocess,
+        custom_objects=custom_objects,
+        trusted=trusted,
         tags=split_tags(tags, ("serve",)),
     )
     print_report(_report(local_server().export(source, base, request)), output)
