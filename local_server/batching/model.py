@@ -160,10 +160,13 @@ class BatchedModel:
         inputs: Mapping[str, Tensor],
         completion: Completion,
         deadline: float | None = None,
+        *,
+        others_follow: bool = False,
     ) -> None:
         """Queue a request; its completion gets the outputs by tensor name (`Route.answer`).
 
-        The deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
+        If others follow that are being decoded, a batch waits for them some milliseconds. The
+        deadline is in seconds on the scheduler's clock, `time.monotonic`: RESOURCE_EXHAUSTED
         if it has passed for every request of the batch. Raises StatusError as `run` does.
         """
         tensors = {spec.tensor_name: inputs[spec.alias] for spec in route.inputs}
@@ -174,7 +177,9 @@ class BatchedModel:
         if completion.loop is None:
             self._scheduler.add(route.queues, task)
         else:
-            self._scheduler.add_in_turn(route.queues, task, completion.loop)
+            # TensorFlow Serving's rules have a time of their own.
+            follow = others_follow and self._parameters is None
+            self._scheduler.add_in_turn(route.queues, task, completion.loop, others_follow=follow)
 
     def run_lone(self, route: Route, inputs: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
         """Run a request on the event loop that is probably the only one of its turn.

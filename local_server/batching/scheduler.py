@@ -17,6 +17,9 @@ from .costs import is_cheap
 from .queues import Queue, RoundRobin
 from .requests import Task
 
+_FOLLOW_SECONDS = 10e-3
+"""So long a batch waits for requests that are being decoded."""
+
 Clock = Callable[[], float]
 """Returns the time in seconds; it never goes back."""
 
@@ -28,6 +31,12 @@ class _Turn:
     queues: dict[Queue, None] = field(default_factory=dict)
     requests: int = 0
     """How many requests asked whether they are alone."""
+    others_follow: bool = False
+    """Whether requests that are being decoded may join the last one."""
+    timer: asyncio.TimerHandle | None = None
+    """Ends the turn if none of them does."""
+    is_ending: bool = False
+    """Whether the turn ends before the timer."""
 
 
 class Scheduler:
@@ -75,11 +84,17 @@ class Scheduler:
                 self._wake.notify()
 
     def add_in_turn(
-        self, queues: Sequence[Queue], task: Task, loop: asyncio.AbstractEventLoop
+        self,
+        queues: Sequence[Queue],
+        task: Task,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        others_follow: bool = False,
     ) -> None:
         """Add a task in the thread of a loop, with those of the same turn; see `add`.
 
-        A batch that becomes full does not wait for the end of the turn.
+        A batch that becomes full does not wait for the end of the turn. If others follow, the turn
+        ends with the first that none follows, or after some milliseconds.
         """
         with self._lock:
             queue = _least_loaded(queues)
@@ -87,7 +102,13 @@ class Scheduler:
         if queue.is_full:
             self._work_off(queue)
             return
-        self._turn(loop).queues[queue] = None
+        turn = self._turn(loop)
+        turn.queues[queue] = None
+        turn.others_follow = others_follow
+        if turn.timer is not None and not others_follow and not turn.is_ending:
+            turn.timer.cancel()
+            turn.is_ending = True
+            loop.call_soon(self._end_turn, loop)
 
     def is_lone(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Count a request of the current turn; return whether it is probably the only one.
@@ -126,7 +147,11 @@ class Scheduler:
             return sum(queue.waiting for queue in queues)
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        turn = self._turns.pop(loop)
+        turn = self._turns[loop]
+        if turn.others_follow and turn.timer is None:
+            turn.timer = loop.call_later(_FOLLOW_SECONDS, self._end_turn, loop)
+            return
+        del self._turns[loop]
         self._last_requests = turn.requests
         for queue in turn.queues:
             self._work_off(queue)

@@ -195,7 +195,8 @@ class Serving(Deferred[_T]):
     ) -> None:
         completion = self._completion = LoopCompletion(self._loop)
         try:
-            model.add(route, call[1], completion, self._deadline)
+            others = self._plane.slices.wait_in(self._loop)
+            model.add(route, call[1], completion, self._deadline, others_follow=others)
         except StatusError as error:
             opened.close(error)
             raise

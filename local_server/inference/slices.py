@@ -36,6 +36,10 @@ class Slices:
             loop.call_soon(self._run, loop)
         waiting.append(work)
 
+    def wait_in(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether work waits in a loop."""
+        return bool(self._waiting.get(loop))
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, until = self._waiting[loop], perf_counter() + _SLICE_SECONDS
         try:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from cloudserve.local_server.batching import BatchingParameters
+from cloudserve.local_server.batching import scheduler as batch_scheduler
 from cloudserve.local_server.batching.costs import RunCosts
 from cloudserve.local_server.batching.queues import BatchQueue
 from cloudserve.local_server.batching.requests import Task, ThreadCompletion, settle
@@ -231,3 +232,61 @@ def test_a_batch_that_waits_for_more_rows_is_left_to_the_threads(scheduler, chea
     in_turn(scheduler, work.queue, one)
     one.completion.wait()
     assert threading.current_thread() not in work.threads
+
+
+async def later(scheduler, queue, *tasks):
+    """Add tasks one a turn, each but the last before others that follow."""
+    loop = asyncio.get_running_loop()
+    for one in tasks:
+        scheduler.add_in_turn([queue], one, loop, others_follow=one is not tasks[-1])
+        await asyncio.sleep(0)
+
+
+def test_a_batch_waits_for_tasks_that_follow_in_later_turns(scheduler, cheap, monkeypatch):
+    monkeypatch.setattr(batch_scheduler, "_FOLLOW_SECONDS", 60.0)
+    work = Work(max_batch_size=8, costs=cheap)
+
+    async def main():
+        await later(scheduler, work.queue, task(), task(2), task())
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert work.batches == [[1, 2, 1]]
+
+
+def test_tasks_that_should_follow_and_do_not_delay_a_batch_for_a_moment(scheduler, cheap):
+    work, one = Work(max_batch_size=8, costs=cheap), task()
+
+    async def main():
+        scheduler.add_in_turn([work.queue], one, asyncio.get_running_loop(), others_follow=True)
+        await asyncio.to_thread(one.completion.wait)
+
+    asyncio.run(main())
+    assert work.batches == [[1]]
+
+
+def test_tasks_that_follow_for_ever_delay_a_batch_no_longer(scheduler, cheap, monkeypatch):
+    monkeypatch.setattr(batch_scheduler, "_FOLLOW_SECONDS", 0.0)
+    work = Work(max_batch_size=10**6, costs=cheap)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        while not work.batches:
+            scheduler.add_in_turn([work.queue], task(), loop, others_follow=True)
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert work.batches
+
+
+def test_a_drain_runs_what_waits_for_others(scheduler, cheap, monkeypatch):
+    monkeypatch.setattr(batch_scheduler, "_FOLLOW_SECONDS", 60.0)
+    work, one = Work(max_batch_size=8, costs=cheap), task()
+
+    async def main():
+        scheduler.add_in_turn([work.queue], one, asyncio.get_running_loop(), others_follow=True)
+        await asyncio.sleep(0)
+        await asyncio.to_thread(scheduler.drain, [work.queue])
+
+    asyncio.run(main())
+    assert work.batches == [[1]]
