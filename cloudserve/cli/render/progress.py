@@ -6,6 +6,7 @@ have a line each. Retries are reported as lines by the library.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudserve.cli.verbosity import PROGRESS
 from cloudserve.plural import counted
 from cloudserve.storage.events import Ended, Event, FileDone, Moved, Reporter, Skipped, Started
 
@@ -139,8 +141,11 @@ class Bars:
 
 @contextmanager
 def transfer_view(print_line: PrintLine) -> Iterator[Reporter]:
-    """Yield a reporter that draws bars if standard error is a terminal, and otherwise prints."""
-    if not sys.stderr.isatty():
+    """Yield a reporter that draws bars if standard error is a terminal, and otherwise prints.
+
+    With `--quiet` nothing is drawn: `print_line` leaves the warnings.
+    """
+    if not (sys.stderr.isatty() and PROGRESS.isEnabledFor(logging.INFO)):
         yield Reporter(print_line, Lines(print_line).event)
         return
     from rich.console import Console

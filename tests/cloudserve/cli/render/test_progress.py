@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from cloudserve.cli.render.progress import Bars, Lines, format_bytes, format_duration, transfer_view
+from cloudserve.cli.verbosity import PROGRESS
 from cloudserve.storage.events import (
     Direction,
     Ended,
@@ -107,6 +109,18 @@ def test_lines_are_printed_without_a_terminal(printed):
         reporter.event(Started(Direction.UPLOAD, 0, 0))
         reporter.event(Ended())
     assert printed == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
+
+
+def test_a_quiet_command_draws_nothing_on_a_terminal(printed, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(PROGRESS, "level", logging.WARNING)
+    monkeypatch.setattr(PROGRESS, "_cache", {})
+    with transfer_view(printed.append) as reporter:
+        reporter.event(Started(Direction.UPLOAD, 1, 5))
+        reporter.line("warning: a line")
+        reporter.event(Ended())
+    assert capsys.readouterr().err == ""
+    assert "warning: a line" in printed
 
 
 def test_a_retry_has_a_line(printed):
