@@ -18,17 +18,6 @@ NOT_TYPED = {
         "it needs a registry of MLflow: tests/oracles/test_mlflow.py runs the same "
         "verbs with other models"
     ),
-    "docs/how-to/choose-batching.md": "not typed yet: `tune` measures for minutes",
-    "docs/how-to/record-and-replay.md": (
-        "not typed yet; tests/local_server/monitoring/recording and tests/cloudserve/golden"
-    ),
-    "docs/how-to/rehearse-permissions.md": (
-        "it has credentials of the reader's; tests/e2e/test_permissions.py applies its policy"
-    ),
-    "docs/how-to/rehearse-in-compose.md": "it needs Docker",
-    "docs/how-to/rehearse-unmodified-code.md": (
-        "`deploy.py` is the reader's own: tests/local_server/clouds/intercept runs such programs"
-    ),
 }
 """By page, why no test types it."""
 FOUND = [

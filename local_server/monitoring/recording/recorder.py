@@ -20,6 +20,7 @@ from cloudserve.errors import CloudserveError, UserError
 from cloudserve.golden.file import Example
 from cloudserve.golden.recording import ENDING, Recording
 from cloudserve.outputs import check_outside_models
+from cloudserve.plural import counted
 
 from ...inference.observation import Observation, Observer
 from ...inference.types import Classifications, Method, Prediction, Regressions
@@ -193,7 +194,7 @@ class Recorder:
         )
         text = f"; left out: {left_out}" if left_out else ""
         count, path = self._totals[Outcome.RECORDED], self._recording.path
-        logger.info("recorded %d requests in %s%s", count, path, text)
+        logger.info("recorded %s in %s%s", counted(count, "request"), path, text)
 
     # In the writing thread.
 

@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 _BLOCK = re.compile(r"^```(console|bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPACE = re.compile(r"(\\ )+")
 _CHANGES = re.compile(r"(?:v[0-9]+\\-)?(?P<digest>[0-9a-f]{12,64})|[0-9]+(?:[.,:\\\-+e]*[0-9]+)*")
 """What a run prints otherwise: digests and numbers, times included, in an escaped pattern."""
@@ -44,6 +45,11 @@ def lines(page: str, without: tuple[str, ...] = ()) -> list[Line]:
 def yaml_blocks(page: str) -> list[str]:
     """Return the texts of the YAML blocks of a page."""
     return _YAML.findall((ROOT / page).read_text("utf-8"))
+
+
+def python_blocks(page: str) -> list[str]:
+    """Return the texts of the Python blocks of a page."""
+    return _PYTHON.findall((ROOT / page).read_text("utf-8"))
 
 
 def targets(page: str) -> dict[str, dict[str, object]]:

@@ -89,13 +89,13 @@ PIP = {"pip install": "the packages are installed"}
 MODELS = {
     "docs/how-to/run-a-model.md": Page(_run_a_model),
     "docs/how-to/check-a-model.md": Page(_check),
+    "docs/how-to/repair-a-model.md": Page(_flowers, before={"": RUN}),
+    "docs/how-to/export-a-model.md": Page(_cats, before={"": RUN}),
     "docs/how-to/compare-models.md": Page(
         _compare,
         before={"": "cloudserve deploy mnist -t aws --version 2"},
         exits={"cloudserve diff": (6,)},
     ),
-    "docs/how-to/repair-a-model.md": Page(_flowers, before={"": RUN}),
-    "docs/how-to/export-a-model.md": Page(_cats, before={"": RUN}),
     "docs/how-to/call-a-model.md": Page(
         _mnist,
         before={

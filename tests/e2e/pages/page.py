@@ -56,6 +56,8 @@ class Page:
     """Commands whose output is not compared, by their beginning, with the reason."""
     needs: tuple[str, ...] = ()
     """Programs; the page is skipped if one is not installed."""
+    environment: str = ""
+    """A folder of another virtual environment below the root, whose programs come first."""
     is_named: bool = True
     """Whether the project has a name."""
     with_fields: bool = True
@@ -102,6 +104,8 @@ REGIONS = (
     *("eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "ca-central-1"),
     *("ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1"),
     *("ap-southeast-2", "ap-southeast-3", "ap-east-1", "sa-east-1", "me-south-1", "af-south-1"),
+    *("ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
     *("ap-south-2", "ap-southeast-4", "ca-west-1", "il-central-1", "me-central-1", "mx-central-1"),
 )
-"""Of SageMaker. Endpoints of the same name are apart there, so the pages share an emulator."""
+"""Of SageMaker. Endpoints of the same name are apart there, so the pages share an emulator.
+The first pages need none: their regions are used again by the last ones."""

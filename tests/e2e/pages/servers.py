@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cloudserve.client.echo import write_echo
 from tests.model_files import onnx_model
 
-from .models import PIP
+from .models import PIP, RUN
 from .page import Page, Room
 from .terminal import Terminal
 
@@ -44,6 +44,27 @@ def _monitored(room: Room) -> None:
 def _warmed_up(room: Room, _: Terminal) -> None:
     (log,) = room.folder.glob("half/124/assets.extra/tf_serving_warmup_requests")
     assert log.stat().st_size > 0
+
+
+SLOW = """\
+import tensorflow as tf
+
+class Slow(tf.Module):
+    def __init__(self):
+        self.weights = tf.Variable(tf.random.stateless_normal([700, 700], [1, 2]))
+    @tf.function(input_signature=[tf.TensorSpec([None, 784], tf.float32, "pixels")])
+    def __call__(self, pixels):
+        work = tf.reduce_mean(self.weights @ self.weights)
+        return {"score": tf.reduce_sum(pixels, 1) + work}
+
+tf.saved_model.save(Slow(), "models/mnist/1")
+"""
+"""Makes a model whose call takes as long for many rows as for one: batching pays."""
+
+
+def _recorded(room: Room) -> None:
+    room.copy("half", 123)
+    room.copy("half_plus_three", 1, of="tfs_half_plus_three/123")
 
 
 def _mnist(room: Room) -> None:
@@ -102,6 +123,19 @@ SERVERS = {
             "--rate 2000": "--rate 100",
         },
         without={"cloudserve bench https://models.example": "a server of the reader's"},
+    ),
+    "docs/how-to/choose-batching.md": Page(
+        lambda room: room.write("make.py", SLOW),
+        before={"": RUN},
+        instead={"--p99 50ms": "--p99 60s --rate 5 --duration 0.3 --max-batch-size 4"},
+    ),
+    "docs/how-to/record-and-replay.md": Page(
+        _recorded,
+        instead={"=/models/half": "=$PWD/models/half"},
+        exits={
+            "cloudserve serve models/half --record half.golden.jsonl --redact hash": (2,),
+            "cloudserve replay": (6,),
+        },
     ),
     "docs/how-to/run-models-of-others.md": Page(
         lambda room: room.copy("model", 1),

@@ -13,7 +13,7 @@ _SERVER = re.compile(r"(?:[A-Z_]+=\S+ +|\\\n *)*cloudserve (?:serve|model-server
 _ENDS = re.compile(r" -- |--detach|emulate (?:stop|status)")
 _READY = re.compile(r"^(?:serving .* on |The offline clouds are ready|Exporting HTTP/REST API at)")
 _MARK = "-- the command has ended with"
-PORTS = ("8501", "8500", "8080", "8900")
+PORTS = ("8501", "8500", "8080", "8900", "8901")
 """The ports of the pages; each page gets free ones instead."""
 
 

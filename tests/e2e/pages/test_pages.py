@@ -20,12 +20,17 @@ from .releases import RELEASES
 from .servers import SERVERS
 from .terminal import Terminal, free_ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PAGES: dict[str, Page] = {**MODELS, **RELEASES, **SERVERS, **OFFLINE}
 ORACLES = ROOT / ".venv-oracles" / "bin"
 """Where `make oracle-aws` installs the AWS CLI."""
-PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin:{ORACLES}"
+PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin:{ORACLES}"
+
+
+def path_of(page: Page) -> str:
+    """Return the folders of programs, those of the page's own environment first."""
+    return f"{ROOT / page.environment / 'bin'}:{PATH}" if page.environment else PATH
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def terminal(request, room, clouds) -> Iterator[Terminal]:
     page = PAGES[request.getfixturevalue("page")]
     ports = free_ports()
     environment = clouds.environment | {
-        "PATH": PATH,
+        "PATH": path_of(page),
         "HOME": str(room.folder),
         "CLOUDSERVE_ACTOR": "ada",
         "AWS_DEFAULT_REGION": room.region,
@@ -119,7 +124,7 @@ class Typist:
 def test_the_commands_of_a_page_end_and_print_as_it_says(page, room, terminal):
     settings = PAGES[page]
     for program in settings.needs:
-        if not shutil.which(program, path=PATH):
+        if not shutil.which(program, path=path_of(settings)):
             pytest.skip(f"{program} is not installed")
     typist = Typist(settings, room, terminal)
     for line in lines(page, settings.without_blocks):
