@@ -57,7 +57,7 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
             with place_of(draft, base / str(number)):
                 warnings = check_draft(draft, number, plan.served)
                 compared, ulp = compare(tf, plan.served, draft)
-            draft.rename(base / str(number))
+            _appear(draft, base, number)
     except OSError as error:
         raise UserError(
             f"the version cannot be written: {error.strerror or error}",
@@ -66,6 +66,22 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
         ) from error
     path, names = base / str(number), tuple(sorted(plan.served))
     return ExportReport(path, number, names, compared, ulp, warnings)
+
+
+def _appear(draft: Path, base: Path, number: int) -> None:
+    """Rename a version into place; raises UserError if another export was first."""
+    try:
+        draft.rename(base / str(number))
+    except OSError as error:
+        if not (base / str(number)).exists():
+            raise
+        raise _exists(base, number) from error
+
+
+def _exists(base: Path, number: int) -> UserError:
+    return UserError(
+        f"version {number} exists", where=str(base), hint="leave --version out for the next one"
+    )
 
 
 @contextmanager
@@ -82,7 +98,5 @@ def _next_number(base: Path, version: int | None) -> int:
     existing = list_versions(base)
     number = max(existing, default=0) + 1 if version is None else version
     if number in existing or (base / str(number)).exists():
-        raise UserError(
-            f"version {number} exists", where=str(base), hint="leave --version out for the next one"
-        )
+        raise _exists(base, number)
     return number

@@ -286,6 +286,22 @@ def test_an_existing_version_is_not_touched(images, tmp_path, capsys):
     assert list((tmp_path / "3").iterdir()) == []
 
 
+def test_a_version_that_another_export_wrote_in_the_meantime_is_not_touched(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "late.py").write_text(
+        "import pathlib, tensorflow as tf\n"
+        "spec = tf.TensorSpec([None], tf.float32, 'x')\n"
+        "def build():\n"
+        "    pathlib.Path('m/1/other').mkdir(parents=True)\n"
+        "    return tf.function(lambda x: {'y': x}, input_signature=[spec])\n"
+    )
+    assert "error: version 1 exists" in refusal(capsys, 2, "late:build", "m")
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["1"]
+    assert [path.name for path in (tmp_path / "m" / "1").iterdir()] == ["other"]
+
+
 def test_no_version_is_written_into_a_model(images, tmp_path, capsys):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()
