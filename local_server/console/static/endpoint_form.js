@@ -33,6 +33,7 @@ export function endpointForm(row) {
 function apiOf(row) {
   const isAws = row.cloud === AWS;
   return {
+    title: `Try ${printable(row.name)}, ${row.cloud} ${row.place}`,
     snippets: isAws ? AWS_SNIPPETS(row) : VERTEX_SNIPPETS(row),
     path: () => row.path,
     send: (path, body) => (isAws ? send(path, body, scopeOf(row)) : send(path, vertexBody({ rows: body }))),

@@ -42,7 +42,7 @@ export class TryIt {
     this.versionChoice = h("div", {});
     this.button = h("button", { type: "submit", class: "primary" }, "Send");
     this.chooser = h("div", {});
-    this.element = h("section", { class: "tryit", "aria-label": "Try it" }, h("h3", {}, "Try it"),
+    this.element = h("section", { class: "tryit", "aria-label": api.title ?? "Try it" }, h("h3", {}, "Try it"),
       h("form", { onsubmit: (event) => { event.preventDefault(); this.run(); }, oninput: () => this.preview() },
         this.chooser, this.fields, this.ownArea, this.problem,
         h("div", { class: "actions" }, this.button, this.versionChoice)),
