@@ -63,6 +63,7 @@ ORACLES_MLFLOW := .venv-mlflow
 
 oracle-mlflow: $(ORACLES_MLFLOW)/done $(VENV)/test.done
 	MLFLOW=$(ORACLES_MLFLOW)/bin $(BIN)/pytest tests/oracles/test_mlflow.py
+	$(BIN)/pytest -m slow tests/e2e/pages -k release-from-mlflow
 
 # The code of the pages on SDKs, docs/how-to/sdks, with those SDKs. The versions of the SageMaker SDK
 # exclude each other; s3fs pins its own botocore.

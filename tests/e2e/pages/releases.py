@@ -68,6 +68,25 @@ for number, rows in ((2, None), (3, 1)):
     call = tf.function(model.__call__, [tf.TensorSpec([rows, 784], tf.float32, "pixels")])
     tf.saved_model.save(model, f"models/mnist/{number}", call)
 """
+REGISTRY = """\
+import os
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+import mlflow, tensorflow as tf
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+
+class Half(tf.Module):
+    def __init__(self, add):
+        self.add = tf.Variable(add, dtype=tf.float32)
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": x / 2 + self.add}
+
+for add in (1, 2, 3):
+    model, name = Half(add), "fraud"
+    mlflow.tensorflow.log_model(model, name=name, registered_model_name=name, pip_requirements=[])
+for alias in ("candidate", "champion"):
+    mlflow.MlflowClient().set_registered_model_alias("fraud", alias, 2)
+"""
 PLACEHOLDERS = "ARN, ID and REGION stand for those of the reader's account"
 
 
@@ -107,6 +126,13 @@ def _old(room: Room) -> None:
 
 def _staged(room: Room) -> None:
     room.copy("mnist", 1)
+
+
+def _registered(room: Room) -> None:
+    room.write("make.py", REGISTRY)
+    room.write("rows.json", '[{"x": 1.0}, {"x": 5.0}]')
+    project = (room.folder / "cloudserve.yaml").read_text()
+    room.write("cloudserve.yaml", project.replace("models/fraud", "models:/fraud@candidate"))
 
 
 FOUR = (
@@ -216,6 +242,17 @@ RELEASES = {
             "cloudserve model-server": "python upload.py s3://my-models/mnist models/mnist",
         },
         instead={"s3://models/": "s3://my-models/"},
+    ),
+    "docs/how-to/release-from-mlflow.md": Page(
+        _registered,
+        before={
+            "": RUN,
+            "mlflow deployments create": "cloudserve undeploy fraud -t aws --all",
+        },
+        instead={"https://mlflow.example.com": "sqlite:///$PWD/mlflow.db"},
+        without={"pip install": "make oracle-mlflow installs MLflow"},
+        needs=("mlflow",),
+        environment=".venv-mlflow",
     ),
     "docs/how-to/release-from-ci.md": Page(
         _released, unlike={"cloudserve ci init": "the path of the reader's folder"}
