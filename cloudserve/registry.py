@@ -52,6 +52,7 @@ OPTIONAL = frozenset(
         "grpc",
         "grpc_health",
         "grpc_reflection",
+        "h5py",
         "hpack",
         "httptools",
         "httpx",
