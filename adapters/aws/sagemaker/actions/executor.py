@@ -12,6 +12,7 @@ from cloudserve.storage.events import Reporter
 from ....actions import out_of_date
 from ....extra_fields import merged
 from ..context import AwsContext
+from ..fields.endpoint_config import CAPTURE
 from ..fields.extra import MODEL, extra_tag
 from ..fields.tags import difference
 from ..model_files.inference_script import place_code
@@ -35,8 +36,11 @@ from .steps import (
     UpdateEndpoint,
 )
 
-PLANNED = ("DesiredWeight", "DataCaptureConfig")
-"""The properties that an update takes from its configuration, not from the endpoint."""
+KEEP_COUNTS: Mapping[str, Any] = {
+    "RetainAllVariantProperties": True,
+    "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+}
+"""Parameters of an update that keeps the endpoint's instance counts, and not its weights."""
 
 
 class Performer:
@@ -172,24 +176,23 @@ class Performer:
                 "update_endpoint",
                 EndpointName=name,
                 EndpointConfigName=config,
-                RetainAllVariantProperties=True,
-                ExcludeRetainedVariantProperties=[
-                    {"VariantPropertyType": kind} for kind in self._planned(endpoint, config)
-                ],
+                **self._kept(endpoint, config),
                 **({"DeploymentConfig": policy} if policy else {}),
             )
         self._await(name, reporter, config=config, variant=step.variant)
 
-    def _planned(self, endpoint: Endpoint | None, config: str) -> tuple[str, ...]:
-        """Return the properties that the update takes from the new configuration.
+    def _kept(self, endpoint: Endpoint | None, config: str) -> Mapping[str, Any]:
+        """Return the parameters for what an update keeps of the endpoint.
 
         Instance counts that autoscaling has changed are kept, unless the new configuration has
-        other counts than the present one.
+        other counts than the present one, or another data capture: of data capture SageMaker does
+        not support what the parameters say (API reference, `VariantProperty`).
         """
-        before = _counts(endpoint.variants if endpoint else ())
-        after = _counts(self._aws.api.variants(config))
-        same = all(after.get(name, count) == count for name, count in before.items())
-        return PLANNED if same else (*PLANNED, "DesiredInstanceCount")
+        content = self._aws.api.config(config) or {}
+        present = endpoint.config_record if endpoint else {}
+        before, after = _counts(present), _counts(content)
+        is_same = all(after.get(name, count) == count for name, count in before.items())
+        return KEEP_COUNTS if is_same and present.get(CAPTURE) == content.get(CAPTURE) else {}
 
     def _delete_endpoint(self, step: DeleteEndpoint, reporter: Reporter) -> None:
         name = step.endpoint
@@ -266,7 +269,8 @@ def _same(expected: list[dict[str, Any]], existing: tuple[Spec, ...]) -> bool:
     )
 
 
-def _counts(variants: tuple[Spec, ...]) -> dict[str, int]:
+def _counts(config: Mapping[str, Any]) -> dict[str, int]:
+    variants = config.get("ProductionVariants", ())
     return {str(spec["VariantName"]): spec.get("InitialInstanceCount", 0) for spec in variants}
 
 

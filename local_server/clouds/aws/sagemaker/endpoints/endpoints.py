@@ -35,6 +35,7 @@ from .scalable_targets import ScalableTargets
 from .table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
 from .traffic import read_policy
 
+_CAPTURE = "DataCaptureConfig"
 _LISTED = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
@@ -321,10 +322,16 @@ def _largest_share(policy: Mapping[str, Any], serving: Deployment) -> float:
 
 
 def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[str, Any]) -> None:
-    """Keep weights, instance counts and data capture (RetainAllVariantProperties)."""
+    """Keep weights, instance counts and data capture (RetainAllVariantProperties).
+
+    Source: SageMaker API reference, `VariantProperty`: "DataCaptureConfig: (Not currently
+    supported.)". It does not say what becomes of data capture, so it is kept, as "all" says.
+    """
     excluded = {
         item["VariantPropertyType"] for item in body.get("ExcludeRetainedVariantProperties", [])
     }
+    if _CAPTURE in excluded:
+        raise invalid(f"The variant property type {_CAPTURE} is not currently supported.")
     current = {variant.name: variant for variant in serving.variants}
     for variant in pending.variants:
         old = current.get(variant.name, variant)
@@ -332,5 +339,5 @@ def _retain_properties(pending: Deployment, serving: Deployment, body: Mapping[s
             variant.weight = old.weight
         if "DesiredInstanceCount" not in excluded:
             variant.count = old.count
-    if "DataCaptureConfig" not in excluded and serving.capture is not None:
+    if serving.capture is not None:
         pending.capture = serving.capture

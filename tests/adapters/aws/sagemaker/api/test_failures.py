@@ -9,7 +9,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.errors import ProjectError, RemoteError, UnreachableError
 from cloudserve.project import Target
-from cloudserve.storage.events import Reporter
+from cloudserve.storage.events import SILENT, Reporter
 from tests.adapters.aws.scripted import (
     ARN,
     FIELDS,
@@ -202,11 +202,30 @@ def test_an_update_that_has_not_begun_yet_is_not_taken_for_done(sagemaker, lines
             "EndpointName": "half",
             "EndpointConfigName": "new",
             "RetainAllVariantProperties": True,
-            "ExcludeRetainedVariantProperties": [
-                {"VariantPropertyType": "DesiredWeight"},
-                {"VariantPropertyType": "DataCaptureConfig"},
-            ],
+            "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
         }
+    ]
+
+
+@pytest.mark.parametrize("change", ["count", "capture"])
+def test_an_update_keeps_nothing_if_counts_or_capture_change(sagemaker, change):
+    new = {"ProductionVariants": variants(a=1.0)}
+    if change == "count":
+        new["ProductionVariants"] = [
+            {**each, "InitialInstanceCount": 7} for each in new["ProductionVariants"]
+        ]
+    else:
+        new["DataCaptureConfig"] = {"EnableCapture": True}
+    provider, server = sagemaker(
+        {
+            "UpdateEndpoint": ok({"EndpointArn": ARN}),
+            "DescribeEndpoint": [described(), described(config="new")],
+            "DescribeEndpointConfig": [config_of(variants(a=1.0)), ok(new)],
+        }
+    )
+    provider.perform(action("update-endpoint", endpoint="half", config="new"), SILENT)
+    assert bodies(server, "UpdateEndpoint") == [
+        {"EndpointName": "half", "EndpointConfigName": "new"}
     ]
 
 

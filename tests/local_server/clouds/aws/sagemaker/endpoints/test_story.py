@@ -223,6 +223,19 @@ class TestTraffic:
         shown = settled(fresh)["ProductionVariants"]
         assert [variant["CurrentWeight"] for variant in shown] == [1.0, 0.0]
 
+    def test_data_capture_cannot_be_excluded_from_what_is_retained(self, sm, two_variants):
+        shown = sm.describe_endpoint(EndpointName=two_variants)
+        assert refusal(
+            sm.update_endpoint,
+            EndpointName=two_variants,
+            EndpointConfigName=shown["EndpointConfigName"],
+            RetainAllVariantProperties=True,
+            ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DataCaptureConfig"}],
+        ) == (
+            "ValidationException",
+            "The variant property type DataCaptureConfig is not currently supported.",
+        )
+
 
 class TestModelsThatDoNotLoad:
     def test_an_endpoint_with_a_broken_model_fails_with_the_reason(
