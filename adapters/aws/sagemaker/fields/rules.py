@@ -14,7 +14,7 @@ from cloudserve.project import Where
 
 from ..images import ARM, GPU, LOCAL_STORAGE, device_of, tensorflow_of
 from .endpoint_config import GRACE, LONGEST, waits
-from .extra import CONFIG
+from .extra import CONFIG, VARIANT
 from .image import image_of
 from .options import Options, Update
 from .tags import LONGEST_TAG, SEPARATOR, tag_names
@@ -282,6 +282,12 @@ def _extra(options: Options) -> tuple[Rule, ...]:
             "DataCaptureConfig" not in fields or options.capture_percent > 0,
             f"extra.{CONFIG}.DataCaptureConfig",
             "`DataCaptureConfig` needs `capture_percent`",
+        ),
+        Rule(
+            "ManagedInstanceScaling" not in options.extra.get(VARIANT, {}),
+            f"extra.{VARIANT}.ManagedInstanceScaling",
+            "SageMaker scales only the instances of inference components by itself",
+            "use the field `autoscaling`",
         ),
     )
 

@@ -16,16 +16,19 @@ from typing import Any
 from cloudserve.release.capacity import Machines, Stage
 from cloudserve.release.types import Action, Deployment
 
-from ..fields.endpoint_config import machines_text
+from ..fields.endpoint_config import CAPTURE, machines_text
 from ..records import FAILED, Endpoint, Spec, revision_id_of
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant's instances, and how many its endpoint configuration has."""
+    """A variant's instances, and what its endpoint configuration has."""
 
     machines: Machines
     configured: int
+    """Number of instances."""
+    capture: object = None
+    """The configuration's data capture."""
 
 
 Fleet = Mapping[str, Variant]
@@ -62,8 +65,9 @@ class _Simulation:
         config = self.configs.get(str(args.get("config", "")), {})
         match action.kind:
             case "create-endpoint-config":
-                shadows = args.get("settings", {}).get("ShadowProductionVariants", ())
-                self.configs[str(args["config"])] = _fleet((*args["variants"], *shadows), self.base)
+                settings = args.get("settings", {})
+                variants = (*args["variants"], *settings.get("ShadowProductionVariants", ()))
+                self.configs[str(args["config"])] = _fleet(variants, self.base, settings)
             case "create-endpoint":
                 self.fleets[endpoint] = config
             case "update-endpoint":
@@ -78,7 +82,7 @@ class _Simulation:
 
 
 def _running(endpoint: Endpoint, base: str, limits: Mapping[str, int]) -> Fleet:
-    fleet = _fleet((*endpoint.variants, *endpoint.shadows), base)
+    fleet = _fleet((*endpoint.variants, *endpoint.shadows), base, endpoint.settings)
     return {
         name: replace(
             variant,
@@ -96,8 +100,12 @@ def _most(autoscaling: Mapping[str, Any] | None) -> int:
     return int(autoscaling["max"]) if autoscaling else 0
 
 
-def _fleet(variants: Iterable[Spec], base: str) -> Fleet:
-    return {str(spec["VariantName"]): _variant(spec, base) for spec in variants}
+def _fleet(variants: Iterable[Spec], base: str, settings: Mapping[str, Any]) -> Fleet:
+    capture = settings.get(CAPTURE)
+    return {
+        str(spec["VariantName"]): replace(_variant(spec, base), capture=capture)
+        for spec in variants
+    }
 
 
 def _variant(spec: Spec, base: str) -> Variant:
@@ -106,17 +114,21 @@ def _variant(spec: Spec, base: str) -> Variant:
         return Variant(Machines(revision, machines_text(spec), 0), 0)
     kind = str(spec.get("InstanceType", "instances of several types"))
     count = int(spec.get("InitialInstanceCount", 1))
-    most = int(spec.get("ManagedInstanceScaling", {}).get("MaxInstanceCount", 0))
-    return Variant(Machines(revision, kind, count, most), count)
+    return Variant(Machines(revision, kind, count), count)
+
+
+def _configured(variant: Variant) -> tuple[int, object]:
+    return variant.configured, variant.capture
 
 
 def _retained(before: Fleet, after: Fleet) -> Fleet:
     """Return the new variants with the counts that the update retains (`Performer`).
 
-    An update retains what automatic scaling has changed, unless a configured number changes.
+    An update retains what automatic scaling has changed, unless a configured number or the data
+    capture changes.
     """
     both = before.keys() & after.keys()
-    if any(before[name].configured != after[name].configured for name in both):
+    if any(_configured(before[name]) != _configured(after[name]) for name in both):
         return after
     kept = {name: before[name].machines.count for name in both}
     return {

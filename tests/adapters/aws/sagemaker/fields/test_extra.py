@@ -78,6 +78,11 @@ def described(client):
             "create_endpoint_config.DataCaptureConfig",
             "needs `capture_percent`",
         ),
+        (
+            {"production_variant": {"ManagedInstanceScaling": {"Status": "ENABLED"}}},
+            "production_variant.ManagedInstanceScaling",
+            "only the instances of inference components",
+        ),
     ],
 )
 def test_a_wrong_field_is_refused_before_anything_is_sent(target, extra, field, sentence):

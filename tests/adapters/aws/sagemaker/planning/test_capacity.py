@@ -94,6 +94,23 @@ def test_a_number_that_was_changed_by_hand_is_the_present_one_and_is_retained(
     assert instances() == {one.id: 3, two.id: 1}
 
 
+def test_a_number_that_was_changed_by_hand_ends_if_the_data_capture_changes(
+    target, client, instances, half_plus_two
+):
+    one = deploy(target(instance_type=KIND), 1, half_plus_two)
+    client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName="half",
+        DesiredWeightsAndCapacities=[{"VariantName": one.id, "DesiredInstanceCount": 3}],
+    )
+    waiter = client("sagemaker").get_waiter("endpoint_in_service")
+    waiter.wait(EndpointName="half", WaiterConfig={"Delay": 0, "MaxAttempts": 1000})
+    provider = target(instance_type=KIND, capture_percent=10)
+    actions = plan(provider, "half", one)
+    assert totals(provider, actions) == (3, 4, 1)
+    perform(provider, actions)
+    assert instances() == {one.id: 1}
+
+
 def test_automatic_scaling_has_a_range(target, half_plus_two):
     scaling = {"min": 2, "max": 5, "invocations_per_instance": 600}
     provider = target(instance_type=KIND, instance_count=2, autoscaling=scaling)
