@@ -16,6 +16,7 @@ from ..store.versions import VersionQuery
 from .errors import GcsError, invalid
 from .fields import check_acls, check_bucket
 from .globs import glob_pattern
+from .locations import MULTI_REGION, check_location
 from .request import GcsCall, answer
 from .resources import bucket_resource, object_resource
 from .settings import KEPT, Settings, applied, has_uniform_access, merged
@@ -28,13 +29,7 @@ each part up to 63 as in a DNS name; no IP address; no prefix `goog`; no `google
 misspelling of it.
 """
 _PART = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?", re.ASCII)
-LOCATION = re.compile(
-    r"US|EU|ASIA|ASIA1|EUR[4-8]|NAM4|(?:AFRICA|ASIA|AUSTRALIA|EUROPE|ME|NORTHAMERICA|SOUTHAMERICA|US)"
-    r"-(?:CENTRAL|EAST|NORTH|NORTHEAST|NORTHWEST|SOUTH|SOUTHEAST|SOUTHWEST|WEST)[0-9]{1,2}"
-)
-"""Multi-regions, dual-regions, and the form of regions (Cloud Storage, "Bucket locations")."""
 PAGE = 1000
-MULTI_REGION = "US"
 
 
 def insert(call: GcsCall) -> Response:
@@ -64,13 +59,6 @@ def is_bucket_name(name: str) -> bool:
         return False
     parts = name.split(".")
     return all(len(part) <= _LONGEST_PART and _PART.fullmatch(part) for part in parts)
-
-
-def check_location(location: Any) -> str:
-    """Return a location in its usual case; raises GcsError."""
-    if not isinstance(location, str) or not LOCATION.fullmatch(location.upper()):
-        raise invalid("The specified location constraint is not valid.")
-    return location.upper()
 
 
 def get(call: GcsCall) -> Response:

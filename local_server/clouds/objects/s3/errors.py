@@ -60,6 +60,7 @@ STATUS: Mapping[str, int] = {
     "MaxMessageLengthExceeded": 400,
     "MetadataTooLarge": 400,
     "MethodNotAllowed": 405,
+    "MissingContentLength": 411,
     "NoSuchBucket": 404,
     "NoSuchBucketPolicy": 404,
     "NoSuchCORSConfiguration": 404,

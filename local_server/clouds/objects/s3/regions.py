@@ -78,17 +78,18 @@ def _elsewhere(call: S3Call, signed: str, region: str) -> S3Error:
 def constrained_region(call: S3Call) -> str:
     """Return the region of a new bucket: the constraint in the body must match the signature.
 
+    An empty constraint is not a missing one (versity/versitygw#1644, checked against S3).
     A bucket that was created by the older name of its region has the newer one, also where the
     service shows the older: GetBucketLocation.
     """
     constraint = _location_constraint(call.content)
     signed = signed_region(call.head) or call.region
-    region = _public(constraint)
-    if constraint == DEFAULT_REGION or (region and not call.knows_region(region)):
+    region = _public(constraint or "")
+    if constraint in {DEFAULT_REGION, ""} or (region and not call.knows_region(region)):
         raise S3Error(
             "InvalidLocationConstraint",
             "The specified location-constraint is not valid",
-            LocationConstraint=constraint,
+            LocationConstraint=constraint or "",
         )
     if signed not in {DEFAULT_REGION, region}:
         message = (
@@ -99,9 +100,10 @@ def constrained_region(call: S3Call) -> str:
     return region or DEFAULT_REGION
 
 
-def _location_constraint(content: bytes) -> str:
+def _location_constraint(content: bytes) -> str | None:
+    """Return the constraint in a body, None if there is none; raises S3Error."""
     if not content:
-        return ""
+        return None
     try:
         root = parse(content, "CreateBucketConfiguration")
     except MalformedError as error:
@@ -109,4 +111,4 @@ def _location_constraint(content: bytes) -> str:
     for child in root:
         if child.tag != "LocationConstraint":
             raise not_implemented(child.tag)
-    return root.findtext("LocationConstraint", "")
+    return root.findtext("LocationConstraint")

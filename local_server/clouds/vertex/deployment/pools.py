@@ -103,20 +103,21 @@ class Pools:
     def query(self, name: str, query: Mapping[str, Any]) -> Document:
         """Return a page of the deployed models of a pool, and how many there are in all."""
         self._records.pool(name)
-        found = [
-            (f"{endpoint}/{deployed['id']}", endpoint, deployed)
+        # A caller may choose the ID of a deployed model: it is unique on its endpoint only.
+        found = {
+            (endpoint, deployed["id"]): deployed
             for endpoint, deployed in deployed_in(self._records, name)
-        ]
+        }
         refs = [
-            (key, {"endpoint": endpoint, "deployedModelId": deployed["id"]})
-            for key, endpoint, deployed in found
+            (f"{endpoint}/{deployed_id}", {"endpoint": endpoint, "deployedModelId": deployed_id})
+            for endpoint, deployed_id in found
         ]
         answer = _DEPLOYED.answer(refs, query)
-        wanted = [ref["deployedModelId"] for ref in answer.get("deployedModelRefs", ())]
-        shown = [deployed for _, _, deployed in found if deployed["id"] in wanted]
+        page = answer.get("deployedModelRefs", ())
+        shown = [found[ref["endpoint"], ref["deployedModelId"]] for ref in page]
         counts = {
             "totalDeployedModelCount": len(found),
-            "totalEndpointCount": len({endpoint for _, endpoint, _ in found}),
+            "totalEndpointCount": len({endpoint for endpoint, _ in found}),
         }
         return (
             answer

@@ -11,9 +11,10 @@ from ...http_util import iso_time
 from ...store.listing import after
 from ...store.types import ENABLED, BucketInfo, ObjectInfo
 from ...xml import MalformedError, document, element, group, parse
-from ..buckets import MULTI_REGION, PAGE, check_location, is_bucket_name
+from ..buckets import PAGE, is_bucket_name
 from ..errors import invalid, not_implemented
 from ..fields import check_class
+from ..locations import MULTI_REGION, check_location
 from ..request import STORAGE_CLASS, GcsCall
 from ..settings import applied, has_uniform_access, merged
 from .errors import XML

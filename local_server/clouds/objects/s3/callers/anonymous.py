@@ -82,7 +82,10 @@ def check_lifetime(head: Head, now: float) -> None:
 
 
 def _check_week(seconds: int) -> None:
-    """Raise S3Error for a URL that is valid for too long, which clients sign without complaint."""
+    """Raise S3Error for a URL that is valid for too long, which clients sign without complaint.
+
+    The text is S3's, in aws/aws-cli#5464.
+    """
     problem = (
         "must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than"
         f" {WEEK} seconds"

@@ -55,7 +55,11 @@ def as_put(head: Head, form: Form, now: float, check: CheckSignature = unchecked
     except PolicyError as error:
         raise _refused(error) from error
     path = f"/{quote(bucket)}/{quote(key)}"
-    put = replace(head, method="PUT", path=path, query="", headers=_headers(form, fields))
+    headers = _headers(form, fields)
+    # The length of the whole form, which is hardly longer than its file. S3 takes forms of unknown
+    # length, but no PutObject (minio/minio#21518; older reports have a 411 for forms, too).
+    headers["content-length"] = head.headers.get("content-length", "0")
+    put = replace(head, method="PUT", path=path, query="", headers=headers)
     return Request(put, stream=_Limited(form.file, policy))
 
 

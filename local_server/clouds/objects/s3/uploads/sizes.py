@@ -1,7 +1,8 @@
 """Limits of S3's sizes, checked before a body is read.
 
 Sources: Amazon S3 User Guide, "Uploading objects" and "Multipart upload limits"; API Reference,
-CopyObject, UploadPartCopy and "Error responses".
+CopyObject, UploadPartCopy and "Error responses"; apache/arrow-rs-object-store#155 for a PUT
+without a length, which is refused even if it has no body.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def check_length(head: Head) -> None:
             "A header you provided implies functionality that is not implemented",
             Header="Transfer-Encoding",
         )
-    size = number(decoded or head.headers.get("content-length", "0"))
+    length = decoded or head.headers.get("content-length")
+    if length is None:
+        raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
+    size = number(length)
     if size is not None and size > MOST_BYTES:
         raise S3Error(
             "EntityTooLarge",

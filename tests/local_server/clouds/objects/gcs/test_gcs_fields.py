@@ -10,6 +10,7 @@ import pytest
 import requests
 from cloudserve.local_server.clouds.objects.gcs import fields
 from cloudserve.local_server.clouds.objects.gcs.app import ROUTES
+from cloudserve.local_server.clouds.objects.gcs.locations import LOCATIONS
 from google.api_core.exceptions import (
     BadRequest,
     NotModified,
@@ -67,6 +68,11 @@ WITH_OBJECT = [
     "objects.rewrite",
     "objects.copy",
 ]
+
+
+def test_the_regions_of_the_api_are_locations():
+    regions = {each["location"].upper() for each in DOCUMENT.get("endpoints", ())}
+    assert regions <= LOCATIONS
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_the_hosts_of_s3_answer_each_in_their_way(port, irish, host, signature, 
     assert (error.findtext("Region") or "eu-west-1") == "eu-west-1"
 
 
-@pytest.mark.parametrize("constraint", ["mars-1", "us-east-1"])
+@pytest.mark.parametrize("constraint", ["mars-1", "us-east-1", ""])
 def test_a_region_that_does_not_exist_is_no_constraint(client, constraint):
     configuration = {"LocationConstraint": constraint}
     here = client("us-east-1")

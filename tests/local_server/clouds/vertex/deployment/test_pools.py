@@ -45,7 +45,9 @@ def test_models_of_two_endpoints_share_a_pool(vertex, pools):
     refs = []
     for each in (model, triple):
         endpoint = vertex.create_endpoint()
-        deployed = vertex.done(shared(vertex, endpoint, each, name))["deployedModel"]["id"]
+        # An ID that the caller chose is unique on its endpoint only.
+        answer = vertex.done(shared(vertex, endpoint, each, name, id="7"))
+        deployed = answer["deployedModel"]["id"]
         split = {"trafficSplit": {deployed: 100}}
         vertex.endpoints.patch(name=endpoint, updateMask="trafficSplit", body=split).execute()
         refs.append({"endpoint": endpoint, "deployedModelId": deployed})
@@ -62,9 +64,10 @@ def test_models_of_two_endpoints_share_a_pool(vertex, pools):
     assert (found["totalDeployedModelCount"], found["totalEndpointCount"]) == (2, 2)
     key = lambda ref: ref["endpoint"]  # noqa: E731
     assert sorted(found["deployedModelRefs"], key=key) == sorted(refs, key=key)
-    assert {each["id"] for each in found["deployedModels"]} == {r["deployedModelId"] for r in refs}
+    assert {each["model"] for each in found["deployedModels"]} == {model, triple}
     first = pools.queryDeployedModels(deploymentResourcePool=name, pageSize=1).execute()
     assert (len(first["deployedModelRefs"]), "nextPageToken" in first) == (1, True)
+    assert len(first["deployedModels"]) == 1
 
 
 def test_a_machine_type_is_optional(pools):

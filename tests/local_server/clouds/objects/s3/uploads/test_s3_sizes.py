@@ -62,6 +62,11 @@ def test_a_body_of_unknown_length_is_refused(s3, s3_port):
     assert refused(s3_port, "/bkt/chunked", head) == (501, "NotImplemented")
 
 
+def test_an_empty_body_has_a_length_too(s3, s3_port):
+    assert refused(s3_port, "/bkt/empty", {}) == (411, "MissingContentLength")
+    s3.put_object(Bucket="bkt", Key="empty", Body=b"")
+
+
 @pytest.mark.parametrize("key", ["../a", "..", "a/../../b", "a//../../b", "./../a"])
 def test_a_key_that_leaves_the_bucket_is_refused_with_an_empty_body(s3, key):
     for call in (
