@@ -12,10 +12,11 @@ import secrets
 import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -29,9 +30,16 @@ from ...transport.types import Request, Response
 if TYPE_CHECKING:
     from cloudserve.release.types import Plan
 
+W = TypeVar("W")
+D = TypeVar("D")
+
 _JSON = "application/json"
 _MOST_PLANS = 16
 _MOST_LINES = 200
+_REMARK = "# with the variables that cloudserve emulate printed\n"
+"""Above a command: without them it would release to the real cloud."""
+_MOST_AT_ONCE = 2
+"""A release, and a plan beside it; more plans wait."""
 _ELSEWHERE = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "STORAGE_EMULATOR_HOST", "MLFLOW_")
 """Prefixes of the variables that name accounts and endpoints: only the clouds' own are used."""
 
@@ -79,6 +87,11 @@ class CarriedOut:
     error: str = ""
 
 
+def _new_threads() -> ThreadPoolExecutor:
+    # The loop's own threads answer the calls of these: plans that filled them would wait for ever.
+    return ThreadPoolExecutor(_MOST_AT_ONCE, "releasing")
+
+
 @dataclass(slots=True)
 class Releasing:
     """Plans and carries out releases of a project. For the loop's thread."""
@@ -90,7 +103,9 @@ class Releasing:
     url: Callable[[], str]
     _plans: OrderedDict[str, Plan] = field(default_factory=OrderedDict)
     _read: tuple[Stamp | None, ProjectRow | None] = (None, None)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _threads: ThreadPoolExecutor = field(default_factory=_new_threads)
+    _running: asyncio.Future[CarriedOut] | None = None
+    """The last release, which goes on if its page is closed."""
 
     def changes(self) -> Mapping[str, Change]:
         """Return the changes of the console's API, by method and path."""
@@ -113,7 +128,7 @@ class Releasing:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _answer(HTTPStatus.BAD_REQUEST, {"error": f"This is not a release: {error}"})
         try:
-            plan = await asyncio.to_thread(self._made, wanted)
+            plan = await self._in_thread(self._made, wanted)
         except CloudserveError as error:
             return _answer(HTTPStatus.CONFLICT, {"error": _text(error)})
         if refusal := self._refusal(plan):
@@ -153,16 +168,18 @@ class Releasing:
             key = msgspec.json.decode(request.content, type=dict[str, str]).get("id", "")
         except (msgspec.DecodeError, UnicodeDecodeError):
             return _answer(HTTPStatus.BAD_REQUEST, {"error": "The body is not an object of texts."})
-        if self._turn.locked():
+        if self._running is not None and not self._running.done():
             text = "A release is being carried out from a page: wait for its end."
             return _answer(HTTPStatus.CONFLICT, {"error": text})
         plan = self._plans.pop(key, None)
         if plan is None:
             text = "There is no such plan, or it was carried out: make a new one."
             return _answer(HTTPStatus.CONFLICT, {"error": text})
-        async with self._turn:
-            done = await asyncio.shield(asyncio.to_thread(self._carry_out, plan))
-        return _answer(HTTPStatus.OK, done)
+        self._running = self._in_thread(self._carry_out, plan)
+        return _answer(HTTPStatus.OK, await asyncio.shield(self._running))
+
+    def _in_thread(self, work: Callable[[W], D], about: W) -> asyncio.Future[D]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, about)
 
     def _carry_out(self, plan: Plan) -> CarriedOut:
         from cloudserve import api
@@ -201,7 +218,9 @@ class Releasing:
         words += ["--version" if wanted.operation == "promote" else "--to", plan.revision.id]
         if wanted.operation == "promote" and plan.percent != 100:  # noqa: PLR2004  all
             words += ["--percent", str(plan.percent)]
-        return shlex.join([*words, "--project", str(self.file.resolve())])
+        if plan.destination is not None and plan.destination.environment:
+            words += ["--env", plan.destination.environment]
+        return _REMARK + shlex.join([*words, "--project", str(self.file.resolve())])
 
 
 def _row(file: Path) -> ProjectRow:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,6 +30,8 @@ def released(models, new_emulator, tmp_path_factory):
     file = folder / "cloudserve.yaml"
     file.write_text(PROJECT)
     running = new_emulator(None, project=file)
+    # One thread for all services: a plan that took it would wait for ever for their answers.
+    running._loop.call_soon_threadsafe(running._loop.set_default_executor, ThreadPoolExecutor(1))
     try:
         running.make_bucket("releasing")
         project = load_project(file)
@@ -64,8 +67,10 @@ def test_a_plan_is_shown_carried_out_once_and_rolled_back(released):
     status, plan = post(released, "plan", wanted(version="2"))
     assert (status, plan["title"].split()[:2]) == (200, ["promote", "scale"])
     assert plan["actions"]
-    assert plan["command"].startswith("cloudserve promote scale -t aws --version v2-")
-    assert plan["command"].endswith(" --project " + str(released.emulator._command.project))
+    remark, command = plan["command"].split("\n")
+    assert remark == "# with the variables that cloudserve emulate printed"
+    assert command.startswith("cloudserve promote scale -t aws --version v2-")
+    assert command.endswith(" --project " + str(released.emulator._command.project))
     assert released.url in plan["destination"]
     assert answer(released) == [2.0]
     status, done = post(released, "apply", {"id": plan["id"]})
