@@ -18,7 +18,7 @@ from cloudserve.errors import ModelError, UserError
 
 from .running import reason_of
 
-_CODE = ('"Lambda"', '"__lambda__"')
+_CODE = ("Lambda", "__lambda__")
 _KERAS_2 = "tf_keras"
 
 
@@ -31,7 +31,7 @@ def load_keras(tf: Any, path: Path, objects: Mapping[str, Any], *, trusted: bool
     if not path.is_file():
         raise UserError("there is no such file", where=str(path), hint="give a .keras or .h5 file")
     config, version = _read(path)
-    if not trusted and any(text in config for text in _CODE):
+    if not trusted and _has_code(config):
         raise ModelError(
             "the file has a Lambda layer, whose code would be run",
             where=str(path),
@@ -71,19 +71,44 @@ def _keras_2() -> Any:
     return importlib.import_module(_KERAS_2)
 
 
-def _read(path: Path) -> tuple[str, str]:
-    """Return the model's configuration as JSON, and the version of Keras; Keras names damage."""
+def _has_code(config: Any) -> bool:
+    """Return whether a configuration names code, however its JSON writes the name."""
+    waiting = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        elif value in _CODE:
+            return True
+    return False
+
+
+def _read(path: Path) -> tuple[Any, str]:
+    """Return the model's configuration, and the version of Keras; Keras names damage.
+
+    Both Keras take a file for a zip archive by its name too: one of HDF5 can have an archive behind
+    it, with another configuration.
+    """
     try:
-        if zipfile.is_zipfile(path):
+        if str(path).endswith(".keras") and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                metadata = json.loads(archive.read("metadata.json"))
-                return archive.read("config.json").decode(), str(metadata["keras_version"])
+                return json.loads(archive.read("config.json")), _version(archive)
         import h5py
 
         with h5py.File(path) as file:
-            return _text(file.attrs["model_config"]), _text(file.attrs.get("keras_version", ""))
+            config = json.loads(_text(file.attrs["model_config"]))
+            return config, _text(file.attrs.get("keras_version", ""))
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, zipfile.BadZipFile):
-        return "", ""
+        return {}, ""
+
+
+def _version(archive: zipfile.ZipFile) -> str:
+    try:
+        return str(json.loads(archive.read("metadata.json"))["keras_version"])
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def _text(value: Any) -> str:

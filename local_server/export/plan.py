@@ -27,7 +27,7 @@ from .running import running_code
 from .saved_models import SavedModelSource, copied_signatures, open_saved_model, write_copy
 from .served import Served
 from .signatures import as_module, served_functions
-from .steps.processed import process
+from .steps.processed import process, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _with_derived(
     served |= _renamed(served, request.names)
     served |= process(tf, served, request.preprocess, request.postprocess)
     if request.image is not None:
-        _check_scaled_once(request.image, request.preprocess)
+        _check_scaled_once(request.image, steps_of(request.preprocess, _default_name(served)))
         served[IMAGE_SIGNATURE] = of_images(tf, _default(served), request.image)
     if request.examples is not None:
         served |= of_examples(tf, _default(served), request.examples)
@@ -169,8 +169,7 @@ def _with_derived(
     return Plan(named, partial(write_objects, tf, model, named))
 
 
-def _check_scaled_once(image: ImageInput, before: Mapping[str, Sequence[InputStep]]) -> None:
-    steps = [step for key, one in before.items() if ":" not in key for step in one]
+def _check_scaled_once(image: ImageInput, steps: Sequence[InputStep]) -> None:
     if (image.scale, image.offset) != (1.0, 0.0) and any(
         isinstance(step, Rescale | Normalize) for step in steps
     ):
@@ -185,10 +184,14 @@ def _renamed(served: Mapping[str, Served], names: Mapping[str, str]) -> dict[str
 
 
 def _default(served: Mapping[str, Served]) -> Served:
+    return served[_default_name(served)]
+
+
+def _default_name(served: Mapping[str, Served]) -> str:
     if DEFAULT_SIGNATURE in served:
-        return served[DEFAULT_SIGNATURE]
+        return DEFAULT_SIGNATURE
     if len(served) == 1:
-        return next(iter(served.values()))
+        return next(iter(served))
     raise ModelError(
         f"there is no signature {DEFAULT_SIGNATURE} for images or Examples",
         hint=f"name one: --signature {DEFAULT_SIGNATURE}=NAME; {choose_from(served)}",

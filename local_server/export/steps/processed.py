@@ -41,12 +41,28 @@ def process(
     return processed
 
 
+def steps_of(steps: _Steps[S], signature: str) -> list[S]:
+    """Return all steps of a signature; the keys of `steps` are those of a request."""
+    return [step for one in _by_signature(steps).get(signature, {}).values() for step in one]
+
+
 def _by_signature(steps: _Steps[S]) -> dict[str, dict[str, Sequence[S]]]:
+    """Return steps by signature and name; raises UserError for two texts of one name."""
     found: dict[str, dict[str, Sequence[S]]] = {}
     for key, one in steps.items():
         signature, _, name = key.rpartition(":")
-        found.setdefault(signature or DEFAULT_SIGNATURE, {})[name] = one
+        named = found.setdefault(signature or DEFAULT_SIGNATURE, {})
+        if name in named:
+            raise _named_twice(name)
+        named[name] = one
     return found
+
+
+def _named_twice(name: str) -> UserError:
+    return UserError(
+        f"{name} is named twice, in two ways",
+        hint="write its name alike in front of each step",
+    )
 
 
 def _process(
@@ -92,7 +108,7 @@ def _resolved(steps: _Steps[S], names: list[str], what: str) -> dict[str, Sequen
             text = f"there is no {what} {name}" if name else f"there are {len(names)} {what}s"
             raise UserError(f"{text} for the steps", hint=choose_from(names))
         if known in resolved:
-            raise UserError(f"{known} is named twice", hint="give its steps in one list")
+            raise _named_twice(known)
         resolved[known] = one
     return resolved
 

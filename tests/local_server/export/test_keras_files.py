@@ -6,7 +6,9 @@ import json
 import shlex
 import subprocess
 import sys
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,6 +51,27 @@ def test_code_in_a_file_is_run_on_demand_alone(tmp_path, suffix):
     assert not (tmp_path / "m").exists()
     report = cloudserve.export(path, tmp_path / "m", trusted=True)
     assert tensorflow_1(report.path, [[1, 2, 3]]).tolist() == [[2, 4, 6]]
+
+
+def keras_2_file(path, config):
+    with h5py.File(path, "w") as file:
+        file.attrs.update(keras_version="2.15.0", model_config=config)
+    return path
+
+
+def test_code_is_found_however_json_writes_its_name(tmp_path):
+    path = keras_2_file(tmp_path / "m.h5", r'{"layers": [{"class_name": "\u004cambda"}]}')
+    with pytest.raises(ModelError, match="the file has a Lambda layer"):
+        cloudserve.export(path, tmp_path / "m")
+
+
+def test_code_is_found_in_a_file_with_an_archive_behind_it(tmp_path):
+    path = keras_2_file(tmp_path / "m.h5", '{"layers": [{"class_name": "Lambda"}]}')
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "2.15.0"}')
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ModelError, match="the file has a Lambda layer"):
+        cloudserve.export(path, tmp_path / "m")
 
 
 def test_layers_of_the_user_come_from_a_module(tmp_path, monkeypatch):

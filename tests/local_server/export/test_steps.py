@@ -151,6 +151,9 @@ WRONG = [
     (Scores, {}, {"y": ["softmax", "sigmoid"]}, "y is the result of Softmax"),
     (Scores, {}, {"y": ["top_k:4"]}, "less than 4 scores"),
     (Scores, {}, {"y_sum": ["argmax"]}, "argmax needs a score for each of several classes"),
+    (Scores, {"x": ["cast:uint8"], "serving_default:x": ["rescale:2"]}, {}, "x is named twice"),
+    (Scores, {"": ["cast:uint8"], "x": ["rescale:2"]}, {}, "x is named twice"),
+    (Scores, {}, {"y": ["softmax"], "serving_default:y": ["argmax"]}, "y is named twice"),
     (Scores, {}, {"y": ["argmax:two.txt"]}, "there are 2 labels and 3 scores in y"),
     (Scores, {}, {"y": ["argmax:absent.txt"]}, "the classes cannot be read: No such file"),
 ]
@@ -166,10 +169,11 @@ def test_a_step_that_does_not_fit_is_one_error(tmp_path, monkeypatch, model, bef
     assert not (tmp_path / "m").exists()
 
 
-def test_images_are_not_scaled_twice(tmp_path):
+@pytest.mark.parametrize("name", ["", "pixels", "serving_default:", "serving_default:pixels"])
+def test_images_are_not_scaled_twice(tmp_path, name):
     with pytest.raises(UserError, match="divided by 255, and the input is scaled again"):
         cloudserve.export(
-            pictures(), tmp_path / "m", image=ImageInput(), preprocess={"": ["rescale:1/255"]}
+            pictures(), tmp_path / "m", image=ImageInput(), preprocess={name: ["rescale:1/255"]}
         )
 
 
