@@ -17,6 +17,9 @@ from .errors import load_error, status_error
 from .tensorflow import import_tensorflow
 from .types import Tensor
 
+_STACK = ("Graph execution error:", "Detected at node ", "<stack traces ", " ", "\t")
+"""How the lines begin that TensorFlow's Python writes around the message of an op."""
+
 
 def load_gradients(path: Path) -> GradientModel:
     """Load a SavedModel to differentiate it; raises LoadError. Blocks for seconds."""
@@ -54,6 +57,7 @@ class GradientModel:
         not depend on has gradients of 0. Raises StatusError.
         """
         tf, function, (name, index) = self._tf, self._function(signature), output
+        _check_rows(function.structured_input_signature[1], inputs)
         feeds = {alias: tf.constant(array) for alias, array in inputs.items()}
         wanted = [feeds[alias] for alias in by]
         try:
@@ -67,7 +71,7 @@ class GradientModel:
             text = f"The model cannot be differentiated: {error}"
             raise StatusError(Code.FAILED_PRECONDITION, text) from error
         except Exception as error:
-            raise status_error(error) from error
+            raise _failed(error) from error
         return {
             alias: tf.convert_to_tensor(one).numpy() for alias, one in zip(by, found, strict=True)
         }
@@ -78,3 +82,26 @@ class GradientModel:
         except KeyError as error:
             text = f"The model has no signature `{signature}`."
             raise StatusError(Code.INVALID_ARGUMENT, text) from error
+
+
+def _check_rows(specs: Mapping[str, Any], inputs: Mapping[str, Tensor]) -> None:
+    """Refuse inputs that have another number of rows than the signature fixes (StatusError).
+
+    The graph may run with them; its gradients, which TensorFlow derives for that shape, do not.
+    """
+    for name, array in inputs.items():
+        shape = specs[name].shape if name in specs else None
+        fixed = shape[0] if shape is not None and shape.rank else None
+        if fixed is not None and fixed != len(array):
+            text = (
+                f"The model cannot be differentiated at {len(array)} points together: the first"
+                f" dimension of its input `{name}` is {fixed}, and must be unknown."
+            )
+            raise StatusError(Code.FAILED_PRECONDITION, text)
+
+
+def _failed(error: Exception) -> StatusError:
+    """Return the error of a run with what the op said, without the Python stack of its node."""
+    found = status_error(error)
+    said = [line for line in found.message.splitlines() if line and not line.startswith(_STACK)]
+    return StatusError(found.code, said[0] if said else found.message)

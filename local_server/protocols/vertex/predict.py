@@ -132,6 +132,7 @@ def predict_batch(
     Raises StatusError if the container refuses them, or answers with another number of predictions.
     """
     answer = _run(inference, deployed, container_body(instances, parameters))
+    _check_numbers(answer)
     try:
         predictions = msgspec.json.decode(answer, type=_Predictions).predictions
     except (ValueError, RecursionError) as error:
@@ -169,12 +170,14 @@ def _of_container(error: StatusError, deployed: DeployedModel) -> StatusError:
 
 
 def _enveloped(answer: bytes, deployed: DeployedModel) -> bytes:
-    if b"NaN" in answer or b"Infinity" in answer:
-        _check_json(answer)
+    _check_numbers(answer)
     return answer.rstrip()[:-1] + b"," + msgspec.json.encode(deployed.envelope())[1:]
 
 
-def _check_json(answer: bytes) -> None:
+def _check_numbers(answer: bytes) -> None:
+    """Refuse an answer with numbers that JSON lacks, which the container writes (StatusError)."""
+    if b"NaN" not in answer and b"Infinity" not in answer:
+        return
     try:
         msgspec.json.decode(answer, type=msgspec.Raw)
     except (ValueError, RecursionError) as error:

@@ -26,10 +26,15 @@ def model(tmp_path_factory):
         def run(self, x, k, z):
             return {"y": tf.stack([x[:, 0] * x[:, 1] + 2 * k, tf.round(x[:, 0])], axis=1)}
 
+        @tf.function(input_signature=[tf.TensorSpec([1], tf.float32, name="x")])
+        def one(self, x):
+            return {"y": x + 1}
+
     folder, module = tmp_path_factory.mktemp("products"), Products()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tf.saved_model.save(module, str(folder), signatures=module.run)
+        signatures = {"serving_default": module.run, "one": module.one}
+        tf.saved_model.save(module, str(folder), signatures=signatures)
         return load_gradients(folder)
 
 
@@ -61,5 +66,13 @@ def test_the_inputs_are_known_with_their_dtypes(model):
 
 def test_shapes_that_the_graph_refuses_are_the_callers_mistake(model):
     wrong = ROWS | {"k": np.zeros(3, np.float32)}
-    with pytest.raises(StatusError, match="Incompatible shapes"):
+    with pytest.raises(StatusError, match=r"^Incompatible shapes: [^\n]*$"):
         model.gradients("serving_default", wrong, ("x",), ("y", (0,)))
+
+
+def test_a_signature_of_one_row_is_differentiated_at_one_point_only(model):
+    rows = np.array([1, 2], np.float32)
+    assert model.gradients("one", {"x": rows[:1]}, ("x",), ("y", ()))["x"].tolist() == [1]
+    with pytest.raises(StatusError, match="at 2 points together") as caught:
+        model.gradients("one", {"x": rows}, ("x",), ("y", ()))
+    assert caught.value.code is Code.FAILED_PRECONDITION

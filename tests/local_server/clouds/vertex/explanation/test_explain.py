@@ -101,6 +101,7 @@ def test_a_model_without_a_spec_is_refused_as_the_service_does(
     [
         ({"instances": []}, "The field `instances` is required."),
         ({"instances": [{"x": [1, 2, 3, 4]}]}, "bias"),
+        ({"instances": [{"x": [1e39, 0, 0, 0], "bias": 0}]}, "it holds NaN or Infinity"),
         ({"instances": [[1, 2, 3, 4]]}, "expecting list of objects as multiple input tensors"),
         (
             {"explanationSpecOverride": {"parameters": {"xraiAttribution": {"stepCount": 9}}}},
