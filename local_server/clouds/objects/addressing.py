@@ -22,7 +22,7 @@ DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu")
 """The suffixes of the public partitions (botocore's `partitions.json`, `dnsSuffix`)."""
 S3_HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?s3"
-    rf"(?:-fips|-external-1|-accelerate|-(?P<dash>{REGION}))?(?:\.dualstack)?"
+    rf"(?:-fips|-external-1|(?P<accelerated>-accelerate)|-(?P<dash>{REGION}))?(?:\.dualstack)?"
     rf"(?:\.(?P<region>{REGION}))?\.(?:{'|'.join(map(re.escape, DOMAINS))})"
 )
 GCS_HOST = re.compile(
@@ -37,6 +37,7 @@ class S3Host:
 
     bucket: str
     region: str
+    is_accelerated: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -45,7 +46,8 @@ def s3_host(host: str) -> S3Host | None:
     match = S3_HOST.fullmatch(host_name(host))
     if match is None:
         return None
-    return S3Host(match["bucket"] or "", match["region"] or match["dash"] or "")
+    region = match["region"] or match["dash"] or ""
+    return S3Host(match["bucket"] or "", region, match["accelerated"] is not None)
 
 
 @lru_cache(maxsize=1024)

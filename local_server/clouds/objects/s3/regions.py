@@ -1,4 +1,4 @@
-"""Regions of S3: the region of a new bucket, and requests that are signed for another one.
+"""Regions of S3: the region of a new bucket, and requests that are sent or signed for another one.
 
 Sources: Amazon S3 API Reference, CreateBucket and "Error responses" (PermanentRedirect,
 AuthorizationHeaderMalformed, AuthorizationQueryParametersError); User Guide, "Making requests":
@@ -12,7 +12,7 @@ import re
 from urllib.parse import unquote
 
 from ....transport.types import Head
-from ..addressing import s3_host
+from ..addressing import S3Host, s3_host
 from ..store.errors import NoSuchBucketError
 from ..xml import MalformedError, parse
 from .errors import S3Error, malformed, not_implemented
@@ -34,7 +34,14 @@ def signed_region(head: Head) -> str | None:
 
 
 def check_region(call: S3Call, operation: str) -> None:
-    """Raise S3Error if a request is signed for another region than its bucket's."""
+    """Raise S3Error if a request is signed for another region than its bucket's.
+
+    No bucket has Transfer Acceleration here; the text is S3's (aws/aws-cli#8329).
+    """
+    host = s3_host(call.head.headers.get("host", ""))
+    if host is not None and host.is_accelerated:
+        message = "S3 Transfer Acceleration is not configured on this bucket"
+        raise S3Error("InvalidRequest", message)
     signed = signed_region(call.head)
     if not call.bucket or signed is None or operation in _ANYWHERE:
         return
@@ -43,15 +50,14 @@ def check_region(call: S3Call, operation: str) -> None:
     except NoSuchBucketError:
         return
     if region and signed != region:
-        raise _elsewhere(call, signed, region)
+        raise _elsewhere(call, host, signed, region)
 
 
 def _public(constraint: str) -> str:
     return "eu-west-1" if constraint == _EU else constraint
 
 
-def _elsewhere(call: S3Call, signed: str, region: str) -> S3Error:
-    host = s3_host(call.head.headers.get("host", ""))
+def _elsewhere(call: S3Call, host: S3Host | None, signed: str, region: str) -> S3Error:
     if host is None or host.region or not host.bucket:
         message = (
             "The bucket you are attempting to access must be addressed using the specified"

@@ -63,7 +63,7 @@ def regions(partitions):
     ],
 )
 def test_a_host_of_s3_names_a_bucket_and_a_region(host, bucket, region):
-    assert s3_host(host) == S3Host(bucket, region)
+    assert s3_host(host) == S3Host(bucket, region, "s3-accelerate" in host)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,8 @@ def test_other_clients_get_the_redirect(client, irish):
         ("irish.s3.amazonaws.com", "query", 400, "AuthorizationQueryParametersError"),
         ("irish.s3.us-east-1.amazonaws.com", "header", 301, "PermanentRedirect"),
         ("s3.amazonaws.com", "header", 301, "PermanentRedirect"),
+        ("irish.s3-accelerate.amazonaws.com", "header", 400, "InvalidRequest"),
+        ("irish.s3-accelerate.dualstack.amazonaws.com", "query", 400, "InvalidRequest"),
     ],
 )
 def test_the_hosts_of_s3_answer_each_in_their_way(port, irish, host, signature, status, code):
