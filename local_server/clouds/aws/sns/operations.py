@@ -1,7 +1,9 @@
 """SNS: CreateTopic, DeleteTopic, ListTopics, Publish.
 
 There is nobody to deliver to offline, so a subscription is refused: messages are in the topic's
-file. Sources: botocore's model; the codes are the service's, the texts of refusals ours.
+file. Sources: botocore's model; the codes are the service's, the texts of refusals ours. Those for
+a topic of another region (boto3#646) and for a subject (moto#1503, whose 100 characters the service
+takes, and wellcomecollection/platform#1107, an empty one) are the service's, in users' reports.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from ..permissions.policy import REQUESTED_REGION, Need
 from ..protocol.arns import ACCOUNT, region
 from ..protocol.errors import AwsError
 from ..protocol.query_app import Handler, QueryApp
-from .topics import Topics
+from .topics import Topics, region_of
 
 NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_SUBJECT = re.compile(r"[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]{0,99}")
+"""No line breaks or control characters, and no space at the beginning (Publish.Subject)."""
 _PAGE = 100
 _LIMIT = 262_144
 """Bytes of a message (Publish.Message)."""
@@ -76,8 +80,9 @@ class Sns:
             raise _invalid("Invalid parameter: Topic Name")
         return {"TopicArn": self._topics.create(where, name)}
 
-    def delete(self, _: str, body: Document) -> None:
+    def delete(self, where: str, body: Document) -> None:
         """Delete a topic."""
+        _check_region(where, body["TopicArn"])
         self._topics.delete(body["TopicArn"])
 
     def list(self, where: str, body: Document) -> Document:
@@ -88,7 +93,7 @@ class Sns:
             raise _invalid("Invalid parameter: NextToken") from error
         return {"Topics": shown} | ({"NextToken": token} if token else {})
 
-    def publish(self, _: str, body: Document) -> Document:
+    def publish(self, where: str, body: Document) -> Document:
         """Append a message to its topic's file."""
         if "TopicArn" not in body:
             raise _invalid("Invalid parameter: TopicArn or TargetArn Reason: no value")
@@ -97,7 +102,17 @@ class Sns:
             raise _invalid("Invalid parameter: Empty message")
         if len(message.encode()) > _LIMIT:
             raise _invalid("Invalid parameter: Message too long")
-        return {"MessageId": self._topics.publish(body["TopicArn"], message, body.get("Subject"))}
+        subject = body.get("Subject")
+        if subject is not None and not _SUBJECT.fullmatch(subject):
+            raise _invalid("Invalid parameter: Subject")
+        _check_region(where, body["TopicArn"])
+        return {"MessageId": self._topics.publish(body["TopicArn"], message, subject)}
+
+
+def _check_region(where: str, topic: str) -> None:
+    """Raise AwsError for a topic of another region than the one that is asked."""
+    if region_of(topic) != where:
+        raise _invalid("Invalid parameter: TopicArn")
 
 
 def _invalid(message: str) -> AwsError:

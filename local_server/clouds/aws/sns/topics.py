@@ -81,6 +81,11 @@ def may_exist(resources: Resources, arn: str) -> bool:
     return account != ACCOUNT or resources.get(TABLE, f"{region}/{name}") is not None
 
 
+def region_of(arn: str) -> str:
+    """Return the region of a topic; raises AwsError for a text that is no topic's ARN."""
+    return _parts(arn)[0]
+
+
 def iso(when: datetime) -> str:
     """Return a time as SNS and SageMaker write it, in milliseconds."""
     return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z"

@@ -110,7 +110,8 @@ def log_large_part(name: str, demand: Size, instance_type: str | None) -> None:
     It keeps an undocumented part: a user reports that ml.g5.xlarge (16 GiB) takes components of
     1024 MB and none of 4096.
     """
-    if demand.memory >= instance_size(instance_type).memory * _LARGEST_COMMON_PART:
+    whole = instance_size(instance_type).memory
+    if whole * _LARGEST_COMMON_PART <= demand.memory <= whole:
         logger.warning(
             "inference component %s: %d MB of %s have a place offline; SageMaker keeps a part of"
             " the memory that it does not document, and may refuse as much",

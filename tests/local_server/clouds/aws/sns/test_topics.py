@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 ARN = "arn:aws:sns:us-east-1:000000000000"
-TAGS = [{"Key": "k", "Value": "v"}]
+ELSEWHERE = ARN.replace("us-east-1", "eu-west-1")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_topic_is_created_once_listed_and_deleted(sns, fresh):
     assert sns.create_topic(Name=fresh)["TopicArn"] == arn
     pages = sns.get_paginator("list_topics").paginate()
     assert arn in [topic["TopicArn"] for page in pages for topic in page["Topics"]]
-    assert sns.publish(TopicArn=arn, Message="hello")["MessageId"]
+    assert sns.publish(TopicArn=arn, Message="hello", Subject="ä" * 100)["MessageId"]
     sns.delete_topic(TopicArn=arn)
     with pytest.raises(sns.exceptions.NotFoundException, match="Topic does not exist"):
         sns.publish(TopicArn=arn, Message="hello")
@@ -48,6 +48,12 @@ def test_a_topic_is_created_once_listed_and_deleted(sns, fresh):
         ("publish", {"TopicArn": f"{ARN}:a", "Message": ""}, "Empty message"),
         ("publish", {"TopicArn": f"{ARN}:a", "Message": "é" * 131_073}, "Message too long"),
         ("publish", {"TopicArn": "arn:aws:sns:x", "Message": "x"}, "is not valid"),
+        ("publish", {"TopicArn": f"{ELSEWHERE}:a", "Message": "x"}, "parameter: TopicArn$"),
+        ("delete_topic", {"TopicArn": f"{ELSEWHERE}:a"}, "parameter: TopicArn$"),
+        *(
+            ("publish", {"TopicArn": f"{ARN}:a", "Message": "x", "Subject": text}, ": Subject$")
+            for text in ("", " a", "a\nb", "a\x7f", "a" * 101)
+        ),
         ("subscribe", {"TopicArn": f"{ARN}:a", "Protocol": "email"}, "Subscribe is not available"),
     ],
 )
