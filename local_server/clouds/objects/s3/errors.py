@@ -98,6 +98,11 @@ MESSAGES: Mapping[str, str] = {
     ),
 }
 
+OLD_SIGNATURE = (
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+)
+"""Of a request whose signature has version 2."""
+
 
 class S3Error(ObjectStoreError):
     """A request refused with one of S3's codes; `detail` adds XML elements.

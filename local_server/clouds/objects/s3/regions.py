@@ -15,13 +15,22 @@ from ....transport.types import Head
 from ..addressing import S3Host, s3_host
 from ..store.errors import NoSuchBucketError
 from ..xml import MalformedError, parse
-from .errors import S3Error, malformed, not_implemented
+from .errors import OLD_SIGNATURE, S3Error, malformed, not_implemented
 from .request import S3Call
 
 DEFAULT_REGION = "us-east-1"
 _EU = "EU"
 """The older name of `eu-west-1` as a constraint."""
 _SCOPE = re.compile(r"/(?P<region>[a-z0-9-]+)/s3/aws4_request")
+_VERSION_2 = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/,]*")
+"""The header of a form whose signature has version 2 (`callers.posted`)."""
+_OF_VERSION_2 = frozenset({
+    "", "ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "eu-west-1", "sa-east-1", "us-east-1",
+    "us-gov-west-1", "us-west-1", "us-west-2",
+})  # fmt: skip
+"""Regions from before January 30, 2014, which take presigned URLs and forms of signature version 2
+(API Reference, "Authenticating Requests"; botocore's `endpoints.json`, `signatureVersions`).
+"""
 _ANYWHERE = frozenset({"CreateBucket", "GetBucketLocation", "ListBuckets"})
 
 
@@ -34,23 +43,32 @@ def signed_region(head: Head) -> str | None:
 
 
 def check_region(call: S3Call, operation: str) -> None:
-    """Raise S3Error if a request is signed for another region than its bucket's.
+    """Raise S3Error if a bucket's region does not take a request.
 
-    No bucket has Transfer Acceleration here; the text is S3's (aws/aws-cli#8329).
+    It is signed for another one, or by version 2 (aws/aws-sdk-php#946). No bucket has Transfer
+    Acceleration here; the text is S3's (aws/aws-cli#8329).
     """
     host = s3_host(call.head.headers.get("host", ""))
     if host is not None and host.is_accelerated:
         message = "S3 Transfer Acceleration is not configured on this bucket"
         raise S3Error("InvalidRequest", message)
-    signed = signed_region(call.head)
-    if not call.bucket or signed is None or operation in _ANYWHERE:
+    if not call.bucket or operation in _ANYWHERE:
         return
     try:
         region = _public(call.store.get_bucket(call.bucket).region)
     except NoSuchBucketError:
         return
-    if region and signed != region:
+    signed = signed_region(call.head)
+    if signed is None and _has_version_2(call.head) and region not in _OF_VERSION_2:
+        raise S3Error("InvalidRequest", OLD_SIGNATURE)
+    if signed is not None and region and signed != region:
         raise _elsewhere(call, host, signed, region)
+
+
+def _has_version_2(head: Head) -> bool:
+    if "AWSAccessKeyId=" in head.query:
+        return True
+    return _VERSION_2.fullmatch(head.headers.get("authorization", "")) is not None
 
 
 def _public(constraint: str) -> str:

@@ -18,7 +18,7 @@ from .....transport.types import Head
 from ...addressing import names_bucket
 from ...http_util import iso_time
 from ...store.store import ObjectStore
-from ..errors import S3Error
+from ..errors import OLD_SIGNATURE, S3Error
 from ..request import KnowsRegion, S3Call
 from .posted import CheckSignature, unchecked
 
@@ -110,11 +110,7 @@ def _lifetime(query: dict[str, str]) -> Lifetime | None:
 def check_mechanism(head: Head) -> None:
     """Raise S3Error for a header of signature version 2, which no bucket since 2020 takes."""
     if V2_HEADER.match(head.headers.get("authorization", "")):
-        message = (
-            "The authorization mechanism you have provided is not supported. Please use"
-            " AWS4-HMAC-SHA256."
-        )
-        raise S3Error("InvalidRequest", message)
+        raise S3Error("InvalidRequest", OLD_SIGNATURE)
 
 
 class Unsigned:

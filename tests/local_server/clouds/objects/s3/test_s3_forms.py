@@ -136,6 +136,23 @@ def test_unsigned_requests_are_denied(strict):
     assert (answer.status_code, code(answer)) == (400, "InvalidRequest")
 
 
+def test_a_form_of_signature_version_2_is_refused_in_newer_regions(emulator):
+    emulator.aws("s3").create_bucket(
+        Bucket="newer", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    for version, region, status in (("s3", "us-east-1", 400), ("s3v4", "eu-central-1", 204)):
+        client = boto3.client(
+            "s3",
+            endpoint_url=emulator.url,
+            aws_access_key_id="a",
+            aws_secret_access_key="a",
+            region_name=region,
+            config=Config(signature_version=version),
+        )
+        answer = send(client.generate_presigned_post("newer", "k"))
+        assert (answer.status_code, "AWS4-HMAC-SHA256" in answer.text) == (status, status == 400)
+
+
 @pytest.mark.parametrize(("version", "seconds"), [("s3v4", 0), ("s3", -1)])
 def test_a_presigned_url_expires_even_if_signatures_are_not_checked(emulator, version, seconds):
     emulator.make_bucket("expiring")

@@ -148,3 +148,25 @@ def test_the_older_name_of_ireland_is_one(client):
 def test_an_existing_bucket_of_another_region_is_an_error_in_us_east_1_too(client, irish):
     here = client("us-east-1")
     assert code_of(lambda: here.create_bucket(Bucket=irish)) == "BucketAlreadyOwnedByYou"
+
+
+@pytest.mark.parametrize(("region", "status"), [("eu-central-1", 400), ("eu-west-1", 200)])
+def test_urls_of_signature_version_2_are_for_older_regions(port, client, region, status):
+    bucket, here = f"v2-{region}", client(region)
+    here.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+    here.put_object(Bucket=bucket, Key="a", Body=b"hello")
+    old = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+        config=Config(signature_version="s3"),
+    )
+    url = old.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a"})
+    old.close()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", url.partition(str(port))[2])
+    answer = connection.getresponse()
+    assert (answer.status, b"AWS4-HMAC-SHA256" in answer.read()) == (status, status != 200)
+    connection.close()
