@@ -105,7 +105,7 @@ class Releasing:
     _read: tuple[Stamp | None, ProjectRow | None] = (None, None)
     _threads: ThreadPoolExecutor = field(default_factory=_new_threads)
     _running: asyncio.Future[CarriedOut] | None = None
-    """The last release, which goes on if its page is closed."""
+    """The last release, which continues if its page is closed."""
 
     def changes(self) -> Mapping[str, Change]:
         """Return the changes of the console's API, by method and path."""
