@@ -7,7 +7,6 @@ header or credential scope, Google by path. An unknown route is a JSON 404 with 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import secrets
@@ -19,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloudserve.errors import MissingExtraError
 from cloudserve.local.interception import Interception
 from cloudserve.local.running import forget_running, write_running
 from cloudserve.local.servers import EmulateCommand
@@ -31,7 +29,6 @@ from ..inference.observation import unobserved
 from ..models import Manager
 from ..monitoring.recording.recorder import Recorder
 from ..protocols.middleware.foreign import SameSite, Sites, is_loopback
-from ..runtime.capi.library import library
 from ..runtime.loading.denied_ops import read_denied_ops
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
@@ -71,7 +68,7 @@ from .google.monitoring.store import MetricStore
 from .google.oauth import OAuth, is_token
 from .google.service_account import EMAIL, AccountKey
 from .latency import Latency
-from .model_hosting import ModelHosting
+from .model_hosting import ModelHosting, open_tensorflow
 from .objects.form_app import FormApp, is_form
 from .objects.gcs.app import GcsApp
 from .objects.routing import NamedBucket, is_gcs, is_s3
@@ -99,8 +96,6 @@ from .vertex.grpc.calls import GoogleMethods
 
 if TYPE_CHECKING:
     from .intercept.interceptor import Interceptor
-
-logger = logging.getLogger(__name__)
 
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
@@ -213,7 +208,7 @@ class Emulator:
         self._closing.push_async_callback(server.stop, _DRAIN_SECONDS)
         for restore in restorers:
             restore()
-        work.start("tensorflow", _warm())
+        work.start("tensorflow", open_tensorflow())
         await asyncio.to_thread(write_credentials, self._credentials, self.url)
         if self._command.intercept:
             await self._intercept(calls or faults, data / "intercept")
@@ -393,11 +388,3 @@ class Emulator:
     def interception(self) -> Interception | None:
         """Return what came through the proxy until now; None without `intercept`."""
         return self._interceptor.report() if self._interceptor else None
-
-
-async def _warm() -> None:
-    """Open TensorFlow ahead of the first model, whose load reports a missing TensorFlow."""
-    try:
-        await asyncio.to_thread(library)
-    except MissingExtraError as error:
-        logger.warning("%s; %s", error.message, error.hint)

@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from cloudserve.errors import CloudserveError, ModelError
+from cloudserve.errors import CloudserveError, MissingExtraError, ModelError
 
 from ..models import Manager
+from ..runtime.capi.library import library
 from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
@@ -197,3 +198,11 @@ def reason(error: Exception) -> str:
         return error.message
     logger.error("a model could not be loaded", exc_info=error)
     return f"{type(error).__name__}: {error}"
+
+
+async def open_tensorflow() -> None:
+    """Open TensorFlow ahead of the first model, whose load reports a missing TensorFlow."""
+    try:
+        await asyncio.to_thread(library)
+    except MissingExtraError as error:
+        logger.warning("%s; %s", error.message, error.hint)
