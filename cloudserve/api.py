@@ -361,6 +361,7 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     postprocess: Mapping[str, Sequence[str]] | None = None,
     custom_objects: str = "",
     trusted: bool = False,
+    open_batch: bool = False,
     tags: tuple[str, ...] = ("serve",),
 ) -> ExportReport:
     """Write a Keras model, a `tf.Module` or the model of a file as a version of a base path.
@@ -372,6 +373,8 @@ def export(  # noqa: PLR0913 - keywords, each with its default
     `preprocess` and `postprocess` build steps into the graph, by the name of an input or output, as
     texts: `{"pixels": ["rescale:1/255"]}`, `{"scores": ["softmax", "top_k:5:labels.txt"]}`.
     `custom_objects` is the module of a Keras file's own classes, `trusted` runs code in the file.
+    `open_batch` opens a fixed first dimension of the inputs, to any number of rows; the answers to
+    1, 3 and 7 rows are compared with those of the source, asked in batches of its size.
     Raises UserError if the version exists, ModelError for a model that cannot be exported.
     """
     from cloudserve.registry import local_server
@@ -386,6 +389,7 @@ def export(  # noqa: PLR0913 - keywords, each with its default
         postprocess=parse_steps(postprocess or {}, output_step),
         custom_objects=custom_objects,
         trusted=trusted,
+        open_batch=open_batch,
         tags=tags,
     )
     return local_server().export(source, Path(base), request)

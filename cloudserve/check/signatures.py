@@ -6,6 +6,7 @@ container, Vertex AI's and AI Platform's prebuilt containers take predictions as
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from cloudserve.check.finding import Finding, Severity
@@ -15,6 +16,7 @@ from cloudserve.savedmodel.checks.tensor_rules import JSON_DTYPES
 from cloudserve.savedmodel.signature import METHODS, PREDICT_METHOD, Signature, TensorSpec
 
 _JSON_ONLY = "JSON is the only form that SageMaker, Vertex AI and AI Platform take"
+FIXED_BATCH = "fixed-batch"
 _EXPORT = (
     "export it with signatures: model.export('DIRECTORY') in Keras, or "
     "tf.saved_model.save(module, 'DIRECTORY', signatures=module.FUNCTION)"
@@ -104,12 +106,14 @@ def fixed_batch(subject: Subject) -> Iterator[Finding]:
         if fixed and one.method_name == PREDICT_METHOD:
             spec = fixed[0]
             yield Finding(
-                "fixed-batch",
+                FIXED_BATCH,
                 Severity.WARNING,
                 f"the first dimension of {spec.alias} is {_first(spec)}: {spec.type}",
                 "a request has exactly that many rows, and no server can batch requests",
                 "export it with an open first dimension, such as "
-                f"tf.TensorSpec([None, …], tf.{spec.dtype})",
+                f"tf.TensorSpec([None, …], tf.{spec.dtype}), or open this one: "
+                f"cloudserve export {shlex.quote(str(subject.model.path))} models/NAME "
+                "--open-batch",
                 one.name,
             )
 

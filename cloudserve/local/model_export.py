@@ -76,6 +76,8 @@ class ExportRequest:
     """The module with a Keras file's own classes and functions; "" for none."""
     trusted: bool = False
     """Whether code in a Keras file may be run, such as that of Lambda layers."""
+    open_batch: bool = False
+    """Whether a fixed first dimension of inputs is opened: to any number of rows."""
     tags: tuple[str, ...] = ("serve",)
     """The tags of a SavedModel that is the source."""
 

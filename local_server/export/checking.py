@@ -10,7 +10,8 @@ from collections.abc import Container
 from pathlib import Path
 
 from cloudserve.check.check import check_model
-from cloudserve.check.finding import Severity
+from cloudserve.check.finding import Finding, Severity
+from cloudserve.check.signatures import FIXED_BATCH
 from cloudserve.errors import ModelError
 
 
@@ -24,4 +25,10 @@ def check_draft(draft: Path, number: int, names: Container[str]) -> tuple[str, .
         if one.severity is Severity.ERROR and (not one.signature or one.signature in names):
             place = f"signature {one.signature}: " if one.signature else ""
             raise ModelError(f"{place}{one.text}; {one.why}", where=str(draft), hint=one.hint)
-    return tuple(one.text for one in findings if one.severity is Severity.WARNING)
+    return tuple(_warning(one) for one in findings if one.severity is Severity.WARNING)
+
+
+def _warning(finding: Finding) -> str:
+    if finding.rule == FIXED_BATCH:
+        return f"{finding.text}; --open-batch opens it"
+    return finding.text

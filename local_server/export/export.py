@@ -51,7 +51,8 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
     draft = workspace / "version"
     try:
         with new_folder(base), _removed(workspace), ExitStack() as opened:
-            with running_code("TensorFlow does not export the model", str(base), OSError):
+            how = " with an open batch" if request.open_batch else ""
+            with running_code(f"TensorFlow does not export the model{how}", str(base), OSError):
                 plan = plan_export(tf, model, request, workspace / "graph", opened)
                 plan.write(draft)
             with place_of(draft, base / str(number)):

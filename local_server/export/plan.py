@@ -17,6 +17,7 @@ from cloudserve.local.model_steps import InputStep, Normalize, Rescale
 from cloudserve.savedmodel.graph_ends import find_ends
 
 from ..runtime.types import DEFAULT_SIGNATURE
+from .batches import check_open, open_batches, open_functions, open_written
 from .examples import of_examples
 from .graph_writer import write_graph
 from .graphs import GraphSource, open_source
@@ -53,6 +54,8 @@ def plan_export(
         plan = _plan_copy(tf, source, request, opened)
     else:
         return _plan_objects(tf, source, request)
+    if request.open_batch:
+        plan = _with_open_batches(tf, plan)
     if not _changes_functions(request):
         _check_names(request.names, plan.served)
         return plan
@@ -62,12 +65,19 @@ def plan_export(
         name: replace(
             one,
             method=plan.served[name].method,
-            reference=plan.served[name].function,
+            reference=plan.served[name].reference or plan.served[name].function,
             samples=plan.served[name].samples,
+            batch=plan.served[name].batch,
         )
         for name, one in loaded_signatures(loaded).items()
     }
     return _with_derived(tf, loaded, served, request)
+
+
+def _with_open_batches(tf: Any, plan: Plan) -> Plan:
+    served = open_batches(tf, plan.served)
+    batches = {name: one.batch for name, one in served.items() if one.batch}
+    return Plan(served, partial(open_written, plan.write, batches))
 
 
 def _changes_functions(request: ExportRequest) -> bool:
@@ -132,7 +142,10 @@ def _plan_objects(tf: Any, source: Any, request: ExportRequest) -> Plan:
         )
     if not isinstance(source, SavedModelSource):
         model = as_module(tf, source)
-        return _with_derived(tf, model, served_functions(tf, model), request)
+        served = served_functions(tf, model)
+        if request.open_batch:
+            served = open_functions(tf, served)
+        return _with_derived(tf, model, served, request)
     loaded = load_objects(tf, source.model.path, source.model.tags)
     served = loaded_signatures(loaded)
     functions = {*request.names.values()} - {*served, *_derived(request)}
@@ -145,6 +158,8 @@ def _plan_objects(tf: Any, source: Any, request: ExportRequest) -> Plan:
             hint="add --signature serving_default=FUNCTION; "
             f"{choose_from(function_names(tf, loaded))}",
         )
+    if request.open_batch:
+        check_open(served)
     return _with_derived(tf, loaded, served, request, functions - {*request.names})
 
 

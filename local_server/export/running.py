@@ -25,7 +25,8 @@ def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[No
     except kept:
         raise
     except Exception as error:  # the user's code raises anything
-        text = reason_of(error)
+        # AutoGraph repeats the kind in its message.
+        text = reason_of(error).removeprefix(f"{type(error).__name__}: ")
         hint = _MAKE_ROOM if "No space left on device" in text else _CALL
         raise ModelError(
             f"{what}: {type(error).__name__}: {text}", where=where, hint=hint

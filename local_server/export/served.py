@@ -30,6 +30,8 @@ class Served:
     """The answers of the source, if they are not those of `function`."""
     samples: Mapping[str, Sample] = field(default_factory=dict)
     """Made-up values of inputs that are not any numbers or texts, such as encoded images."""
+    batch: int = 0
+    """The fixed number of rows that was opened; 0 if none was."""
 
 
 def named(tf: Any, results: Any) -> Mapping[str, Any]:

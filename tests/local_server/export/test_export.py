@@ -234,7 +234,7 @@ def test_warnings_of_the_check_are_reported(tmp_path):
     assert cloudserve.export(double, tmp_path).warnings == (
         "input x is float16, which has no JSON form",
         "output y is float16, which has no JSON form",
-        "the first dimension of x is 4: float16[4]",
+        "the first dimension of x is 4: float16[4]; --open-batch opens it",
     )
 
 

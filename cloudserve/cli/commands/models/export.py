@@ -40,6 +40,12 @@ from cloudserve.plural import counted
     help="Add the signature NEW, a copy of OLD: a signature, or a function of a SavedModel. Can be "
     "repeated.",
 )
+@click.option(
+    "--open-batch",
+    is_flag=True,
+    help="Open a fixed first dimension of the inputs, so that a request has any number of rows. "
+    "Refused if a constant of the graph has it, or rows change each other's answers.",
+)
 @tags_option
 @click.option(
     "--custom-objects",
@@ -65,6 +71,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
     names: tuple[str, ...],
+    open_batch: bool,
     tags: str | None,
     custom_objects: str,
     trusted: bool,
@@ -94,6 +101,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         postprocess=postprocess,
         custom_objects=custom_objects,
         trusted=trusted,
+        open_batch=open_batch,
         tags=split_tags(tags, ("serve",)),
     )
     print_report(_report(local_server().export(source, base, request)), output)
