@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -27,11 +23,22 @@ if "CONSOLE_ORACLE" not in os.environ:
 
 from playwright.sync_api import sync_playwright
 
+from tests.oracles.console_servers import (
+    CLOUDSERVE,
+    console_link,
+    free_port,
+    model,
+    running,
+    send,
+    server_arguments,
+    show,
+    tab_to,
+    wait_for,
+)
+
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 AXE = Path(os.environ["CONSOLE_ORACLE"], "node_modules/axe-core/axe.min.js").read_text("utf-8")
-CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
-PATIENCE = 60
 READY = "/v1/models/half/versions/124"
 MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching", "#/requests")
 CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
@@ -49,57 +56,6 @@ targets:
 FORMS = ("Change versions and labels", "Promote or roll back", "Send a request")
 RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(url):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            with urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer")
-
-
-@contextmanager
-def running(url, log, *arguments, ready):
-    with log.open("wb") as file:
-        process = subprocess.Popen([CLOUDSERVE, *map(str, arguments)], stdout=file, stderr=file)
-    try:
-        wait_for(url + ready)
-        yield
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def console_link(log):
-    """Return the link that a command printed, with its token."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := re.search(r"console: (\S+)\n", log.read_text())):
-        assert time.monotonic() < deadline
-    return found[1]
-
-
-def server_arguments(port, config):
-    return (
-        *("model-server", "--port=0", f"--grpc_socket_path={config}.sock"),
-        *(f"--rest_api_port={port}", f"--model_config_file={config}", "--listen_address=127.0.0.1"),
-        *("--enable_console", "--enable_batching", "--strict_startup=false"),
-        *("--max_num_load_retries=0", f"--record={config}.golden/"),
-    )
-
-
-def model(name, path, more=""):
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'config {{ name: "{quoted}" base_path: "{path}" model_platform: "tensorflow" {more} }}'
 
 
 @pytest.fixture(scope="module")
@@ -180,17 +136,6 @@ def page(browser):
     assert problems == []
 
 
-def show(page, url):
-    page.goto(url)
-    page.locator("#live[data-state=live]").wait_for()
-    page.locator("main h2").first.wait_for()
-
-
-def send(page):
-    page.get_by_role("button", name="Send").click()
-    page.locator(".result .timing, .tryit .problem:visible").first.wait_for()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
 def test_no_panel_breaks_a_rule_of_axe_or_is_wider_than_the_window(
@@ -231,15 +176,6 @@ def test_a_prediction_is_sent_shown_and_compared(page, server):
     command = page.get_by_label("Request", exact=True).inner_text()
     answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert '"predictions": [[2.5' in answer.stdout
-
-
-def tab_to(page, text):
-    """Press the tab key until the element with this text has the focus."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        if page.evaluate("() => document.activeElement.textContent") == text:
-            return
-    raise AssertionError(f"the tab key does not reach {text}")
 
 
 def test_the_keyboard_alone_plans_a_release(page, clouds):
