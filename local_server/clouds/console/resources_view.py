@@ -11,6 +11,7 @@ from ..aws.sagemaker.records import COMPONENT, ENDPOINT, MODEL, PACKAGE, TRANSFO
 from ..google.ai_platform import records as ai_platform
 from ..resources import Document, Resources
 from ..vertex import records as vertex
+from ..vertex.private_endpoints import is_private
 
 _ALARM = "aws/alarm"
 _AWS, _VERTEX, _AI_PLATFORM = "AWS", "Vertex AI", "AI Platform"
@@ -43,7 +44,7 @@ class ResourceRow:
     problem: str = ""
     shares: tuple[Share, ...] = ()
     path: str = ""
-    """The path of an endpoint's predictions."""
+    """The path of an endpoint's predictions; "" if it refuses what a page can send."""
     resource: str = ""
     """The ARN or the resource name of an endpoint, as its SDK takes it."""
 
@@ -69,8 +70,16 @@ def _aws_endpoint(name: str, document: Document) -> ResourceRow:
         _iso(document["CreationTime"]),
         document.get("FailureReason") or "",
         tuple(_aws_shares(document)),
-        f"/endpoints/{short}/invocations",
+        f"/endpoints/{short}/invocations" if _takes_plain_requests(document) else "",
         str(document["EndpointArn"]),
+    )
+
+
+def _takes_plain_requests(document: Document) -> bool:
+    """Return whether an endpoint answers a request that names no component, and waits for it."""
+    serving: Mapping[str, Any] = document.get("_serving") or {}
+    return not serving.get("async") and all(
+        variant["container"] is not None for variant in serving.get("variants", ())
     )
 
 
@@ -174,6 +183,8 @@ def _vertex_endpoint(name: str, document: Document) -> ResourceRow:
     display = str(document.get("displayName", ""))
     state = "deployed" if shares else "empty"
     created = str(document.get("createTime", ""))
+    # A page cannot send the Host of a dedicated endpoint.
+    is_reached = not (document.get("dedicatedEndpointDns") or is_private(document))
     return ResourceRow(
         _VERTEX,
         "endpoint",
@@ -184,7 +195,7 @@ def _vertex_endpoint(name: str, document: Document) -> ResourceRow:
         created,
         "",
         shares,
-        f"/v1/{name}:predict",
+        f"/v1/{name}:predict" if is_reached else "",
         name,
     )
 

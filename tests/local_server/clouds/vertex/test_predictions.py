@@ -10,6 +10,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from tests.local_server.clouds.console.test_clouds_console import shown
+
 
 @pytest.fixture(scope="module")
 def served(vertex_service):
@@ -118,7 +120,7 @@ class TestRawPredict:
         assert answer.headers["X-Vertex-AI-Model"] == model
         assert answer.headers["X-Vertex-AI-Model-Version-Id"] == "1"
 
-    def test_a_stream_needs_a_dedicated_endpoint(self, vertex, post):
+    def test_a_stream_needs_a_dedicated_endpoint(self, clouds, vertex, post):
         """Google's SDK says so of `Endpoint.stream_raw_predict`, for custom models."""
         body, model = b'{"instances": [1.0]}', vertex.upload()["name"]
         shared = vertex.create_endpoint()
@@ -130,6 +132,8 @@ class TestRawPredict:
         vertex.deploy(dedicated, model, {"0": 100})
         dns = vertex.endpoints.get(name=dedicated).execute()["dedicatedEndpointDns"]
         assert post(dedicated, "streamRawPredict", body, dns).json() == {"predictions": [2.0]}
+        paths = {row["resource"]: row["path"] for row in shown(clouds, "resources")}
+        assert (paths[shared], paths[dedicated]) == (f"/v1/{shared}:predict", "")
 
     def test_googleapiclient_sends_it_transcoded(self, vertex_service, served):
         data = base64.b64encode(b'{"instances": [4.0]}').decode()

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_server.clouds.aws.conftest import DOUBLED, JSON, Aws, refused
+from tests.local_server.clouds.console.test_clouds_console import shown
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000"
 
@@ -37,6 +38,13 @@ class TestLater:
         aws.add_config(fresh, aws.variant("main", fresh), AsyncInferenceConfig=config)
         assert aws.add_endpoint(fresh)["AsyncInferenceConfig"] == config
         return fresh
+
+    def test_the_console_has_no_form_for_it(self, aws, async_endpoint):
+        rows = shown(aws.running, "resources")
+        (path,) = [
+            r["path"] for r in rows if (r["kind"], r["name"]) == ("endpoint", async_endpoint)
+        ]
+        assert path == ""
 
     def call(self, aws, name: str, **arguments) -> dict:
         return aws.runtime.invoke_endpoint_async(EndpointName=name, **arguments)

@@ -42,3 +42,4 @@ def test_the_console_shows_a_component_and_its_endpoint(host, fresh):
     assert component["about"] == f"{fresh}-2 on {fresh}, 2 of 2 copies"
     (share,) = rows["endpoint"]["shares"]
     assert (share["runs"], share["machines"]) == ("inference components", "1 x ml.m5.large")
+    assert rows["endpoint"]["path"] == ""  # the page's form would name no component
