@@ -39,18 +39,25 @@ def insert(call: GcsCall) -> Response:
     name = resource.get("name")
     if not isinstance(name, str) or not is_bucket_name(name):
         raise invalid(f"Invalid bucket name: {name!r}")
-    if not call.query.get("project"):
-        raise GcsError(400, "required", "Required parameter: project")
+    project = _project(call)
     location = check_location(resource.get("location", MULTI_REGION))
     settings = merged({}, resource)
     check_acls(call.query, uniform=has_uniform_access(settings))
     bucket = call.store.create_bucket(
         name,
-        project=call.query["project"],
+        project=project,
         region=location,
         change=lambda bucket: applied(bucket, settings, bucket.created),
     )
     return answer(bucket_resource(bucket, call.base))
+
+
+def _project(call: GcsCall) -> str:
+    """Return the project in the query; raises GcsError if there is none."""
+    project = call.query.get("project")
+    if not project:
+        raise GcsError(400, "required", "Required parameter: project")
+    return project
 
 
 def is_bucket_name(name: str) -> bool:
@@ -105,7 +112,7 @@ def _check(call: GcsCall, bucket: BucketInfo) -> None:
 
 def list_buckets(call: GcsCall) -> Response:
     """buckets.list: a project's buckets, sorted by name, in pages."""
-    prefix, project = call.query.get("prefix", ""), call.query.get("project", call.project)
+    prefix, project = call.query.get("prefix", ""), _project(call)
     start = _start(call)
     most = min(call.number("maxResults") or PAGE, PAGE)
     buckets = [

@@ -45,7 +45,8 @@ class Client:
     async def ask(self, method: str, target: str, body: bytes = b"", **headers: str):
         url = urlsplit(target)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        head = Head(method, url.path, url.query, {"host": "localhost", **named})
+        given = {"host": "localhost", "content-length": str(len(body)), **named}
+        head = Head(method, url.path, url.query, given)
         return await self._face.handle(Request(head, body))
 
 

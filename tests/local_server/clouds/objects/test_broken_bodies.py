@@ -21,6 +21,8 @@ from cloudserve.local_server.transport.types import (
 )
 
 UPLOAD = "/upload/storage/v1/b/bkt/o"
+LENGTH = {"content-length": "1000000"}
+"""A header that S3 needs; these bodies come without a socket."""
 RELATED = {"content-type": "multipart/related; boundary=B"}
 
 
@@ -62,7 +64,7 @@ def small_files() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("face", "head"),
     [
-        (S3App, Head("PUT", "/bkt/k")),
+        (S3App, Head("PUT", "/bkt/k", "", LENGTH)),
         (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k")),
         (GcsApp, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
     ],
@@ -80,8 +82,8 @@ def test_a_full_disk_is_reported_and_nothing_is_left_on_it(store, face, head, si
 @pytest.mark.parametrize(
     ("face", "head"),
     [
-        (S3App, Head("PUT", "/bkt/k")),
-        (S3App, Head("PUT", "/bkt/k", "", {"content-encoding": "aws-chunked"})),
+        (S3App, Head("PUT", "/bkt/k", "", LENGTH)),
+        (S3App, Head("PUT", "/bkt/k", "", LENGTH | {"content-encoding": "aws-chunked"})),
         (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k")),
         (GcsApp, Head("POST", UPLOAD, "uploadType=multipart", RELATED)),
     ],
@@ -100,7 +102,7 @@ def test_a_part_that_breaks_off_leaves_the_part_that_was_there(store):
     face = S3App(store)
     begun = ask(face, Head("POST", "/bkt/k", "uploads"))
     upload = begun.body.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
-    head = Head("PUT", "/bkt/k", f"uploadId={upload}&partNumber=1")
+    head = Head("PUT", "/bkt/k", f"uploadId={upload}&partNumber=1", LENGTH)
     assert ask(face, head, b"whole").status == 200
     with pytest.raises(ClientGoneError):
         ask(face, head, b"bro", breaks_off=True)
@@ -159,7 +161,7 @@ def test_a_body_past_its_limit_is_an_error_in_the_clouds_own_words(
 @pytest.mark.parametrize(
     ("face", "head", "content"),
     [
-        (S3App, Head("PUT", "/bkt/k"), b"<Code>InternalError</Code>"),
+        (S3App, Head("PUT", "/bkt/k", "", LENGTH), b"<Code>InternalError</Code>"),
         (GcsApp, Head("POST", UPLOAD, "uploadType=media&name=k"), b'"reason":"backendError"'),
     ],
 )

@@ -39,7 +39,7 @@ HEEDED = CONDITIONS | {
 ACLS = {"predefinedAcl": "projectPrivate", "predefinedDefaultObjectAcl": "bucketOwnerRead"}
 METHODS = [*dict.fromkeys(name for _, _, name, _ in ROUTES), "objects.insert"]
 TARGETS = {
-    "buckets.list": ("GET", "/storage/v1/b"),
+    "buckets.list": ("GET", "/storage/v1/b?project=p"),
     "buckets.insert": ("POST", "/storage/v1/b?project=p"),
     "buckets.get": ("GET", "/storage/v1/b/bkt"),
     "buckets.patch": ("PATCH", "/storage/v1/b/bkt"),

@@ -64,9 +64,9 @@ def test_a_location_has_any_case(ask, location):
     assert bucket["location"] == location.upper()
 
 
-def test_a_bucket_needs_a_project(ask):
-    answer = ask("POST", "/storage/v1/b", {"name": "nobodys"})
-    assert message(answer) == (400, "Required parameter: project")
+def test_a_bucket_and_a_list_of_buckets_need_a_project(ask):
+    created, listed = ask("POST", "/storage/v1/b", {"name": "nobodys"}), ask("GET", "/storage/v1/b")
+    assert message(created) == message(listed) == (400, "Required parameter: project")
 
 
 @pytest.mark.parametrize("name", ["a.-b", "a-.b", "goog-a", "my.google", "1.2.3.4", "A"])
