@@ -90,7 +90,8 @@ def _resize(tf: Any, step: Resize, spec: Any) -> tuple[Stage, Any]:
 
 def _rescale(spec: Any, step: Rescale) -> Stage:
     dtype = _float(spec, "rescale")
-    scale, offset = dtype(step.scale), dtype(step.offset)
+    scale = _rounded(spec, dtype, step.scale, is_zero_allowed=False)
+    offset = _rounded(spec, dtype, step.offset)
     return Stage(lambda x: x * scale + offset, lambda x: x * scale + offset)
 
 
@@ -104,8 +105,29 @@ def _normalize(spec: Any, step: Normalize) -> Stage:
             f"{len(step.std)} deviations",
             "give one for all values, or one for each value of the last axis",
         )
-    mean, std = (np.asarray(v if len(v) > 1 else v[0], dtype) for v in (step.mean, step.std))
+    mean = _rounded(spec, dtype, step.mean if len(step.mean) > 1 else step.mean[0])
+    std = _rounded(
+        spec, dtype, step.std if len(step.std) > 1 else step.std[0], is_zero_allowed=False
+    )
     return Stage(lambda x: (x - mean) / std, lambda x: (x - mean) / std)
+
+
+def _rounded(
+    spec: Any,
+    dtype: Any,
+    numbers: float | Sequence[float],
+    *,
+    is_zero_allowed: bool = True,
+) -> Tensor:
+    """Return numbers in the dtype of an input, which may not have any so large, or so small."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = np.asarray(numbers, dtype)
+    if not np.isfinite(rounded).all() or not (is_zero_allowed or rounded.all()):
+        refuse(
+            f"{spec.name} is {describe(spec)}, in which {numbers} would be infinite or 0",
+            "write the same step with other numbers, or export a model of float32",
+        )
+    return rounded
 
 
 def _float(spec: Any, step: str) -> Any:

@@ -141,6 +141,10 @@ def test_the_same_probabilities_are_not_made_twice(tmp_path):
 WRONG = [
     (Scores, {"": ["rescale:1", "cast:int32"]}, {}, "cast is not the first step of x"),
     (Scores, {"": ["resize:2x2"]}, {}, r"x is float32\[\?,3\], not images of 2x2"),
+    (Scores, {"": ["rescale:1e300"]}, {}, r"in which 1e\+300 would be infinite or 0"),
+    (Scores, {"": ["rescale:1e-300"]}, {}, "in which 1e-300 would be infinite or 0"),
+    (Scores, {"": ["normalize:1e99:1"]}, {}, r"in which 1e\+99 would be infinite or 0"),
+    (Scores, {"": ["normalize:0:1,1e-99,1"]}, {}, "1e-99, 1.0.* would be infinite or 0"),
     (Scores, {"": ["normalize:1,2:1"]}, {}, "there are 2 means and 1 deviations"),
     (Scores, {"z": ["rescale:2"]}, {}, "there is no input z for the steps"),
     (Scores, {"z:x": ["rescale:2"]}, {}, "there is no signature z for the steps"),
