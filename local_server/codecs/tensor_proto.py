@@ -9,7 +9,7 @@ Source: tensorflow/core/framework/tensor.proto, tensor.cc (`FromProto`, `AsProto
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ _MOST_BYTES = 2**31 - 1
 _EMPTY_ROW_BYTES = 8
 # A repeated field's numbers become Python objects temporarily; this many together.
 _NUMBERS_AT_ONCE = 2**16
+# To look at more tensors takes longer than to copy their numbers.
+_FEW = 64
 
 _DType = np.dtype[Any]
 
@@ -88,7 +90,14 @@ def stated_bytes(proto: Any) -> int:
     return size * (STRING_BYTES + last)
 
 
-def is_in_memory(proto: Any) -> bool:
+def copied_bytes(protos: Collection[Any]) -> int:
+    """Return how many bytes of a few TensorProtos are numbers as in memory; 0 if any has others."""
+    if len(protos) > _FEW or not all(map(_is_in_memory, protos)):
+        return 0
+    return sum(len(proto.tensor_content) for proto in protos)
+
+
+def _is_in_memory(proto: Any) -> bool:
     """Return whether a TensorProto's numbers are as in memory, none of them in a typed field."""
     kind = _BY_NUMBER.get(proto.dtype)
     if kind is None or kind is _STRING or kind in _NARROW:

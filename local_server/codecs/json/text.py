@@ -21,6 +21,8 @@ _SHORT_ESCAPES = {
     "\t": "\\t",
 }
 _ESCAPES = str.maketrans({chr(code): f"\\u{code:04X}" for code in range(0x20)} | _SHORT_ESCAPES)
+_UNESCAPED = bytes(code for code in range(256) if code not in _ESCAPES)
+_LONG = 4096
 _ALL_DIGITS = {np.float32: 9, np.float64: 17}
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _TYPE_NAMES = {
@@ -53,7 +55,14 @@ def dump_text(text: str) -> bytes:
 
 def quote(text: str) -> str:
     """Return a string as a JSON string, escaped as by rapidjson."""
-    return f'"{text.translate(_ESCAPES)}"'
+    if len(text) < _LONG:
+        return f'"{text.translate(_ESCAPES)}"'
+    # `str.translate` takes a second for ten million characters, and the event loop waits.
+    found = {*text.encode("utf-8", "surrogatepass").translate(None, _UNESCAPED)}
+    # The backslash is the first: the others are replaced by texts that have one.
+    for code in sorted(found, reverse=True):
+        text = text.replace(chr(code), _ESCAPES[code])
+    return f'"{text}"'
 
 
 def decimal_text(value: float, kind: type[np.floating[Any]]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cloudserve.local_server.codecs.json.layout import COMPACT, PRETTY
 from cloudserve.local_server.codecs.json.reader import parse_json
-from cloudserve.local_server.codecs.json.text import decimal_text
+from cloudserve.local_server.codecs.json.text import decimal_text, quote
 from cloudserve.local_server.status import StatusError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +59,11 @@ def test_strings_are_their_bytes_with_rapidjsons_escapes():
     assert PRETTY.rows({"y": strings(b"\xff", b'"\\/\n\x1f\x7f')}) == (
         b'{\n    "predictions": ["\xff", "\\"\\\\/\\n\\u001F\x7f"\n    ]\n}'
     )
+
+
+@given(text=st.text(st.sampled_from('\\"\n\0\x1f\x7f/uaé😀\udc80'), max_size=4))
+def test_long_strings_are_escaped_as_short_ones(text):
+    assert quote(text * 4096)[1:-1] == quote(text)[1:-1] * 4096
 
 
 def test_empty_lists_are_written_on_one_line():

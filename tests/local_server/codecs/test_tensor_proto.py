@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from cloudserve.local_server.codecs.tensor_proto import (
     TensorProtoError,
+    copied_bytes,
     from_tensor_proto,
-    is_in_memory,
     to_tensor_proto,
 )
 from cloudserve.local_server.status import Code, StatusError
@@ -300,11 +300,17 @@ def test_a_value_that_means_many_unfolds_to_so_much_at_most(tensor_proto, size, 
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_numbers_are_as_in_memory_if_they_are_in_no_typed_field(tensor_proto, name):
+def test_numbers_are_copied_if_they_are_in_no_typed_field(tensor_proto, name):
     array = np.zeros(3, getattr(ml_dtypes, name, None) or name)
-    assert is_in_memory(written(tensor_proto, array, as_content=True))
-    assert not is_in_memory(written(tensor_proto, array))
+    copied = written(tensor_proto, array, as_content=True)
+    assert copied_bytes([copied, copied]) == 2 * array.nbytes
+    assert copied_bytes([copied, written(tensor_proto, array)]) == 0
 
 
-def test_strings_are_never_as_in_memory(tensor_proto):
-    assert not is_in_memory(written(tensor_proto, np.array([b"a"], object), as_content=True))
+def test_strings_are_never_copied(tensor_proto):
+    array = np.array([b"a"], object)
+    assert copied_bytes([written(tensor_proto, array, as_content=True)]) == 0
+
+
+def test_many_tensors_are_not_looked_at(tensor_proto):
+    assert copied_bytes([written(tensor_proto, np.zeros(3), as_content=True)] * 65) == 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from ....codecs.tensor_proto import is_in_memory, stated_bytes
+from ....codecs.tensor_proto import copied_bytes, stated_bytes
 from ....deferred import Deferred
 from ....inference import Inference
 from ....inference.requests import Job, Parsed, classify, multi_inference, regress
@@ -65,7 +65,9 @@ class PredictionService:
         spec, size = read_spec(request), request.ByteSize()
         parsed = predict_request(spec, request), self._respond
         inputs = request.inputs.values()
-        small = _SMALL_IN_MEMORY if size > _SMALL and all(map(is_in_memory, inputs)) else _SMALL
+        # Names, shapes and filters take longer than numbers that are only copied.
+        is_copied = _SMALL < size <= _SMALL_IN_MEMORY and size - copied_bytes(inputs) <= _SMALL
+        small = _SMALL_IN_MEMORY if is_copied else _SMALL
         is_small = size <= small and sum(map(stated_bytes, inputs)) <= small
         job = Job(size, lambda: parsed, parsed if is_small else None, _SMALL, "tensors")
         return self._inference.serve(job, call.deadline_seconds)
