@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -57,7 +58,8 @@ def start_detached(arguments: Sequence[str], data: Path) -> bool:
 def _open_log(data: Path) -> IO[bytes]:
     try:
         data.mkdir(parents=True, exist_ok=True)
-        return (data / LOG).open("ab")
+        # It has the link of the console, with the token of its changes.
+        return open(data / LOG, "ab", opener=partial(os.open, mode=0o600))
     except OSError as error:
         raise UserError(
             f"the data directory cannot be used: {error.strerror}",

@@ -49,6 +49,8 @@ def test_clouds_of_a_job_are_started_shown_and_stopped(data):
     assert "another emulator uses this data directory" in again.stderr
 
     assert "stopped the offline clouds" in emulate("stop", "--data", data).stderr
+    assert "#token=" in (data / "emulator.log").read_text()
+    assert (data / "emulator.log").stat().st_mode & 0o077 == 0  # nobody else reads the token
     assert not (data / "emulator.json").exists()
     assert emulate("status", "--data", data).returncode == Exit.CHECK
 
