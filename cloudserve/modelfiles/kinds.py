@@ -52,5 +52,16 @@ def has_files_only(path: Path) -> bool:
     return all(map(has_usual_file, versions or [path]))
 
 
+def path_to_serve(file: Path) -> Path:
+    """Return what to give to `cloudserve serve`: the base path of a file, its folder, or itself.
+
+    A folder gives its name to the model, and a base path the number to the version.
+    """
+    if file.name not in {kind.usual_name for kind in Kind} or not has_usual_file(file.parent):
+        return file
+    folder = file.parent
+    return folder.parent if folder.name.isdecimal() else folder
+
+
 def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises on names that are too long)

@@ -27,7 +27,9 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TFLITE = b"TFL3"
 _PARENT = "give its directory, or the one above its versions"
 _EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
-_SERVE = f"the platforms run SavedModels: {_EXPORT}; `cloudserve serve` serves the file itself"
+_PLATFORMS = f"the platforms run SavedModels: {_EXPORT}"
+_SERVED = frozenset({".onnx", ".tflite"})
+"""The suffixes by which `cloudserve serve` knows a file."""
 _TRAIN = (
     "write a function that builds the model, restores the checkpoint and returns it, and export "
     "that: cloudserve export MODULE:FUNCTION models/NAME"
@@ -50,7 +52,6 @@ _ARCHIVES = {
 """The first bytes of archives: of bzip2, zip, gzip, Zstandard, xz."""
 _BY_SUFFIX = {
     ".joblib": _OBJECT,
-    ".onnx": ("an ONNX model", _SERVE),
     ".pb": ("not a graph, or a damaged one", _EXPORT),
     ".pbtxt": ("not a graph, or a damaged one", _EXPORT),
     ".pickle": _OBJECT,
@@ -108,7 +109,9 @@ def _by_content(path: Path) -> tuple[str, str] | None:
     if head.startswith(b"PK") and _has_config(path):
         return "a Keras model", _command(path)
     if head[4:8] == _TFLITE:
-        return "a TensorFlow Lite model", _SERVE
+        return "a TensorFlow Lite model", _serve(path)
+    if path.suffix.lower() == ".onnx":
+        return "an ONNX model", _serve(path)
     return _graph(path) if path.suffix.lower() in _GRAPHS else None
 
 
@@ -165,6 +168,12 @@ def _has_config(path: Path) -> bool:
             return {"config.json", "metadata.json"} <= set(archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def _serve(path: Path) -> str:
+    if path.suffix.lower() not in _SERVED:
+        return f"{_PLATFORMS}; `cloudserve serve` serves the file if it is named ….tflite"
+    return f"{_PLATFORMS}; this machine serves the file: cloudserve serve {shlex.quote(str(path))}"
 
 
 def _command(path: Path) -> str:

@@ -11,7 +11,7 @@ from cloudserve.savedmodel.other_formats import recognize
 from cloudserve.savedmodel.versions import resolve
 
 EXPORT = "export the model that it was made from, in Keras with model.export('models/NAME/1')"
-SERVE = f"the platforms run SavedModels: {EXPORT}; `cloudserve serve` serves the file itself"
+PLATFORMS = f"the platforms run SavedModels: {EXPORT}; "
 UNPACK = "unpack it, and give the directory that holds saved_model.pb, or the one above"
 TRAIN = (
     "write a function that builds the model, restores the checkpoint and returns it, and export "
@@ -49,8 +49,19 @@ def test_a_keras_file_comes_with_the_line_that_exports_it(tmp_path):
             "m.h5 is a Keras model in HDF5",
             "export it: cloudserve ",
         ),
-        ("m.bin", b"\x1c\0\0\0TFL3", "m.bin is a TensorFlow Lite model", SERVE),
-        ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", SERVE),
+        (
+            "m.bin",
+            b"\x1c\0\0\0TFL3",
+            "m.bin is a TensorFlow Lite model",
+            f"{PLATFORMS}`cloudserve serve` serves the file if it is named ….tflite",
+        ),
+        ("m.onnx", b"\x08\x08", "m.onnx is an ONNX model", f"{PLATFORMS}this machine serves"),
+        (
+            "m.tflite",
+            b"\x1c\0\0\0TFL3",
+            "m.tflite is a TensorFlow Lite model",
+            f"{PLATFORMS}this machine serves",
+        ),
         ("frozen.pb", b"\n\x10", "frozen.pb is not a graph, or a damaged one", EXPORT),
         ("saved_model.pb", b"", "saved_model.pb is a SavedModel's file", "give its directory, or "),
         (

@@ -18,15 +18,20 @@ tf.saved_model.save(model, "models/flowers/1")
 TRAINED = """\
 import tensorflow as tf
 layers = tf.keras.layers
-image = layers.Input((8, 8, 3), name="image")
-scores = layers.Dense(2, "softmax", name="scores")(layers.Flatten()(image))
-tf.keras.Model(image, scores).save("cats.keras")
+pixels = layers.Input((8, 8, 3), name="pixels")
+scores = layers.Dense(3, name="scores")(layers.Flatten()(pixels))
+tf.keras.Model(pixels, scores).save("cats.keras")
 with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     x = tf.compat.v1.placeholder(tf.float32, [None, 3], "x")
     weights = tf.compat.v1.get_variable("weights", [3, 2])
     tf.nn.softmax(x @ weights, name="softmax")
     session.run(tf.compat.v1.global_variables_initializer())
     tf.compat.v1.train.Saver().save(session, "./model.ckpt", global_step=1000)
+with tf.Graph().as_default() as graph:
+    x = tf.compat.v1.placeholder(tf.float32, [4, 3], "x")
+    tf.nn.softmax(x @ tf.ones([3, 2]), name="y")
+with open("frozen.pb", "wb") as file:
+    file.write(graph.as_graph_def().SerializeToString())
 """
 TRAINING = """\
 import tensorflow as tf
@@ -71,6 +76,7 @@ def _cats(room: Room) -> None:
     room.write("make.py", TRAINED)
     room.write("training.py", TRAINING)
     room.write("classes.txt", "cat\ndog\n")
+    room.write("labels.txt", "cat\ndog\nfish\n")
 
 
 def _mnist(room: Room) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+
 from cloudserve.cli.render.models.model import signature_table
 from cloudserve.cli.render.report import Report, Table
 from cloudserve.hints import printable
+from cloudserve.modelfiles.kinds import path_to_serve
 from cloudserve.modelfiles.model import FileModel
 from cloudserve.plural import counted
 
-_SERVED_BY = "cloudserve serve; Vertex AI, SageMaker and AI Platform take SavedModels"
+_PLATFORMS = "none: Vertex AI, SageMaker and AI Platform take SavedModels"
 
 
 def model_file_report(model: FileModel, number: int) -> Report:
@@ -19,7 +22,8 @@ def model_file_report(model: FileModel, number: int) -> Report:
         *model.details,
         ("size", counted(model.size, "byte")),
         ("ops", ", ".join(model.ops) or "none"),
-        ("served by", _SERVED_BY),
+        ("serve it", f"cloudserve serve {shlex.quote(str(path_to_serve(model.file.path)))}"),
+        ("platforms", _PLATFORMS),
     ]
     overview = Table(("path", printable(model.file.path)), rows)
     return Report(_document(model, number), (overview, *map(signature_table, model.signatures)))
