@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 _SHORT, _INT, _UINT = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
 _VTABLE_HEADER = 4
+_LONG_SIZE = 8
 
 
 class DamagedError(ValueError):
@@ -51,9 +52,23 @@ class Table:
         start, count = self._vector(field, _INT.size)
         return struct.unpack_from(f"<{count}i", self._data, start)
 
+    def longs(self, field: int) -> tuple[int, ...]:
+        """Return a vector of int64, empty if it is absent."""
+        start, count = self._vector(field, _LONG_SIZE)
+        return struct.unpack_from(f"<{count}q", self._data, start)
+
+    def count_of_bytes(self, field: int) -> int:
+        """Return the length of a vector of bytes."""
+        return self._vector(field, 1)[1]
+
     def count(self, field: int) -> int:
         """Return the length of a vector of tables."""
         return self._vector(field, _UINT.size)[1]
+
+    def child(self, field: int) -> Table | None:
+        """Return the table of a field, None if it is absent."""
+        at = self._place(field)
+        return None if at is None else Table(self._data, at + _number(self._data, at, _UINT))
 
     def table(self, field: int, index: int) -> Table:
         """Return an element of a vector of tables."""

@@ -9,7 +9,7 @@ like its tensor without what follows a colon.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,7 @@ from cloudserve.errors import ModelError
 from cloudserve.modelfiles.flatbuffer import DamagedError, Table, root
 from cloudserve.modelfiles.flexbuffer import read_map
 from cloudserve.modelfiles.names import shown
+from cloudserve.modelfiles.tflite_graph import check_graph
 from cloudserve.modelfiles.tflite_ops import op_names
 from cloudserve.modelfiles.tflite_schema import (
     DTYPES,
@@ -112,6 +113,7 @@ class LiteModel:
             for side in (SignatureField.INPUTS, SignatureField.OUTPUTS)
         ]
         subgraph = self._model.table(ModelField.SUBGRAPHS, number)
+        _check_fed(subgraph, sides[0].values(), shown(name))
         call = self._call(name or DEFAULT_SIGNATURE, subgraph, sides, opened=True)
         return replace(call, subgraph=number)
 
@@ -187,6 +189,13 @@ class LiteModel:
         return TensorSpec(alias, name, DTYPES[kind], shape)
 
 
+def _check_fed(subgraph: Table, fed: Iterable[int], name: str) -> None:
+    """Check that a signature feeds each input, which would have a value of no request otherwise."""
+    unfed = set(subgraph.integers(SubGraphField.INPUTS) or ()).difference(fed)
+    if unfed:
+        raise DamagedError(f"the signature {name} lacks the input tensor {min(unfed)}")
+
+
 def _with_distinct_names(calls: Sequence[LiteCall]) -> tuple[LiteCall, ...]:
     """Give tensors of one name, in one subgraph or in several, names with their numbers.
 
@@ -237,7 +246,9 @@ def read_tflite(data: bytes, where: str) -> LiteModel:
                 where=where,
                 hint=_HINT,
             )
-        return LiteModel(root(data), where)
+        model = root(data)
+        check_graph(model)
+        return LiteModel(model, where)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Source: tensorflow/lite/schema/schema.fbs (`BuiltinOperator`, TensorFlow 2.21).
 from __future__ import annotations
 
 from cloudserve.modelfiles.flatbuffer import Table
+from cloudserve.modelfiles.tflite_schema import ModelField
 
 _NAMES = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
@@ -43,17 +44,17 @@ _NAMES = """
 """
 _IN_ORDER = _NAMES.split()
 
-_OPERATOR_CODES = 1
 _DEPRECATED_CODE, _CUSTOM_CODE, _CODE = 0, 1, 3
 _CUSTOM = _IN_ORDER.index("CUSTOM")
 
 
 def op_names(model: Table) -> tuple[str, ...]:
     """Return the distinct ops of a model, sorted; custom ops by their own names."""
-    return tuple(sorted({_name(code) for code in model.tables(_OPERATOR_CODES)}))
+    return tuple(sorted({op_name(code) for code in model.tables(ModelField.OPERATOR_CODES)}))
 
 
-def _name(operator: Table) -> str:
+def op_name(operator: Table) -> str:
+    """Return the name of an `OperatorCode`."""
     # Files of before 2020 have the number in one byte, later ones in both fields if it fits.
     code = max(operator.integer(_CODE), operator.integer(_DEPRECATED_CODE, "b"))
     if code == _CUSTOM:

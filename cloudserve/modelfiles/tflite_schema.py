@@ -11,6 +11,7 @@ from enum import IntEnum
 class ModelField(IntEnum):
     """Fields of `Model`."""
 
+    OPERATOR_CODES = 1
     SUBGRAPHS = 2
     BUFFERS = 4
     METADATA = 6
@@ -23,6 +24,29 @@ class SubGraphField(IntEnum):
     TENSORS = 0
     INPUTS = 1
     OUTPUTS = 2
+    OPERATORS = 3
+
+
+class OperatorField(IntEnum):
+    """Fields of `Operator`."""
+
+    OPCODE = 0
+    INPUTS = 1
+    OUTPUTS = 2
+    OPTIONS = 4
+
+
+class BufferField(IntEnum):
+    """Fields of `Buffer`."""
+
+    DATA = 0
+    OFFSET = 1
+
+
+class QuantizationField(IntEnum):
+    """Fields of `QuantizationParameters`."""
+
+    ZERO_POINT = 3
 
 
 class TensorField(IntEnum):
@@ -30,9 +54,12 @@ class TensorField(IntEnum):
 
     SHAPE = 0
     TYPE = 1
+    BUFFER = 2
     NAME = 3
+    QUANTIZATION = 4
     IS_VARIABLE = 5
     SHAPE_SIGNATURE = 7
+    EXTERNAL_BUFFER = 10
 
 
 class SignatureField(IntEnum):

@@ -1,6 +1,7 @@
 """TensorFlow Lite files: their own signatures, and those that TensorFlow Serving makes of them."""
 
 import contextlib
+import struct
 from functools import cache
 
 import pytest
@@ -118,6 +119,103 @@ def test_ops_are_named():
 def test_another_file_is_one_sentence(data, said):
     with pytest.raises(ModelError, match=said):
         read_tflite(data, "m")
+
+
+def graph(**fields):
+    """Return a change of the first subgraph's fields."""
+
+    def change(model):
+        for name, value in fields.items():
+            setattr(model.subgraphs[0], name, value)
+
+    return change
+
+
+def product(**fields):
+    """Return a change of the first operator, which multiplies."""
+
+    def change(model):
+        for name, value in fields.items():
+            setattr(model.subgraphs[0].operators[0], name, value)
+
+    return change
+
+
+def of_op(name, least):
+    """Return a change of the first operator's op and of its inputs."""
+
+    def change(model):
+        from ai_edge_litert.schema_py_generated import BuiltinOperator
+
+        code = model.operatorCodes[0]
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(BuiltinOperator, name)
+        model.subgraphs[0].operators[0].inputs = least
+
+    return change
+
+
+def strings(*numbers):
+    """Return a change of a constant to strings, whose buffer begins with numbers."""
+
+    def change(model):
+        model.subgraphs[0].tensors[1].type = 5
+        model.buffers[1].data = list(struct.pack(f"<{len(numbers)}i", *numbers) + b"cat")
+
+    return change
+
+
+def split(model):
+    from ai_edge_litert.schema_py_generated import SplitOptionsT
+
+    of_op("SPLIT", [1, 0])(model)
+    options = SplitOptionsT()
+    options.numSplits = 7
+    operator = model.subgraphs[0].operators[0]
+    operator.builtinOptions, operator.builtinOptionsType = options, 35
+
+
+def int8_zero(model):
+    from ai_edge_litert.schema_py_generated import QuantizationParametersT
+
+    model.subgraphs[0].tensors[1].type = 9
+    quantization = QuantizationParametersT()
+    quantization.scale, quantization.zeroPoint = [0.5], [300]
+    model.subgraphs[0].tensors[1].quantization = quantization
+
+
+def unfed(model):
+    model.signatureDefs[0].inputs = []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (graph(outputs=[-1]), "an output names the tensor -1"),
+        (graph(inputs=[9]), "an input names the tensor 9"),
+        (graph(operators=[]), "an output reads the tensor 4, which has no value"),
+        (product(outputs=[]), r"operator 1 \(ADD\) reads the tensor 3, which has no value"),
+        (product(inputs=[0, -1]), r"operator 0 \(MUL\) names the tensor -1"),
+        (product(inputs=[0, 4]), r"operator 0 \(MUL\) reads the tensor 4, which has no value"),
+        (product(opcodeIndex=5), "operator 0 is of the unknown op 5"),
+        (of_op("BATCH_MATMUL", [0]), r"operator 0 \(BATCH_MATMUL\) has 1 input$"),
+        (of_op("FULLY_CONNECTED", [0, -1, -1]), "names the tensor -1"),
+        (split, r"operator 0 \(SPLIT\) has 1 output$"),
+        (strings(), "the tensor 1 has 0 strings in 3 bytes"),
+        (strings(2, 16, 17, 18), "the tensor 1 has 2 strings in 19 bytes"),
+        (strings(1, 0, 2), "the tensor 1 has strings outside of its 15 bytes"),
+        (strings(1, 12, 90), "the tensor 1 has strings outside of its 15 bytes"),
+        (int8_zero, "the tensor 1 has the zero point 300"),
+        (unfed, "the signature serving_default lacks the input tensor 0"),
+    ],
+)
+def test_a_graph_that_would_end_the_interpreters_process_is_refused(change, said):
+    with pytest.raises(ModelError, match=said):
+        read_tflite(tflite_bytes(change), "m").own_calls()
+
+
+def test_an_absent_bias_and_whole_strings_are_no_damage():
+    read_tflite(tflite_bytes(of_op("FULLY_CONNECTED", [0, 1, -1])), "m")
+    read_tflite(tflite_bytes(strings(1, 12, 15)), "m")
 
 
 cached = cache(tflite_bytes)
