@@ -16,7 +16,7 @@ from typing import Any
 from ...status import Code, StatusError
 from ..google.common.discovery import Call
 from ..google.common.errors import ApiError
-from ..google.common.permissions import Denied
+from ..google.common.permissions import Denied, check_names
 from ..resources import Document
 from .records import POLICY, Records, invalid
 
@@ -66,11 +66,12 @@ class Policies:
 
     def test(self, call: Call) -> Document:
         """Return which of the permissions in the query the caller has on a model."""
+        asked: list[str] = call.query.get("permissions", [])
+        check_names(asked)
         try:
             self._records.version(call.path["resource"])
         except StatusError:  # "an empty set of permissions, not a NOT_FOUND error"
             return {}
-        asked: list[str] = call.query.get("permissions", [])
         granted = [name for name in asked if not self._denied.covers(name)]
         return {"permissions": granted} if granted else {}
 

@@ -6,7 +6,8 @@ rpurinton/gemini-php#4; `IAM_PERMISSION_DENIED` in google-gemini/gemini-cli#1966
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -81,6 +82,20 @@ Source: their documentation, "Access control with IAM".
 
 IMPERSONATE = "iam.serviceAccounts.getAccessToken"
 """The permission to impersonate a service account."""
+
+_PERMISSION = re.compile(r"[a-z][a-z0-9]*\.[A-Za-z]+\.[A-Za-z]+", re.ASCII)
+
+
+def check_names(permissions: Iterable[str]) -> None:
+    """Refuse what `testIamPermissions` does not take (ApiError).
+
+    Source: the discovery documents of aiplatform v1 and cloudresourcemanager v3: wildcards "are not
+    allowed".
+    """
+    for name in permissions:
+        if not _PERMISSION.fullmatch(name):
+            text = f"Permission {name} is not valid for this resource."
+            raise ApiError(Code.INVALID_ARGUMENT, text)
 
 
 class Denied:

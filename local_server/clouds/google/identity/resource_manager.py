@@ -15,11 +15,10 @@ from ...resources import Document
 from ..common.app import GoogleApp, handler_of, read_body
 from ..common.discovery import load
 from ..common.errors import ApiError, json_response
-from ..common.permissions import Denied
+from ..common.permissions import Denied, check_names
 
 # Cloud Monitoring's paths continue below the project.
 _PATH = re.compile(r"/v3/projects/[^/:]+(?::\w+)?|/v3/projects(?::search)?")
-_PERMISSION = re.compile(r"[a-z][a-z0-9]*\.[A-Za-z]+\.[A-Za-z]+", re.ASCII)
 _MOST = 100
 Handler = Callable[[Document], Document]
 
@@ -55,9 +54,6 @@ class ResourceManager(GoogleApp):
         names = body.get("permissions", [])
         if len(names) > _MOST:
             raise ApiError(Code.INVALID_ARGUMENT, f"At most {_MOST} permissions can be tested.")
-        for name in names:
-            if not _PERMISSION.fullmatch(name):  # wildcards are not allowed (discovery document)
-                text = f"Permission {name} is not valid for this resource."
-                raise ApiError(Code.INVALID_ARGUMENT, text)
+        check_names(names)
         held = [name for name in names if not self._denied.covers(name)]
         return {"permissions": held} if held else {}

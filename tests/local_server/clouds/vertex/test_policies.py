@@ -75,6 +75,15 @@ def test_a_model_that_does_not_exist_has_no_policy(vertex, refused):
     assert vertex.models.testIamPermissions(resource=name).execute() == {}
 
 
+@pytest.mark.parametrize("permission", ["*", "aiplatform.*", "aiplatform.models.*", "get"])
+def test_only_whole_names_of_permissions_are_tested(vertex, refused, permission):
+    request = vertex.models.testIamPermissions(
+        resource=f"{vertex.parent}/models/1", permissions=[permission]
+    )
+    text = f"Permission {permission} is not valid for this resource."
+    assert refused(request)[1:] == ("INVALID_ARGUMENT", text)
+
+
 @pytest.mark.parametrize("kind", ["featurestores/f", "datasets/d", "reasoningEngines/1"])
 def test_policies_of_other_resources_are_refused_by_name(vertex, kind):
     status, answer = vertex.call("POST", f"{vertex.parent}/{kind}:getIamPolicy")
