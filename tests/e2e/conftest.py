@@ -39,6 +39,7 @@ class Clouds:
 
     process: subprocess.Popen
     environment: dict[str, str]
+    unset: list[str]
 
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -51,21 +52,28 @@ class Clouds:
         self.process.wait()
 
 
+OTHER_ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK"
+"""An endpoint that the shell of `emulate` has, of a service that the offline clouds do not have."""
+
+
 @contextmanager
 def run_clouds(*arguments: str) -> Iterator[Clouds]:
     command = [CLOUDSERVE, "emulate", "--port", "0", "--env", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        environment = {}
+    shell = {**os.environ, OTHER_ENDPOINT: "http://127.0.0.1:9"}
+    with subprocess.Popen(command, env=shell, stdout=subprocess.PIPE, text=True) as process:
+        environment, unset = {}, []
         for line in process.stdout:
             if line.startswith("# ready"):
                 break
             name, _, value = line.removeprefix("export ").rstrip("\n").partition("=")
             if line.startswith("export "):
                 environment[name] = "".join(shlex.split(value))
+            elif line.startswith("unset "):
+                unset += line.split()[1:]
         else:
             pytest.fail("the emulator did not start")
         try:
-            yield Clouds(process, environment)
+            yield Clouds(process, environment, unset)
         finally:
             process.terminate()
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .conftest import CLOUDSERVE
+from .conftest import CLOUDSERVE, OTHER_ENDPOINT
 
 EMULATORS = {
     *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
@@ -58,6 +58,10 @@ def test_the_command_has_the_emulators_variables_and_no_real_account(shell):
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"}.isdisjoint(variables)
     assert "real.json" not in variables["GOOGLE_APPLICATION_CREDENTIALS"]
     assert variables["NO_PROXY"] == variables["no_proxy"] == "intranet.example,127.0.0.1,localhost"
+
+
+def test_the_printed_lines_unset_each_endpoint_that_the_shell_has(clouds):
+    assert OTHER_ENDPOINT in clouds.unset
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -KILL $$", 137)])

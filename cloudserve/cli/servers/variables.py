@@ -109,12 +109,14 @@ class ExportsCommand(click.Command):
             return super().invoke(ctx)
 
 
-def print_exports(environment: Mapping[str, str]) -> None:
+def print_exports(environment: Mapping[str, str], shell: Mapping[str, str] | None = None) -> None:
     """Print the lines that unset the variables of real accounts and export an environment.
 
-    With a proxy in the shell, also the variables that exclude this machine from it.
+    `shell` are the variables of the shell, by default those of this process. With a proxy in the
+    shell, also the variables that exclude this machine from it.
     """
-    click.echo("\n".join(_shell_lines({**bypass_proxies(os.environ), **environment})))
+    shell = os.environ if shell is None else shell
+    click.echo("\n".join(_shell_lines({**bypass_proxies(shell), **environment}, shell)))
     click.get_current_context().find_root().meta[_PRINTED] = True
 
 
@@ -131,8 +133,8 @@ def _failing(*, is_asked: bool) -> Iterator[None]:
         raise
 
 
-def _shell_lines(environment: Mapping[str, str]) -> list[str]:
+def _shell_lines(environment: Mapping[str, str], shell: Mapping[str, str]) -> list[str]:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    # The endpoint of one service has precedence over that of all; this shell may have any.
-    others = sorted(name for name in os.environ if name.startswith(_ENDPOINT_URL))
+    # The endpoint of one service has precedence over that of all; the shell may have any.
+    others = sorted(name for name in shell if name.startswith(_ENDPOINT_URL))
     return [f"unset {' '.join(dict.fromkeys((*VARIABLES_TO_UNSET, *others)))}", *exports]

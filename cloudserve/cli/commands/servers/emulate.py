@@ -167,6 +167,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         return
     log_to_stderr(FORMS[0])
     _warn_of(options["host"])
+    typed = dict(os.environ)
     forget_accounts(os.environ)
     shell = dict(os.environ)
     stderr = click.get_current_context().with_resource(kept_stderr())
@@ -189,7 +190,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     def announce() -> None:
         os.environ.update(emulator.environment())
-        _announce(emulator.environment(), as_exports=as_exports)
+        _announce(emulator.environment(), typed, as_exports=as_exports)
         if emulator.console_url:
             click.echo(f"console: {emulator.console_url}", err=True)
 
@@ -271,12 +272,14 @@ def _detach(data: Path, port: int | None, *, as_exports: bool) -> None:
     click.echo(f"cloudserve emulate stop --data {shlex.quote(str(data))}")
 
 
-def _announce(environment: Mapping[str, str], *, as_exports: bool) -> None:
+def _announce(
+    environment: Mapping[str, str], shell: Mapping[str, str], *, as_exports: bool
+) -> None:
     url = environment["AWS_ENDPOINT_URL"]
     if not as_exports:
         click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
         click.echo("To point a client at them, run in another shell:\n")
-    print_exports(environment)
+    print_exports(environment, shell)
     if as_exports:
         click.echo(f"# ready on {url}")
     sys.stdout.flush()
