@@ -20,7 +20,7 @@ from ..runtime.tensorflow import import_tensorflow
 from .checking import check_draft
 from .comparison import compare
 from .plan import plan_export
-from .running import running_code
+from .running import full_disk, running_code
 from .sources import load_source
 
 
@@ -60,10 +60,13 @@ def _export(tf: Any, model: Any, base: Path, number: int, request: ExportRequest
                 compared, ulp = compare(tf, plan.served, draft)
             _appear(draft, base, number)
     except OSError as error:
+        reason = error.strerror or str(error)
         raise UserError(
-            f"the version cannot be written: {error.strerror or error}",
+            f"the version cannot be written: {reason}",
             where=str(base),
-            hint="name a folder that can be written",
+            hint="make room, or name another folder"
+            if full_disk(reason)
+            else "name a folder that can be written",
         ) from error
     path, names = base / str(number), tuple(sorted(plan.served))
     return ExportReport(path, number, names, compared, ulp, warnings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from cloudserve.errors import CloudserveError, ModelError
 
 _CALL = "call it in Python, which shows where it failed"
-_MAKE_ROOM = "make room, or name another folder"
+_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _ENDS = ("[[{{node", "Arguments received by", "Full object config")
 _IN_USER_CODE = "in user code"
@@ -18,7 +20,10 @@ _KERAS_CALL = "Exception encountered when calling"
 
 @contextmanager
 def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[None]:
-    """Raise ModelError for an error of the user's code; `passed` are raised unchanged."""
+    """Raise ModelError for an error of the user's code; `passed` are raised unchanged.
+
+    If OSError is passed, a full disk is one, whatever TensorFlow makes of it.
+    """
     kept: tuple[type[Exception], ...] = (CloudserveError, *passed)
     try:
         yield
@@ -27,10 +32,16 @@ def running_code(what: str, where: str, *passed: type[Exception]) -> Iterator[No
     except Exception as error:  # the user's code raises anything
         # AutoGraph repeats the kind in its message.
         text = reason_of(error).removeprefix(f"{type(error).__name__}: ")
-        hint = _MAKE_ROOM if "No space left on device" in text else _CALL
+        if OSError in passed and (reason := full_disk(str(error))):
+            raise OSError(0, reason) from error
         raise ModelError(
-            f"{what}: {type(error).__name__}: {text}", where=where, hint=hint
+            f"{what}: {type(error).__name__}: {text}", where=where, hint=_CALL
         ) from error
+
+
+def full_disk(text: str) -> str:
+    """Return the system's words for a full disk in a message, "" if it has none."""
+    return next((reason for reason in _FULL if reason in text), "")
 
 
 def reason_of(error: Exception) -> str:

@@ -62,7 +62,8 @@ def test_a_killed_command_leaves_no_part_of_a_version(sources, tmp_path, name):
     before = read_tree(sources / "1")
     random_seconds = random.Random(SEED)
     outcomes = set()
-    for number in range(8):
+    # tests/local_server/export/test_interrupted.py kills between the steps of an export.
+    for number in range(8 if name == "repair" else 3):
         base = tmp_path / str(number)
         arguments = [str(one) for one in command(name, sources, base)]
         with subprocess.Popen([CLOUDSERVE, *arguments], stderr=subprocess.DEVNULL) as process:
