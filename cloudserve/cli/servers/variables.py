@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from cloudserve.cli.servers.child import bypass_proxies
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ENDPOINT_URL = "AWS_ENDPOINT_URL_"
+_ANY_ENDPOINT_URL = re.compile(r"AWS_ENDPOINT_URL_\w+", re.ASCII)
+"""The name of such a variable in a shell, which is to evaluate it: a process may have any name."""
 _SERVICES = (
     *("APPLICATION_AUTO_SCALING", "CLOUDWATCH", "CLOUDWATCH_LOGS", "ECR", "IAM", "S3"),
     *("SAGEMAKER", "SAGEMAKER_RUNTIME", "SERVICE_QUOTAS", "SNS", "STS"),
@@ -136,5 +139,5 @@ def _failing(*, is_asked: bool) -> Iterator[None]:
 def _shell_lines(environment: Mapping[str, str], shell: Mapping[str, str]) -> list[str]:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     # The endpoint of one service has precedence over that of all; the shell may have any.
-    others = sorted(name for name in shell if name.startswith(_ENDPOINT_URL))
+    others = sorted(name for name in shell if _ANY_ENDPOINT_URL.fullmatch(name))
     return [f"unset {' '.join(dict.fromkeys((*VARIABLES_TO_UNSET, *others)))}", *exports]

@@ -45,9 +45,9 @@ def command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Show a SavedModel's signatures and files, without TensorFlow.
 
-    MODEL is a SavedModel directory, a base path with NUMBER/ directories, or a model of the
-    project; also a TensorFlow Lite or ONNX file. For a model that TensorFlow Serving cannot serve
-    the command exits with 3 after it has shown the model.
+    MODEL is a SavedModel directory, a base path with NUMBER/ directories, the URL of either in a
+    bucket, or a model of the project; also a TensorFlow Lite or ONNX file. For a model that
+    TensorFlow Serving cannot serve the command exits with 3 after it has shown the model.
     """
     from cloudserve.cli.render.models.model import model_report
     from cloudserve.modelfiles.kinds import is_model_file

@@ -102,11 +102,11 @@ def command(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Run a SavedModel once on inputs of the command line or of files.
 
-    MODEL is a SavedModel directory, a base path with NUMBER/ directories, or a model of the
-    project; also a TensorFlow Lite or ONNX file. The inputs are numbers and texts, never Python
-    code. The options of `saved_model_cli run` are understood too: --dir, --tag_set,
-    --signature_def, --inputs, --input_exprs, --input_examples, --outdir, --overwrite. With
-    `-o json` the response is printed that TensorFlow Serving would send.
+    MODEL is a SavedModel directory, a base path with NUMBER/ directories, the URL of either in a
+    bucket, or a model of the project; also a TensorFlow Lite or ONNX file. The inputs are
+    numbers and texts, never Python code. The options of `saved_model_cli run` are understood too:
+    --dir, --tag_set, --signature_def, --inputs, --input_exprs, --input_examples, --outdir,
+    --overwrite. With `-o json` the response is printed that TensorFlow Serving would send.
     """
     from cloudserve.cli.render.models.run import run_report
     from cloudserve.registry import local_server

@@ -103,8 +103,8 @@ def command(
 
     Measures the model's cost by batch size with several numbers of threads, chooses the fastest
     size that fits the objective, and loads a server with it. MODEL is a SavedModel directory, a
-    base path with NUMBER/ directories, or a model of the project. If no tried rate meets the
-    objective, the command shows what was measured and exits with 6.
+    base path with NUMBER/ directories, the URL of either in a bucket, or a model of the project. If
+    no tried rate meets the objective, the command shows what was measured and exits with 6.
     """
     from cloudserve.bench import TuneSettings, tune
     from cloudserve.cli.render.tuning import tuning_report

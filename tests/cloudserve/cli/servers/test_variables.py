@@ -42,3 +42,8 @@ def test_endpoints_of_single_services_are_unset_because_they_have_precedence(exp
 def test_a_variable_is_named_once(exports):
     names = exports(AWS_ENDPOINT_URL_S3="http://a").splitlines()[0].split()[1:]
     assert names == list(VARIABLES_TO_UNSET)
+
+
+def test_a_name_that_no_shell_takes_is_not_evaluated(exports):
+    names = exports(**{"AWS_ENDPOINT_URL_$(date)": "http://a"}).splitlines()[0].split()[1:]
+    assert names == list(VARIABLES_TO_UNSET)
