@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shlex
 import subprocess
@@ -74,16 +75,20 @@ def test_code_is_found_in_a_file_with_an_archive_behind_it(tmp_path):
         cloudserve.export(path, tmp_path / "m")
 
 
+def save_with_own_layers(folder):
+    """Write a file of classes that no module of this process has afterwards."""
+    (folder / "own_layers.py").write_text(OWN_LAYERS)
+    spec = importlib.util.spec_from_file_location("own_layers", folder / "own_layers.py")
+    own_layers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(own_layers)
+    model = [layers.Input((2,)), own_layers.Double(), own_layers.Plain()]
+    tf.keras.Sequential(model).save(folder / "own.keras")
+    del tf.keras.utils.get_custom_objects()["own>Double"]
+
+
 def test_layers_of_the_user_come_from_a_module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own_layers.py").write_text(OWN_LAYERS)
-    program = (
-        "import own_layers, tensorflow as tf\n"
-        "inputs = tf.keras.layers.Input((2,))\n"
-        "model = [inputs, own_layers.Double(), own_layers.Plain()]\n"
-        "tf.keras.Sequential(model).save('own.keras')\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+    save_with_own_layers(tmp_path)
     with pytest.raises(ModelError) as caught:
         cloudserve.export("own.keras", "m")
     assert "--custom-objects MODULE" in caught.value.hint
