@@ -1,9 +1,10 @@
 """Integrated gradients: the gradients of an output along the line from a baseline to the instance.
 
 Source: aiplatform v1, IntegratedGradientsAttribution (https://arxiv.org/abs/1703.01365); Vertex AI,
-"Improve feature-based explanations": the integral is approximated by Gaussian quadrature, and the
-error compares the sum of the attributions with the difference of the two outputs. That it is
-relative to the difference is our reading.
+"Improve feature-based explanations", for the error, which compares the sum of the attributions with
+the difference of the two outputs. That it is relative to the difference, and that the integral is
+approximated at the nodes of Gauss and Legendre, is our reading: the service's values may differ by
+the errors of both.
 """
 
 from __future__ import annotations
