@@ -18,12 +18,14 @@ from cloudserve.savedmodel.proto import Message
 _PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 _ANSWERS = frozenset({"ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopKV2"})
 _NO_TENSOR = re.compile(
-    r"(Resource)?(Sparse)?Apply\w+|Assert|Assign\w*|Const|InitializeTable\w*|LookupTable\w*|NoOp|"
+    r"(Resource)?(Sparse)?Apply\w+|Assert|Assign\w*|Const|EmptyTensorList|InitializeTable\w*|"
+    r"LookupTable\w*|NoOp|TensorList(FromTensor|PushBack|Reserve|Resize|SetItem)|"
     r"PlaceholderWithDefault|Print\w*|QueueClose\w*|Resource\w+|Restore\w*|\w*Summary\w*|Save\w*|"
     r"VarHandleOp|Variable\w*|VarIsInitializedOp"
 )
 """Ops whose results no client asks for."""
 _TRAINING = re.compile(r"(gradients|save|report_uninitialized\w*|init|train)(_[0-9]+)?(/.*)?")
+_LOOPS = frozenset({"StatelessWhile", "While"})
 _WORD = re.compile(r"\W+")
 
 
@@ -84,7 +86,21 @@ def _last(graph: Graph, answers: list[str]) -> list[str]:
 def _unread(graph: Graph, kept: Iterable[str]) -> list[str]:
     names = list(kept)
     read = {node_name(tensor) for name in names for tensor in graph.nodes[name].input}
-    return [name for name in names if name not in read]
+    unread = [name for name in names if name not in read]
+    results = {name: loop for name in unread if (loop := _loop(graph, name))}
+    # A loop that another op reads is there for that one.
+    used = {node_name(t) for n in names if n not in results for t in graph.nodes[n].input}
+    return [name for name in unread if results.get(name) not in used]
+
+
+def _loop(graph: Graph, name: str) -> str:
+    """Return the loop that an Identity has a result of, "" if it has none.
+
+    TensorFlow 2 writes an Identity for each variable of a loop, its counters included.
+    """
+    node = graph.nodes[name]
+    first = node_name(node.input[0]) if node.op == "Identity" and node.input else ""
+    return first if first in graph.nodes and graph.nodes[first].op in _LOOPS else ""
 
 
 def _by_alias(names: Iterable[str]) -> dict[str, str]:

@@ -172,8 +172,7 @@ BAKED = {
 @pytest.mark.parametrize(("batch", "build", "text"), BAKED.values(), ids=BAKED)
 def test_a_graph_that_has_the_batch_in_it_is_refused(tmp_path, capsys, batch, build, text):
     path = frozen(tmp_path / "f.pb", batch, build)
-    flags = ["--open-batch", "--inputs", "x=x", "--outputs", "y=y"]
-    assert run(["export", str(path), str(tmp_path / "m"), *flags]) == 3
+    assert run(["export", str(path), str(tmp_path / "m"), "--open-batch"]) == 3
     _, error = capsys.readouterr().err.split("error: ")
     line = " ".join(error.split())
     assert f"the batch of {batch} of serving_default cannot be opened: " in line
