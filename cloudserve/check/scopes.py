@@ -8,7 +8,7 @@ instantiated for a call (`InstantiateFunction` in tensorflow/core/framework/func
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloudserve.savedmodel.definitions import flat, ports
 from cloudserve.savedmodel.proto import Message
@@ -22,11 +22,8 @@ class Scope:
     definitions: Mapping[str, Message]
     function: Message | None = None
     """The function, or None for the graph."""
-
-    @property
-    def arguments(self) -> Mapping[str, Message]:
-        """Return the arguments of the function by name."""
-        return {one.name: one for one in self.function.signature.input_arg} if self.function else {}
+    arguments: Mapping[str, Message] = field(default_factory=dict)
+    """The arguments of the function by name."""
 
     @property
     def place(self) -> str:
@@ -84,7 +81,9 @@ def data_inputs(node: Message) -> list[str]:
 
 def scope_of(function: Message, definitions: Mapping[str, Message]) -> Scope:
     """Return the body of a function."""
-    return Scope({node.name: node for node in function.node_def}, definitions, function)
+    nodes = {node.name: node for node in function.node_def}
+    arguments = {one.name: one for one in function.signature.input_arg}
+    return Scope(nodes, definitions, function, arguments)
 
 
 def in_scopes(scopes: tuple[Scope, ...]) -> Iterator[tuple[Scope, Message, Message]]:
