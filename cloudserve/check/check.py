@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from cloudserve.check import (
@@ -16,8 +17,11 @@ from cloudserve.check import (
     stored,
 )
 from cloudserve.check.finding import UNREADABLE, CheckReport, Finding, Severity, by_severity
-from cloudserve.check.subject import Rule, read_subject
+from cloudserve.check.scopes import undefined_ops
+from cloudserve.check.subject import Rule, Subject, read_subject
 from cloudserve.errors import ModelError
+from cloudserve.hints import printable
+from cloudserve.plural import counted
 
 RULES: tuple[Rule, ...] = (
     *signatures.RULES,
@@ -31,6 +35,7 @@ RULES: tuple[Rule, ...] = (
     *files.RULES,
 )
 
+_MOST_NAMED = 3
 _NO_CHECKSUMS = (
     "the checksums of the variables are not checked: install google-crc32c, a part of "
     "cloudserve[server]"
@@ -47,9 +52,21 @@ def check_model(base: Path, number: int, folder: Path, tags: tuple[str, ...]) ->
         findings = [finding for rule in RULES for finding in rule(subject)]
     except ModelError as error:
         return CheckReport(folder, number, (_unreadable(error),), (UNREADABLE,))
-    unchecked = (_NO_CHECKSUMS,) if subject.extend is None and subject.model.has_variables else ()
+    unchecked = tuple(_unchecked(subject))
     rules = (UNREADABLE, *(rule.__name__.replace("_", "-") for rule in RULES))
     return CheckReport(folder, number, by_severity(findings), rules, unchecked)
+
+
+def _unchecked(subject: Subject) -> Iterator[str]:
+    if subject.extend is None and subject.model.has_variables:
+        yield _NO_CHECKSUMS
+    if ops := undefined_ops(subject.scopes):
+        named = ", ".join(printable(op) for op in ops[:_MOST_NAMED])
+        more = f" and {counted(len(ops) - _MOST_NAMED, 'other')}" if len(ops) > _MOST_NAMED else ""
+        yield (
+            f"the nodes of {counted(len(ops), 'op')} ({named}{more}) are not compared with the "
+            "definitions of their ops, which the model does not list"
+        )
 
 
 def _unreadable(error: ModelError) -> Finding:

@@ -50,6 +50,13 @@ class CheckReport:
     """The rules that were applied, in their order."""
     unchecked: tuple[str, ...] = ()
     """What was not checked, and why: a sentence each."""
+    url: str = ""
+    """The URL that `path` is a copy of; "" for a model of this machine."""
+
+    @property
+    def where(self) -> str:
+        """Return where the user has the model: its URL, or its path."""
+        return self.url or str(self.path)
 
     def count(self, severity: Severity) -> int:
         """Return the number of findings of a severity."""

@@ -92,3 +92,9 @@ def in_scopes(scopes: tuple[Scope, ...]) -> Iterator[tuple[Scope, Message, Messa
         for node in scope.nodes.values():
             if definition := scope.definitions.get(node.op):
                 yield scope, node, definition
+
+
+def undefined_ops(scopes: tuple[Scope, ...]) -> list[str]:
+    """Return the ops of all nodes that have no definition, sorted."""
+    found = {node.op for scope in scopes for node in scope.nodes.values()}
+    return sorted(found.difference(*(scope.definitions for scope in scopes)))

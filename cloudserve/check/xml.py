@@ -11,7 +11,7 @@ from cloudserve.junit import Case, junit_xml
 def findings_xml(report: CheckReport, time: datetime) -> bytes:
     """Return a test suite with a case for each rule; warnings and notes are its output."""
     cases = [_case(rule, report) for rule in report.rules]
-    return junit_xml(f"check {report.path}", cases, time)
+    return junit_xml(f"check {report.where}", cases, time)
 
 
 def _case(rule: str, report: CheckReport) -> Case:

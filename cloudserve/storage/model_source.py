@@ -9,6 +9,7 @@ source, because its files may be replaced under its name; equal files are kept o
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from cloudserve import registry
 from cloudserve.errors import ModelError, UserError
-from cloudserve.hints import choose_from
+from cloudserve.hints import choose_from, printable
+from cloudserve.modelfiles.kinds import Kind
 from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.contract import BlobStore
@@ -24,6 +26,8 @@ from cloudserve.storage.download.model_cache import ModelCache, claim_cache
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.model_registry import ModelRegistry, RegisteredModel
 from cloudserve.storage.versions import RemoteVersion, find_versions_or_model
+
+_IN_VERSION = re.compile(r"([0-9]+/)?[^/]+")
 
 
 class ModelSource:
@@ -65,7 +69,7 @@ class ModelSource:
         store, base = registry.bucket(self._model.url, self._environ)
         versions = find_versions_or_model(store, base)
         if not versions:
-            raise self._no_model(store)
+            raise self._no_model(store, base)
         chosen, version = self._choose(versions, base, number)
         return chosen, self._cached().get(store, base, version, reporter=self._reporter)
 
@@ -116,12 +120,18 @@ class ModelSource:
             )
         return number, versions[number]
 
-    def _no_model(self, store: BlobStore) -> ModelError:
+    def _no_model(self, store: BlobStore, base: str) -> ModelError:
         if not store.exists():
             what, hint = "bucket", "check its name, and the account or the emulator that is asked"
             if self._model.url.startswith("file:"):
                 what, hint = "folder", "check its name"
             return ModelError(f"there is no such {what}", where=self._model.url, hint=hint)
+        if file := _model_file(store, base):
+            return ModelError(
+                f"there is no SavedModel, but a TensorFlow Lite or ONNX file: {printable(file)}",
+                where=self._model.url,
+                hint="copy it to this machine: such files are not read from a bucket",
+            )
         return ModelError(
             "there is no SavedModel",
             where=self._model.url,
@@ -139,6 +149,14 @@ class ModelSource:
         """Release the cache for other processes."""
         self._cache = None
         self._release()
+
+
+def _model_file(store: BlobStore, base: str) -> str:
+    """Return the key, below a base path, of a TensorFlow Lite or ONNX file; "" if none is there."""
+    suffixes = tuple(kind.value for kind in Kind)
+    names = (blob.key.removeprefix(base) for blob in store.list(base) if not blob.is_folder)
+    files = (name for name in names if name.lower().endswith(suffixes))
+    return next((name for name in files if _IN_VERSION.fullmatch(name)), "")
 
 
 def _nothing() -> None:

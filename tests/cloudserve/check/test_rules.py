@@ -87,6 +87,14 @@ def rules(folder, base=None):
     return [(one.rule, one.severity.value, one.signature) for one in check(folder, base).findings]
 
 
+def test_ops_without_definitions_are_named_as_unchecked(tmp_path):
+    kinds = [node(name, name) for name in ("A", "B")]
+    (text,) = check(save(tmp_path, nodes=kinds)).unchecked
+    assert text.startswith("the nodes of 4 ops (A, B, Identity and 1 other) are not compared")
+    listed = [{"name": name} for name in ("A", "B", "Identity", "Placeholder")]
+    assert not check(save(tmp_path, nodes=kinds, ops=listed)).unchecked
+
+
 def test_a_sound_model_has_no_finding(tmp_path):
     report = check(save(tmp_path / "1"))
     assert report.findings == ()

@@ -88,8 +88,24 @@ def test_a_model_in_a_bucket_is_read_and_not_written(tmp_path, shared_models, mo
     before = sorted((tmp_path / "bucket").rglob("*"))
     assert run(["check", f"file://{base}"]) == 0
     assert run(["inspect", f"file://{base}/123"]) == 0
-    assert "nothing found" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"file://{base}: nothing found" in out
+    assert f"path        file://{base}/123" in out
+    assert str(tmp_path / "cache") not in out
     assert sorted((tmp_path / "bucket").rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "7/model.onnx"])
+def test_a_model_of_one_file_in_a_bucket_is_named(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.setenv("CLOUDSERVE_MODEL_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "bucket" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENTS[path.name])
+    for command, options in COMMANDS.items():
+        assert run([command, f"file://{tmp_path}/bucket", *options]) == 3
+        err = capsys.readouterr().err
+        assert f"there is no SavedModel, but a TensorFlow Lite or ONNX file: {name}" in err
+        assert "copy it to this machine" in err
 
 
 @pytest.mark.parametrize(

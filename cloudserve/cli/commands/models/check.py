@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     number, folder = ModelSource(located).resolve(version)
     chosen = split_tags(tags, located.tags)
     base = folder if located.url else located.path
-    checked = check_model(base, number, folder, chosen)
+    checked = replace(check_model(base, number, folder, chosen), url=located.url)
     if checked.is_readable:
         checked = _with_servers(checked, chosen, target, tensorflow, project_file)
     if report:
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     print_report(check_report(checked), output)
     if not checked.is_servable or (strict and checked.count(Severity.WARNING)):
         raise ModelError(
-            f"the check found {counts(checked)}", where=str(folder), hint="see what to do above"
+            f"the check found {counts(checked)}", where=checked.where, hint="see what to do above"
         )
 
 

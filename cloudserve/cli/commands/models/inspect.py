@@ -59,15 +59,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     if is_model_file(folder):
         print_report(_file_report(folder, number, requests=requests or openapi), output)
         return
+    where = located.url or str(folder)
     saved_model = read_saved_model(folder, split_tags(tags, located.tags))
     if openapi:
         print_result(_openapi(located, folder, saved_model))
         return
     if requests:
-        print_report(_requests(located, folder, saved_model), output)
+        print_report(_requests(located, folder, saved_model, where), output)
         return
-    print_report(model_report(saved_model, read_tree(folder), number), output)
-    check_is_restored(saved_model.unrestored, str(folder))
+    print_report(model_report(saved_model, read_tree(folder), number, where), output)
+    check_is_restored(saved_model.unrestored, where)
 
 
 def _file_report(path: Path, number: int, *, requests: bool) -> Report:
@@ -101,10 +102,10 @@ def _openapi(located: Model, folder: Path, model: SavedModel) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
-def _requests(located: Model, folder: Path, model: SavedModel) -> Report:
+def _requests(located: Model, folder: Path, model: SavedModel, where: str) -> Report:
     from cloudserve.cli.render.models.samples import samples_report
     from cloudserve.golden.samples import sample_requests
 
     name = _name_of(located, folder)
     samples = sample_requests(model.signatures)
-    return samples_report(name, str(folder), model.signatures, samples)
+    return samples_report(name, where, model.signatures, samples)

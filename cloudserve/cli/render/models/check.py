@@ -16,7 +16,7 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: ""
 
 def check_report(report: CheckReport) -> Report:
     """Render the findings."""
-    title = f"{printable(report.path)}: {counts(report)}"
+    title = f"{printable(report.where)}: {counts(report)}"
     findings = report.findings
     table = Table(
         ("", "RULE", "SIGNATURE"),
@@ -41,4 +41,5 @@ def _note(finding: Finding) -> str:
 
 def _document(report: CheckReport) -> dict[str, Any]:
     document = msgspec.to_builtins(report, enc_hook=str)
-    return {**document, "servable": report.is_servable}
+    del document["url"]  # it is the path of such a model
+    return {**document, "path": report.where, "servable": report.is_servable}

@@ -14,19 +14,19 @@ from cloudserve.savedmodel.checks.op_table import read_table, spans_text
 from cloudserve.savedmodel.checks.servable import variables_text
 
 
-def model_report(model: SavedModel, tree: Tree, number: int) -> Report:
-    """Render a SavedModel with its files."""
+def model_report(model: SavedModel, tree: Tree, number: int, where: str) -> Report:
+    """Render a SavedModel with its files; `where` is its path, or the URL that it is a copy of."""
     return Report(
-        _document(model, tree, number),
+        _document(model, tree, number, where),
         (
-            _overview(model, tree, number),
+            _overview(model, tree, number, where),
             *map(signature_table, model.signatures),
             _files(tree),
         ),
     )
 
 
-def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
+def _overview(model: SavedModel, tree: Tree, number: int, where: str) -> Table:
     rows = [
         ("version", str(number)),
         ("written by", f"TensorFlow {model.tensorflow_version or 'unknown'}"),
@@ -44,7 +44,7 @@ def _overview(model: SavedModel, tree: Tree, number: int) -> Table:
         rows.append(("not restored", variables_text(model.unrestored)))
     if not model.signatures:
         rows.append(("signatures", "none: the model cannot answer requests"))
-    return Table(("path", printable(model.path)), rows)
+    return Table(("path", printable(where)), rows)
 
 
 def _runs_on(model: SavedModel) -> str:
@@ -73,9 +73,9 @@ def _files(tree: Tree) -> Table:
     return Table(("FILE", "       BYTES", "SHA256"), rows)
 
 
-def _document(model: SavedModel, tree: Tree, number: int) -> dict[str, Any]:
+def _document(model: SavedModel, tree: Tree, number: int, where: str) -> dict[str, Any]:
     return {
-        "path": printable(model.path),
+        "path": printable(where),
         "version": number,
         "tensorflow_version": model.tensorflow_version,
         "tags": model.tags,
