@@ -39,9 +39,9 @@ KINDS = {
     "model.tflite": (
         ("check", "repair", "tune"),
         "is a TensorFlow Lite model",
-        "`cloudserve serve`",
+        "cloudserve serve model.tflite",
     ),
-    "model.onnx": (("check", "repair", "tune"), "is an ONNX model", "`cloudserve serve`"),
+    "model.onnx": (("check", "repair", "tune"), "is an ONNX model", "cloudserve serve model.onnx"),
     "empty": (ALL, "the directory is empty", "give the directory that holds"),
     "absent": (ALL, "`absent` does not exist", "give the directory of a SavedModel"),
     "https://h/x": (ALL, "`https://h/x` is neither a directory nor a folder", "write s3://BUCKET"),

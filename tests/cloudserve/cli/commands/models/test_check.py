@@ -73,7 +73,7 @@ def test_a_model_that_cannot_be_read_fails_with_its_reason(shared_models):
 def test_a_target_of_the_project_is_asked(project):
     result = run("half", "--for", "here")
     assert (result.exit_code, result.stderr) == (0, "memory · offline http://127.0.0.1:8900\n")
-    assert "25 rules" in result.stdout
+    assert "33 rules" in result.stdout
 
 
 def test_a_report_that_cannot_be_written_is_one_error(counter, tmp_path):
