@@ -6,6 +6,7 @@ zeros (`00000123` is 123), and the highest one is served. Other entries are igno
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -104,5 +105,6 @@ def _contents(path: Path) -> str:
     if is_file(path):
         return "it is a file of another kind" if path.stat().st_size else "it is an empty file"
     if not is_directory(path):
-        return "there is no such directory"
+        exists = os.path.exists(path)  # noqa: PTH110  a name with a NUL is no error
+        return "it is a device or a pipe" if exists else "there is no such directory"
     return "the directory has other entries" if list_names(path) else "the directory is empty"

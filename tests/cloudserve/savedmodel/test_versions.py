@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def test_two_directories_of_one_number_are_refused(tmp_path):
         ("missing", "there is no such directory"),
         ("empty", "the directory is empty"),
         ("file", "it is an empty file"),
+        ("pipe", "it is a device or a pipe"),
         ("nul\0", "there is no such directory"),
         ("long" * 100, "there is no such directory"),
     ],
@@ -121,6 +123,7 @@ def test_two_directories_of_one_number_are_refused(tmp_path):
 def test_a_path_without_a_model_is_refused_with_its_contents(tmp_path, name, what):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelError) as raised:
         resolve(tmp_path / name)
     assert raised.value.message == f"neither a SavedModel nor NUMBER/ directories of them: {what}"
