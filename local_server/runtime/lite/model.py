@@ -55,7 +55,7 @@ def load_lite(
             Code.INVALID_ARGUMENT, error.message, where=error.where, hint=error.hint
         ) from error
     most = interpreters or _CPUS
-    pool = Pool(partial(_make_runner, data, threads, where), most)
+    pool = Pool(partial(_make_runner, data, threads, model, where), most)
     if model.keeps_state:
         _logger.warning("%s keeps state between requests, in each of %d interpreters", where, most)
     return LoadedLite(model, calls, pool, ran)
@@ -104,12 +104,14 @@ class LoadedLite:
         give_memory_back()
 
 
-def _make_runner(data: bytes, threads: int, where: str) -> Runner:
+def _make_runner(data: bytes, threads: int, model: LiteModel, where: str) -> Runner:
     try:
         interpreter = make_interpreter(data, threads)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
+        if others := [op for op in model.ops if op.startswith("Flex")]:
+            reason = f"it has ops of TensorFlow, which this interpreter lacks: {', '.join(others)}"
         raise LoadError(
             Code.INTERNAL,
             f"the TensorFlow Lite model cannot be run: {reason}",

@@ -44,8 +44,7 @@ class Runner:
             for index, array in zip(call.inputs, arrays, strict=True):
                 interpreter.set_tensor(index, array)
             interpreter.invoke()
-            # An op may leave a tensor of no possible size for a batch without rows.
-            return [_as_array(interpreter.get_tensor(index)) for index in call.outputs]
+            return [self._output(index) for index in call.outputs]
         except (RuntimeError, ValueError) as error:
             raise self._failed("invoke TfLite interpreter", error) from error
 
@@ -76,6 +75,22 @@ class Runner:
         except (RuntimeError, ValueError) as error:
             raise self._failed("allocate tensors", error) from error
         self._shapes = {**shapes, **dict(changed)}
+
+    def _output(self, index: int) -> Tensor:
+        """Return an output of the first subgraph.
+
+        The library's Python refuses an empty tensor that an op has sized (interpreter_wrapper.cc,
+        `CheckGetTensorArgs`). An op may also leave one of no possible size: ValueError.
+        """
+        try:
+            return _as_array(self._interpreter.get_tensor(index))
+        except ValueError:
+            outputs = self._interpreter.get_output_details()
+            details = next(one for one in outputs if one["index"] == index)
+            sizes = details["shape"].tolist()
+            if min(sizes, default=1):
+                raise
+            return np.empty(sizes, details["dtype"])
 
     def _run_signature(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
         """Run a signature of another subgraph, which the library finds by its name."""
