@@ -254,8 +254,9 @@ def test_a_wheel_with_another_hash_is_refused(faulty, make_base, wheels, home, t
 
 def test_a_folder_without_a_model_is_refused(faulty, make_base, home, tmp_path):
     base = make_base(faulty().registry, "python")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="neither a SavedModel nor a base path"):
-        build(Recipe(base, "2.21", tmp_path, home), tmp_path)
+        build(Recipe(base, "2.21", tmp_path / "empty", home), tmp_path)
 
 
 def test_a_model_that_the_image_cannot_load_is_refused(faulty, make_base, home, tmp_path):

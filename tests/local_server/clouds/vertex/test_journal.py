@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from cloudserve.local_server.clouds.vertex.deployment.deployments import Deploy, _Mutate, _Undeploy
+from cloudserve.local_server.clouds.vertex.deployment.tasks import Deploy, Mutate, Undeploy
 from cloudserve.local_server.clouds.vertex.operations import _Operation
 from cloudserve.local_server.clouds.vertex.uploads import _Copy, _Upload
 
@@ -15,8 +15,8 @@ VERSION = {"name": "m", "is_version": True, "artifact": "1", "model": {"displayN
         ("upload", _Upload, VERSION),
         ("copy", _Copy, {**VERSION, "from": None}),
         ("deploy", Deploy, {"endpoint": "e", "deployedModel": {}, "trafficSplit": {"0": 100}}),
-        ("undeploy", _Undeploy, {"endpoint": "e", "id": "1", "trafficSplit": {}}),
-        ("mutate", _Mutate, {"endpoint": "e", "deployedModel": {}, "paths": ["labels"]}),
+        ("undeploy", Undeploy, {"endpoint": "e", "id": "1", "trafficSplit": {}}),
+        ("mutate", Mutate, {"endpoint": "e", "deployedModel": {}, "paths": ["labels"]}),
     ],
 )
 def test_a_task_is_stored_and_read_as_before(kind, task, fields):

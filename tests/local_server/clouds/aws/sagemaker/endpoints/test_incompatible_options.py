@@ -140,10 +140,17 @@ class TestModelData:
             )
 
     @pytest.mark.parametrize(
-        "url", ["s3://models/double/", "s3://models/doub", "s3://models/", "s3://models"]
+        ("url", "said"),
+        [
+            ("s3://models/double/", "Could not find model data at"),
+            ("s3://models", "Could not find model data at"),
+            ("s3://models/doub", r"must point to a gzip compressed tar archive, \.tar\.gz"),
+            ("s3://models/doub.tar.gz", "Could not find model data at"),
+            ("s3://models/.tar.gz", "Could not find model data at"),
+        ],
     )
-    def test_a_model_data_url_is_one_object(self, aws, fresh, url):
-        with pytest.raises(ClientError, match="Could not find model data at"):
+    def test_a_model_data_url_is_one_object(self, aws, fresh, url, said):
+        with pytest.raises(ClientError, match=said):
             aws.sm.create_model(
                 ModelName=fresh,
                 ExecutionRoleArn="arn:aws:iam::000000000000:role/serving",
