@@ -77,11 +77,20 @@ def _reader(meta_graph: Message) -> Message:
 
 
 def _served_call(meta_graph: Message) -> Message:
-    """Return the call of a function that a signature fetches."""
+    """Return the call of a function that a signature fetches.
+
+    A signature of numbers comes first: what is made up for Examples is refused before the call
+    returns, so that a fault in its result is not seen.
+    """
     named = {node.name: node for node in meta_graph.graph_def.node}
-    outputs = (one for each in _signatures(meta_graph) for one in each.outputs.values())
+    signatures = sorted(_signatures(meta_graph), key=_takes_strings)
+    outputs = (one for each in signatures for one in each.outputs.values())
     nodes = (named.get(one.name.partition(":")[0]) for one in outputs)
     return next(node for node in nodes if node is not None and node.op in _CALLS)
+
+
+def _takes_strings(signature: Message) -> bool:
+    return any(one.dtype == _STRING for one in signature.inputs.values())
 
 
 def _served_function(meta_graph: Message) -> Message:

@@ -57,6 +57,11 @@ class Table:
         start, count = self._vector(field, _LONG_SIZE)
         return struct.unpack_from(f"<{count}q", self._data, start)
 
+    def floats(self, field: int) -> tuple[float, ...]:
+        """Return a vector of float32, empty if it is absent."""
+        start, count = self._vector(field, _INT.size)
+        return struct.unpack_from(f"<{count}f", self._data, start)
+
     def count_of_bytes(self, field: int) -> int:
         """Return the length of a vector of bytes."""
         return self._vector(field, 1)[1]

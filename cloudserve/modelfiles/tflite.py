@@ -9,7 +9,7 @@ like its tensor without what follows a colon.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -113,7 +113,7 @@ class LiteModel:
             for side in (SignatureField.INPUTS, SignatureField.OUTPUTS)
         ]
         subgraph = self._model.table(ModelField.SUBGRAPHS, number)
-        _check_fed(subgraph, sides[0].values(), shown(name))
+        _check_sides(subgraph, sides, shown(name))
         call = self._call(name or DEFAULT_SIGNATURE, subgraph, sides, opened=True)
         return replace(call, subgraph=number)
 
@@ -189,11 +189,18 @@ class LiteModel:
         return TensorSpec(alias, name, DTYPES[kind], shape)
 
 
-def _check_fed(subgraph: Table, fed: Iterable[int], name: str) -> None:
-    """Check that a signature feeds each input, which would have a value of no request otherwise."""
-    unfed = set(subgraph.integers(SubGraphField.INPUTS) or ()).difference(fed)
-    if unfed:
+def _check_sides(subgraph: Table, sides: Sequence[_Ids], name: str) -> None:
+    """Check that a signature feeds each input, and answers with outputs.
+
+    The values of other tensors are those of no request, or no longer kept after a run.
+    """
+    inputs, outputs = (
+        set(subgraph.integers(side) or ()) for side in (SubGraphField.INPUTS, SubGraphField.OUTPUTS)
+    )
+    if unfed := inputs.difference(sides[0].values()):
         raise DamagedError(f"the signature {name} lacks the input tensor {min(unfed)}")
+    if others := set(sides[1].values()).difference(outputs):
+        raise DamagedError(f"the signature {name} answers with the inner tensor {min(others)}")
 
 
 def _with_distinct_names(calls: Sequence[LiteCall]) -> tuple[LiteCall, ...]:

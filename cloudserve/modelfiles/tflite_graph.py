@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from math import prod
+from math import inf, prod
 
 from cloudserve.modelfiles.flatbuffer import DamagedError, Table
 from cloudserve.modelfiles.tflite_ops import op_name
@@ -99,6 +99,9 @@ class _SubGraph:
         if limits is None or quantization is None:
             return
         least, most = limits
+        for scale in quantization.floats(QuantizationField.SCALE):
+            if not 0 <= scale < inf:
+                raise DamagedError(f"the tensor {number}{self.place} has the scale {scale:g}")
         for zero in quantization.longs(QuantizationField.ZERO_POINT):
             if not least <= zero <= most:
                 raise DamagedError(f"the tensor {number}{self.place} has the zero point {zero}")

@@ -46,6 +46,7 @@ class BufferField(IntEnum):
 class QuantizationField(IntEnum):
     """Fields of `QuantizationParameters`."""
 
+    SCALE = 2
     ZERO_POINT = 3
 
 

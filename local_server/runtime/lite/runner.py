@@ -87,10 +87,9 @@ class Runner:
         except ValueError:
             outputs = self._interpreter.get_output_details()
             details = next(one for one in outputs if one["index"] == index)
-            sizes = details["shape"].tolist()
-            if min(sizes, default=1):
+            if min(details["shape"], default=1):
                 raise
-            return np.empty(sizes, details["dtype"])
+            return np.empty(details["shape"], details["dtype"])
 
     def _run_signature(self, call: LiteCall, arrays: Sequence[Tensor]) -> list[Tensor]:
         """Run a signature of another subgraph, which the library finds by its name."""

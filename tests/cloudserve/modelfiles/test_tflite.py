@@ -174,13 +174,22 @@ def split(model):
     operator.builtinOptions, operator.builtinOptionsType = options, 35
 
 
-def int8_zero(model):
-    from ai_edge_litert.schema_py_generated import QuantizationParametersT
+def int8(*, scale=0.5, zero=0):
+    """Return a change of a constant to int8."""
 
-    model.subgraphs[0].tensors[1].type = 9
-    quantization = QuantizationParametersT()
-    quantization.scale, quantization.zeroPoint = [0.5], [300]
-    model.subgraphs[0].tensors[1].quantization = quantization
+    def change(model):
+        from ai_edge_litert.schema_py_generated import QuantizationParametersT
+
+        quantization = QuantizationParametersT()
+        quantization.scale, quantization.zeroPoint = [scale], [zero]
+        tensor = model.subgraphs[0].tensors[1]
+        tensor.type, tensor.quantization = 9, quantization
+
+    return change
+
+
+def answers_inner(model):
+    model.signatureDefs[0].outputs[0].tensorIndex = 3
 
 
 def unfed(model):
@@ -204,7 +213,10 @@ def unfed(model):
         (strings(2, 16, 17, 18), "the tensor 1 has 2 strings in 19 bytes"),
         (strings(1, 0, 2), "the tensor 1 has strings outside of its 15 bytes"),
         (strings(1, 12, 90), "the tensor 1 has strings outside of its 15 bytes"),
-        (int8_zero, "the tensor 1 has the zero point 300"),
+        (int8(zero=300), "the tensor 1 has the zero point 300"),
+        (int8(scale=-1), "the tensor 1 has the scale -1"),
+        (int8(scale=float("nan")), "the tensor 1 has the scale nan"),
+        (answers_inner, "the signature serving_default answers with the inner tensor 3"),
         (unfed, "the signature serving_default lacks the input tensor 0"),
     ],
 )
@@ -216,6 +228,7 @@ def test_a_graph_that_would_end_the_interpreters_process_is_refused(change, said
 def test_an_absent_bias_and_whole_strings_are_no_damage():
     read_tflite(tflite_bytes(of_op("FULLY_CONNECTED", [0, 1, -1])), "m")
     read_tflite(tflite_bytes(strings(1, 12, 15)), "m")
+    read_tflite(tflite_bytes(int8(scale=0)), "m")
 
 
 cached = cache(tflite_bytes)
