@@ -1,4 +1,4 @@
-"""Checks of an account for what a release to SageMaker needs: role, permissions, quota.
+"""Checks of an account for what a release to SageMaker needs: role, permissions, bucket, quota.
 
 Each needs a permission that a release itself does not: without it the check is skipped.
 """
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from cloudserve.doctor.result import Result, Status
-from cloudserve.errors import CloudserveError
+from cloudserve.errors import CloudserveError, UserError
 
 from .api.identity import SERVICE, Need
 from .context import AwsContext
 from .fields.options import Options
+from .planning.checks import check_bucket_region
 
 _ENDPOINT = (
     *("AddTags", "CreateEndpoint", "DeleteEndpoint", "DescribeEndpoint", "InvokeEndpoint"),
@@ -57,6 +58,7 @@ def diagnose(context: AwsContext, models: Sequence[str]) -> Iterator[Result]:
     yield _guarded(
         "permissions", partial(_permissions, context, models), "iam:SimulatePrincipalPolicy"
     )
+    yield _guarded("bucket's region", partial(_region, context), "s3:ListBucket")
     if not context.options.serverless_memory_mb:
         yield _guarded("quota", partial(_quota, context), "servicequotas:ListServiceQuotas")
 
@@ -81,6 +83,19 @@ def _role(context: AwsContext) -> Result:
         "CreateModel is refused",
         "add the service to the role's trust policy, for the action sts:AssumeRole",
     )
+
+
+def _region(context: AwsContext) -> Result:
+    id_ = "bucket's region"
+    try:
+        region = check_bucket_region(context)
+    except UserError as error:
+        why = "SageMaker refuses to read the model"
+        return Result(id_, Status.FAILED, error.message, why, error.hint or "")
+    if region is None:
+        text = "there is no bucket yet, or its region cannot be read"
+        return Result(id_, Status.SKIPPED, text)
+    return Result(id_, Status.OK, f"{region}, as that of the endpoint")
 
 
 def _permissions(context: AwsContext, models: Sequence[str]) -> Result:

@@ -33,7 +33,7 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     """
     _check_instances(aws)
     _check_memory(artifact, aws)
-    _check_region(aws)
+    check_bucket_region(aws)
     alarms = _check_alarms(aws)
     _check_manifest(aws)
     old = _check_model(artifact, aws.image, aws.options)
@@ -82,7 +82,11 @@ def _check_memory(artifact: Artifact, aws: AwsContext) -> None:
         )
 
 
-def _check_region(aws: AwsContext) -> None:
+def check_bucket_region(aws: AwsContext) -> str | None:
+    """Return the region of the target's bucket; None if there is none, or it cannot be read.
+
+    Raises UserError if it is not the endpoint's.
+    """
     bucket, region = aws.blobs.url.removeprefix("s3://"), aws.options.region
     actual = aws.api.bucket_region(bucket)
     if actual not in {None, region}:
@@ -92,6 +96,7 @@ def _check_region(aws: AwsContext) -> None:
             hint="SageMaker reads models from a bucket of its own region: choose a bucket or "
             "`region`",
         )
+    return actual
 
 
 def _check_alarms(aws: AwsContext) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from cloudserve.adapters.aws.sagemaker.api.identity import _decisions
 from cloudserve.adapters.aws.sagemaker.diagnosis import instances_of_a_release, needs_of
 from cloudserve.adapters.aws.sagemaker.provider import create
 
+from cloudserve.doctor.result import Status
 from cloudserve.project import Target
+from cloudserve.storage.events import SILENT
 
 HOW_TO = Path(__file__).parents[4] / "docs" / "how-to" / "release-to-sagemaker.md"
 ROLE = "arn:aws:iam::123456789012:role/my-sagemaker-role"
@@ -92,3 +94,23 @@ def test_a_release_needs_the_new_fleet_beside_the_old_one(fields, instances):
     common = {"bucket": "s3://my-models", "region": "eu-west-1", "role_arn": ROLE}
     options = create(Target("aws", "sagemaker", common | fields), {})._aws.options
     assert instances_of_a_release(options) == instances
+
+
+def region_result(provider):
+    (result,) = (each for each in provider.diagnose(["half"]) if each.id == "bucket's region")
+    return result.status, result.text
+
+
+def test_the_buckets_region_is_compared_with_the_endpoints(target, described, clouds, region):
+    provider = target()
+    before = (Status.SKIPPED, "there is no bucket yet, or its region cannot be read")
+    assert region_result(provider) == before
+    provider.blobs.ensure(SILENT)
+    assert region_result(provider) == (Status.OK, f"{region}, as that of the endpoint")
+    fields = {**described().fields, "region": "ap-south-2"}
+    fields["image"] = fields["image"].replace(region, "ap-south-2")
+    there = create(Target("aws", "sagemaker", fields), clouds)
+    assert region_result(there) == (
+        Status.FAILED,
+        f"the bucket is in {region} and the endpoint in ap-south-2",
+    )
