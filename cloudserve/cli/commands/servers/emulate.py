@@ -189,7 +189,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         return {**inherited, **bypass_proxies(inherited), **emulator.environment()}
 
     def announce() -> None:
-        os.environ.update(emulator.environment())
+        # The page's releases call these clouds from this process, past the shell's proxy.
+        os.environ.update({**bypass_proxies(os.environ), **emulator.environment()})
         _announce(emulator.environment(), typed, as_exports=as_exports)
         if emulator.console_url:
             click.echo(f"console: {emulator.console_url}", err=True)
