@@ -21,7 +21,7 @@ from .checking import check_draft
 from .comparison import compare
 from .plan import plan_export
 from .running import full_disk, running_code
-from .sources import load_source
+from .sources.sources import load_source
 
 
 def export_source(source: str, base: Path, request: ExportRequest) -> ExportReport:

@@ -12,7 +12,7 @@ from cloudserve.savedmodel.graph import Graph, node_name, read_graph
 
 from ..messages import Message, message_class
 from ..rewriting.pruning import TABLE_INITIALIZERS, VARIABLES, prune
-from .graphs import GraphSession, GraphSource, to_tensorflow
+from .sources.graphs import GraphSession, GraphSource, to_tensorflow
 
 _PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderWithDefault"})
 _FROM_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})

@@ -18,16 +18,16 @@ from cloudserve.savedmodel.graph_ends import find_ends
 
 from ..runtime.types import DEFAULT_SIGNATURE
 from .batches import check_open, open_batches, open_functions, open_written
-from .examples import of_examples
 from .graph_writer import write_graph
-from .graphs import GraphSource, open_source
-from .images import IMAGE_SIGNATURE, of_images
-from .loaded import function_names, load_objects, loaded_function, loaded_signatures
 from .object_writer import write_objects
 from .running import running_code
-from .saved_models import SavedModelSource, copied_signatures, open_saved_model, write_copy
 from .served import Served
-from .signatures import as_module, served_functions
+from .signatures.examples import of_examples
+from .signatures.images import IMAGE_SIGNATURE, of_images
+from .signatures.signatures import as_module, served_functions
+from .sources.graphs import GraphSource, open_source
+from .sources.loaded import function_names, load_objects, loaded_function, loaded_signatures
+from .sources.saved_models import SavedModelSource, copied_signatures, open_saved_model, write_copy
 from .steps.processed import process, steps_of
 
 

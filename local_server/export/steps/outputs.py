@@ -11,7 +11,7 @@ import numpy as np
 from cloudserve.local.model_steps import ArgMax, OutputStep, Sigmoid, Softmax, TopK
 
 from ...runtime.types import Tensor
-from ..words import read_words
+from ..signatures.words import read_words
 from .last_op import last_op
 from .stage import Stage, describe, refuse
 

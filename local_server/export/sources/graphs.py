@@ -15,9 +15,9 @@ from cloudserve.savedmodel.checkpoint.prefix import find_checkpoint
 from cloudserve.savedmodel.files import check_protobuf_size, read_file
 from cloudserve.savedmodel.signature import PREDICT_METHOD
 
-from ..messages import Message, message_class
-from ..rewriting.pruning import TABLE_INITIALIZERS
-from .served import Sample, Served
+from ...messages import Message, message_class
+from ...rewriting.pruning import TABLE_INITIALIZERS
+from ..served import Sample, Served
 
 _FROZEN = frozenset({".pb", ".pbtxt"})
 

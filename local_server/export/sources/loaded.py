@@ -9,8 +9,8 @@ from typing import Any
 from cloudserve.errors import UserError
 from cloudserve.hints import choose_from
 
-from .running import running_code
-from .served import Served
+from ..running import running_code
+from ..served import Served
 
 
 def load_objects(tf: Any, folder: Path, tags: Iterable[str]) -> Any:

@@ -12,13 +12,13 @@ from cloudserve.local.model_export import TensorNames
 from cloudserve.savedmodel import SavedModel, Signature, read_saved_model
 from cloudserve.savedmodel.signature import PREDICT_METHOD
 
-from ..messages import Message
-from ..rewriting.copies import copy_model, read_model, select
-from ..rewriting.variables import share_restored_names
-from .features import parsed_by, sample
+from ...messages import Message
+from ...rewriting.copies import copy_model, read_model, select
+from ...rewriting.variables import share_restored_names
+from ..served import Sample, Served
+from ..signatures.features import parsed_by, sample
 from .graphs import GraphSession
 from .loaded import load_objects, loaded_signatures
-from .served import Sample, Served
 
 _SERVE = "serve"
 

@@ -14,10 +14,10 @@ import numpy as np
 from cloudserve.errors import UserError
 from cloudserve.savedmodel.graph import read_graph, source
 
-from ..codecs.examples import encode_example
-from ..messages import Message
-from ..runtime.dtypes import STRING
-from ..runtime.types import Tensor
+from ...codecs.examples import encode_example
+from ...messages import Message
+from ...runtime.dtypes import STRING
+from ...runtime.types import Tensor
 
 FORM = '{"age": {"dtype": "int64", "shape": [1], "default": 0}}'
 _VALUES: Mapping[str, tuple[type, ...]] = {

@@ -9,8 +9,8 @@ from typing import Any
 from cloudserve.errors import UserError
 from cloudserve.local.model_export import ImageInput
 
-from ..runtime.types import Tensor
-from .served import Served
+from ...runtime.types import Tensor
+from ..served import Served
 
 IMAGE_SIGNATURE = IMAGE_ALIAS = "image_bytes"
 _CHANNELS = 3

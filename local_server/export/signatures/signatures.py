@@ -9,9 +9,9 @@ from typing import Any
 
 from cloudserve.errors import ModelError
 
-from ..runtime.types import DEFAULT_SIGNATURE
-from .keras_files import is_keras_2
-from .served import Served
+from ...runtime.types import DEFAULT_SIGNATURE
+from ..keras_files import is_keras_2
+from ..served import Served
 
 _NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 """A name of TensorFlow's ops; arguments of other names are renamed (function_type.py)."""

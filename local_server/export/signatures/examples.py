@@ -16,8 +16,8 @@ from cloudserve.hints import choose_from
 from cloudserve.local.model_export import ExamplesInput
 from cloudserve.savedmodel.signature import CLASSIFY_METHOD, REGRESS_METHOD
 
+from ..served import Served, named
 from .features import Feature, of_inputs, read_features, sample
-from .served import Served, named
 from .words import read_words
 
 _MATRIX = 2

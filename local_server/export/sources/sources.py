@@ -16,11 +16,11 @@ from cloudserve.project.model_urls import is_url
 from cloudserve.savedmodel import is_saved_model, list_versions, resolve
 from cloudserve.savedmodel.other_formats import recognize
 
+from ..keras_files import load_keras
+from ..running import running_code
+from ..signatures.signatures import has_signature
 from .graphs import read_graph_source
-from .keras_files import load_keras
-from .running import running_code
 from .saved_models import read_saved_model_source
-from .signatures import has_signature
 
 _KERAS = frozenset({".keras", ".h5", ".hdf5"})
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
