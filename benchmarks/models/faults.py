@@ -5,19 +5,15 @@ A fault raises one of NO_PLACE if a model has no place for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import places
 from cloudserve.local_server.messages import Message, message_class
-
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 GRAPH, INDEX = Path("saved_model.pb"), Path("variables", "variables.index")
 NO_PLACE = (IndexError, FileNotFoundError, StopIteration, ValueError)
 Fault = Callable[[Path], None]
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
 _INT64, _DOUBLE, _STRING = 9, 2, 7
 
@@ -49,71 +45,6 @@ def edited(change: Callable[[Message], None]) -> Fault:
         (folder / GRAPH).write_bytes(message.SerializeToString())
 
     return damage
-
-
-def _scopes(meta_graph: Message) -> list[Any]:
-    """Return the nodes of the graph, and those of each function."""
-    graph = meta_graph.graph_def
-    return [graph.node, *(one.node_def for one in graph.library.function)]
-
-
-def _nodes(meta_graph: Message) -> Iterator[Message]:
-    return chain.from_iterable(_scopes(meta_graph))
-
-
-def _first(meta_graph: Message, *ops: str) -> Message:
-    """Return the graph's first node of some ops, of any if there are none, with an input."""
-    nodes = meta_graph.graph_def.node
-    return next(
-        node for node in nodes if node.input[:1] and node.input[0][0] != "^" and node.op in ops
-    )
-
-
-def _reader(meta_graph: Message) -> Message:
-    """Return the graph's first node that reads a tensor."""
-    return next(
-        node for node in meta_graph.graph_def.node if node.input[:1] and node.input[0][0] != "^"
-    )
-
-
-def _served_call(meta_graph: Message) -> Message:
-    """Return the call of a function that a signature fetches.
-
-    A signature of numbers comes first: what is made up for Examples is refused before the call
-    returns, so that a fault in its result is not seen.
-    """
-    named = {node.name: node for node in meta_graph.graph_def.node}
-    signatures = sorted(_signatures(meta_graph), key=_takes_strings)
-    outputs = (one for each in signatures for one in each.outputs.values())
-    nodes = (named.get(one.name.partition(":")[0]) for one in outputs)
-    return next(node for node in nodes if node is not None and node.op in _CALLS)
-
-
-def _takes_strings(signature: Message) -> bool:
-    return any(one.dtype == _STRING for one in signature.inputs.values())
-
-
-def _served_function(meta_graph: Message) -> Message:
-    name = _served_call(meta_graph).attr["f"].func.name
-    functions = meta_graph.graph_def.library.function
-    return next(one for one in functions if one.signature.name == name)
-
-
-def _signatures(meta_graph: Message) -> list[Message]:
-    names = sorted(set(meta_graph.signature_def) - HIDDEN_SIGNATURES)
-    return [meta_graph.signature_def[name] for name in names]
-
-
-def _output(meta_graph: Message) -> Message:
-    outputs = _signatures(meta_graph)[0].outputs
-    return outputs[min(outputs)]
-
-
-def _predicted(meta_graph: Message) -> Message:
-    """Return the first input of the first signature for Predict."""
-    method = "tensorflow/serving/predict"
-    one = next(one for one in _signatures(meta_graph) if one.method_name == method)
-    return one.inputs[min(one.inputs)]
 
 
 def replace_op(meta_graph: Message) -> None:
@@ -149,17 +80,17 @@ def repeat_function(meta_graph: Message) -> None:
 
 def name_as_op(meta_graph: Message) -> None:
     """Give a function the name of an op."""
-    _served_function(meta_graph).signature.name = "Identity"
+    places.served_function(meta_graph).signature.name = "Identity"
 
 
 def lose_output(meta_graph: Message) -> None:
     """Let a signature name a tensor that does not exist."""
-    _output(meta_graph).name = "absent:0"
+    places.output(meta_graph).name = "absent:0"
 
 
 def lose_restore(meta_graph: Message) -> None:
     """Let the loader run a restore op that does not exist."""
-    if not any(node.op == "RestoreV2" for node in _nodes(meta_graph)):
+    if not any(node.op == "RestoreV2" for node in places.nodes(meta_graph)):
         raise IndexError
     meta_graph.saver_def.restore_op_name = "absent"
 
@@ -178,12 +109,12 @@ def place_on_gpu(meta_graph: Message) -> None:
 
 def colocate(meta_graph: Message) -> None:
     """Colocate a node with one that does not exist."""
-    _reader(meta_graph).attr["_class"].list.s.append(b"loc:@absent")
+    places.reader(meta_graph).attr["_class"].list.s.append(b"loc:@absent")
 
 
 def _restore(meta_graph: Message) -> tuple[Message, dict[str, Message]]:
     """Return the graph's last op that restores, and the nodes beside it."""
-    for scope in _scopes(meta_graph):
+    for scope in places.scopes(meta_graph):
         for node in scope:
             if node.op == "RestoreV2" and node.attr["dtypes"].list.type:
                 return node, {one.name: one for one in scope}
@@ -244,7 +175,7 @@ def lose_attribute(meta_graph: Message) -> None:
 
 def lose_attributes_of_function(meta_graph: Message) -> None:
     """Remove the types from the nodes of a function."""
-    nodes = [n for n in _served_function(meta_graph).node_def if "T" in n.attr]
+    nodes = [n for n in places.served_function(meta_graph).node_def if "T" in n.attr]
     if not nodes:
         raise IndexError
     for node in nodes:
@@ -263,7 +194,7 @@ def number_for_type(meta_graph: Message) -> None:
 
 def multiply_texts(meta_graph: Message) -> None:
     """Give an attribute a type that the op does not take."""
-    node = next(n for n in _nodes(meta_graph) if n.op in {"MatMul", "Mul"})
+    node = next(n for n in places.nodes(meta_graph) if n.op in {"MatMul", "Mul"})
     if node.name not in {one.name for one in meta_graph.graph_def.node}:
         raise IndexError
     node.attr["T"].type = _STRING
@@ -271,36 +202,36 @@ def multiply_texts(meta_graph: Message) -> None:
 
 def read_another_output(meta_graph: Message) -> None:
     """Let a node read an output that does not exist."""
-    node = _reader(meta_graph)
+    node = places.reader(meta_graph)
     node.input[0] = f"{node.input[0].partition(':')[0]}:9"
 
 
 def read_another_output_in_function(meta_graph: Message) -> None:
     """Let a node of a function read an output that does not exist."""
-    nodes = _served_function(meta_graph).node_def
+    nodes = places.served_function(meta_graph).node_def
     node = next(node for node in nodes if node.input[:1] and node.input[0].count(":") > 1)
     node.input[0] = f"{node.input[0].rpartition(':')[0]}:7"
 
 
 def lose_inputs(meta_graph: Message) -> None:
     """Remove the inputs of a node."""
-    del _first(meta_graph, "Identity", "Mul", "MatMul", "AssignVariableOp").input[:]
+    del places.first(meta_graph, "Identity", "Mul", "MatMul", "AssignVariableOp").input[:]
 
 
 def add_input(meta_graph: Message) -> None:
     """Add an input to a node."""
-    node = _first(meta_graph, "Identity", "Mul", "MatMul", "AssignVariableOp")
+    node = places.first(meta_graph, "Identity", "Mul", "MatMul", "AssignVariableOp")
     node.input.append(node.input[0])
 
 
 def read_as_text(meta_graph: Message) -> None:
     """Let a node expect another dtype than it reads."""
-    _first(meta_graph, "Identity").attr["T"].type = _STRING
+    places.first(meta_graph, "Identity").attr["T"].type = _STRING
 
 
 def control_first(meta_graph: Message) -> None:
     """Put a control input before the others."""
-    _reader(meta_graph).input.insert(0, f"^{meta_graph.graph_def.node[0].name}")
+    places.reader(meta_graph).input.insert(0, f"^{meta_graph.graph_def.node[0].name}")
 
 
 def misname(meta_graph: Message) -> None:
@@ -310,65 +241,65 @@ def misname(meta_graph: Message) -> None:
 
 def pass_more(meta_graph: Message) -> None:
     """Call a function with one more argument."""
-    call = _served_call(meta_graph)
+    call = places.served_call(meta_graph)
     call.attr["Tin"].list.type.append(call.attr["Tin"].list.type[0])
     call.input.insert(0, call.input[0])
 
 
 def expect_another(meta_graph: Message) -> None:
     """Expect another dtype of a function."""
-    types = _served_call(meta_graph).attr["Tout"].list.type
+    types = places.served_call(meta_graph).attr["Tout"].list.type
     types[0] = _INT64 if types[0] != _INT64 else _DOUBLE
 
 
 def take_more(meta_graph: Message) -> None:
     """Let a function take one more argument."""
-    _served_function(meta_graph).signature.input_arg.add(name="added", type=1)
+    places.served_function(meta_graph).signature.input_arg.add(name="added", type=1)
 
 
 def return_another(meta_graph: Message) -> None:
     """Let a function return what it does not compute."""
-    function = _served_function(meta_graph)
+    function = places.served_function(meta_graph)
     function.ret[min(function.ret)] = "absent:output:0"
 
 
 def fetch_another_output(meta_graph: Message) -> None:
     """Let a signature fetch an output that its node does not have."""
-    one = _output(meta_graph)
+    one = places.output(meta_graph)
     one.name = f"{one.name.partition(':')[0]}:9"
 
 
 def feed_another_type(meta_graph: Message) -> None:
     """Let a signature declare another dtype for its input."""
-    one = _predicted(meta_graph)
+    one = places.predicted(meta_graph)
     one.dtype = _INT64 if one.dtype != _INT64 else _DOUBLE
 
 
 def answer_another_type(meta_graph: Message) -> None:
     """Let a signature declare another dtype for its output; answers have the real one."""
-    _output(meta_graph).dtype = _INT64
+    places.output(meta_graph).dtype = _INT64
 
 
 def feed_another_shape(meta_graph: Message) -> None:
     """Let a signature declare another shape for its input; whether it matters, the ops decide."""
-    _predicted(meta_graph).tensor_shape.dim.add(size=2)
+    places.predicted(meta_graph).tensor_shape.dim.add(size=2)
 
 
 def feed_twice(meta_graph: Message) -> None:
     """Let two inputs of a signature be one tensor."""
-    inputs = _signatures(meta_graph)[0].inputs
+    inputs = places.signatures(meta_graph)[0].inputs
     one = inputs[min(inputs)]
     inputs["again"].CopyFrom(one)
 
 
 def feed_nothing(meta_graph: Message) -> None:
     """Remove the inputs of a signature."""
-    _signatures(meta_graph)[0].inputs.clear()
+    places.signatures(meta_graph)[0].inputs.clear()
 
 
 def fetch_nothing(meta_graph: Message) -> None:
     """Remove the outputs of a signature."""
-    _signatures(meta_graph)[0].outputs.clear()
+    places.signatures(meta_graph)[0].outputs.clear()
 
 
 FAULTS: dict[str, Fault] = {
