@@ -152,8 +152,10 @@ def _check_strings(data: bytes, expected: int, owner: str) -> None:
     count = struct.unpack_from("<i", data)[0] if len(data) >= struct.calcsize("<i") else 0
     form = f"<{expected + 2}i"
     if count != expected or struct.calcsize(form) > len(data):
-        raise DamagedError(f"{owner} has {count} strings in {len(data)} bytes")
+        raise DamagedError(
+            f"{owner} has {counted(count, 'string')} in {counted(len(data), 'byte')}"
+        )
     places = struct.unpack_from(form, data)[1:]
     is_inside = struct.calcsize(form) <= places[0] and places[-1] <= len(data)
     if not is_inside or list(places) != sorted(places):
-        raise DamagedError(f"{owner} has strings outside of its {len(data)} bytes")
+        raise DamagedError(f"{owner} has strings outside of its {counted(len(data), 'byte')}")

@@ -16,6 +16,7 @@ def half(shared_models):
     return str(shared_models / "tfs_half_plus_two_cpu")
 
 
+@pytest.mark.slow  # twelve seconds of load
 def test_a_met_objective_writes_files_that_the_server_accepts(half, tmp_path, capsys):
     into = tmp_path / "tuned"
     assert run(["tune", half, "--p99", "60s", "--rate", "100", *QUICK, "--into", str(into)]) == 0
