@@ -108,7 +108,7 @@ def place_on_gpu(meta_graph: Message) -> None:
 
 
 def colocate(meta_graph: Message) -> None:
-    """Colocate a node with one that does not exist."""
+    """Colocate a node with a node that the graph lacks."""
     places.reader(meta_graph).attr["_class"].list.s.append(b"loc:@absent")
 
 

@@ -2,10 +2,9 @@
 
     python benchmarks/models/findings.py ../shared/models
 
-Every model below a folder, and every one that the tests train, is checked and loaded as it is, and
-with each fault that fits. A model that does not load, or whose signature cannot be run, is one that
-check must refuse (recall); one that it refuses must be such a model (precision). Mistakes are
-printed, and end with status 1.
+Every model below a folder, and every model that the tests train, is checked and loaded as it is,
+and with each fault that fits. The check must refuse a model that does not load, or whose signature
+cannot be run (recall), and no other model (precision). Mistakes are printed, and end with status 1.
 """
 
 from __future__ import annotations

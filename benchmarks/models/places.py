@@ -28,7 +28,7 @@ def nodes(meta_graph: Message) -> Iterator[Message]:
 
 
 def first(meta_graph: Message, *ops: str) -> Message:
-    """Return the graph's first node of some ops, of any if there are none, with an input."""
+    """Return the graph's first node of some ops that has an input."""
     nodes = meta_graph.graph_def.node
     return next(
         node for node in nodes if node.input[:1] and node.input[0][0] != "^" and node.op in ops

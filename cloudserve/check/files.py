@@ -118,8 +118,8 @@ def _count_records(file: BinaryIO, end: int) -> int | None:
 def checksum(subject: Subject) -> Iterator[Finding]:
     """Find variables whose bytes do not match their checksums.
 
-    TensorFlow Serving reads those that the restore op names: damage to the object graph, or to a
-    variable of the training, is found by tf.saved_model.load in Python.
+    TensorFlow Serving reads the variables that the restore op names. tf.saved_model.load in Python
+    also finds damage to the object graph, and to a variable of the training.
     """
     if subject.extend is None or not subject.model.has_variables:
         return

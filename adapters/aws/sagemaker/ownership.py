@@ -53,7 +53,7 @@ class Owned:
         """Read a model's endpoint, or None.
 
         Raises ConflictError for one of another owner or of inference components, and where the
-        target's endpoint may be the one that was made while the project had a single target here.
+        target's endpoint may have been made while the project had a single target here.
         """
         endpoint = self._api.endpoint(self._names.endpoint(model))
         if endpoint is not None:

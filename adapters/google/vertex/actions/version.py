@@ -168,7 +168,7 @@ class VersionSteps:
         versions = self._api.versions(model_id) or ()
         if number in {str(version.get("versionId")) for version in versions}:
             raise out_of_date(
-                f"version {number} of {model_id} is not one that {revision} replaced",
+                f"{revision} did not replace version {number} of {model_id}",
                 self._api.url(self._api.model_name(model_id, number)),
             )
 
