@@ -33,6 +33,8 @@ _AT_ONCE = 32
 """Requests under way at the same time."""
 _BETWEEN_CHECKS = 0.1
 _LONGEST_SECONDS = 3600.0
+_END_SECONDS = 1.0
+"""Between a connection that breaks and the news that its process has ended."""
 _GRACE_SECONDS = 5.0
 """Between SIGTERM and SIGKILL. SageMaker waits 30 (developer guide, "Custom Inference Code")."""
 
@@ -153,7 +155,7 @@ class CommandServer:
         try:
             return self._exchange(method, path, body, headers, _LONGEST_SECONDS)
         except (OSError, http.client.HTTPException) as error:
-            self._process.wait_for_end(_BETWEEN_CHECKS)
+            self._process.wait_for_end(_END_SECONDS)
             how = (
                 self._process.end()
                 if self._process.has_ended()
