@@ -1,22 +1,19 @@
 """The verbs: plan, deploy, promote, rollback, undeploy, apply, status, history.
 
-Reading verbs change nothing. Changing verbs first plan without the lock: if there is nothing to do
-they write nothing. Otherwise they take the lock, plan again and execute. A release without an end
-or a lock that a killed run left is ended by the next changing verb.
+Reading verbs change nothing. Changing verbs are carried out by `execution.engine`.
 """
 
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from cloudserve import registry
-from cloudserve.errors import CloudserveError, ConflictError
+from cloudserve.errors import ConflictError
 from cloudserve.known.tape import LIVE, Tape
 from cloudserve.project import Project
 from cloudserve.release.approve import Approver
@@ -31,11 +28,10 @@ from cloudserve.release.arguments import (
 )
 from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.destination import Destination, destination_of
-from cloudserve.release.execution.executor import Parts, execute
-from cloudserve.release.execution.steps import Steps
+from cloudserve.release.execution.engine import Change, Engine
 from cloudserve.release.gates.assembly import gates_of
 from cloudserve.release.gates.contract import CONTRACT
-from cloudserve.release.gates.gates import Judge, check_overrides
+from cloudserve.release.gates.gates import check_overrides
 from cloudserve.release.gates.load import check_load
 from cloudserve.release.inspection.drift import DriftReport
 from cloudserve.release.inspection.target import inspect_drift
@@ -48,8 +44,6 @@ from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.entries import Release
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger, actor
-from cloudserve.release.state.lock import lock
-from cloudserve.release.state.recorder import Recorder
 from cloudserve.release.state.unfinished import Unfinished
 from cloudserve.release.state.uploaded import uploaded
 from cloudserve.release.state.uploaded_models import UploadedModels
@@ -57,15 +51,12 @@ from cloudserve.release.traffic import ALL
 from cloudserve.release.transfer.local import LocalModel
 from cloudserve.release.transfer.pull import Pulled, pull
 from cloudserve.release.types import (
-    CREATE_BUCKET,
-    Action,
     Deployment,
     Operation,
     Outcome,
     Plan,
     Reading,
 )
-from cloudserve.release.verdict import Verdict
 from cloudserve.savedmodel import DigestCache
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.model_source import ModelSource
@@ -142,6 +133,21 @@ class Releases:
     def who(self) -> str:
         """Return who is acting, as the ledger records it."""
         return actor(self._environ)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(
+            self._provider,
+            self._layout,
+            self._local,
+            self._gates,
+            self._overrides,
+            self._alias,
+            self._unfinished,
+            self.who,
+            self._reporter,
+            self._confirm,
+        )
 
     @cached_property
     def destination(self) -> Destination:
@@ -235,7 +241,9 @@ class Releases:
         platform warns of is a line of progress.
         """
         revision, source, _ = self._local.read(number)
-        return self._carry_out(lambda reading: self._planner.deploy(reading, revision, source))
+        return self._carry_out(
+            Change(lambda reading: self._planner.deploy(reading, revision, source))
+        )
 
     def promote(
         self,
@@ -257,7 +265,7 @@ class Releases:
             guard()
             return self._planner.promote(reading, version, percent)
 
-        return self._carry_out(plan, is_recorded=canary is not None, canary=canary)
+        return self._carry_out(Change(plan, is_recorded=canary is not None, canary=canary))
 
     def rollback(
         self, to: str | None = None, *, guard: Guard = nothing, is_gated: bool = True
@@ -281,7 +289,7 @@ class Releases:
 
         # Recorded even if no traffic had moved: the next rollback starts from here.
         is_undoing = left is not None and left.operation is Operation.PROMOTE
-        return self._carry_out(plan, reading=first, is_recorded=is_undoing)
+        return self._carry_out(Change(plan, first, is_recorded=is_undoing))
 
     def undeploy(self, version: str | None = None, *, everything: bool = False) -> Outcome:
         """Remove a version without traffic from the platform, or all of them, or everything.
@@ -291,7 +299,7 @@ class Releases:
         ConflictError for a version that has traffic.
         """
         return self._carry_out(
-            lambda reading: self._planner.undeploy(reading, version, everything=everything)
+            Change(lambda reading: self._planner.undeploy(reading, version, everything=everything))
         )
 
     def gc(self, keep: int) -> Outcome:
@@ -302,7 +310,7 @@ class Releases:
         uses. Unknown objects are listed in `Plan.collection`, never deleted. Raises UserError for
         a `keep` below 1, and if the adapter cannot collect.
         """
-        return self._carry_out(lambda reading: self._planner.collect(reading, keep))
+        return self._carry_out(Change(lambda reading: self._planner.collect(reading, keep)))
 
     def approve(
         self, version: str | None = None, *, withdraw: bool = False, comment: str = ""
@@ -334,67 +342,11 @@ class Releases:
                 check_approved(approved, present, newest)
             return replace(present, warnings=approved.warnings)
 
-        return self._carry_out(plan, approved=plan_id(approved))
+        return self._carry_out(Change(plan, approved=plan_id(approved)))
 
     def _read(self) -> Reading:
         return self._provider.read(self._model.name)
 
-    def _carry_out(
-        self,
-        make_plan: Callable[[Reading], Plan],
-        *,
-        reading: Reading | None = None,
-        approved: str = "",
-        is_recorded: bool = False,
-        canary: CanaryRecord | None = None,
-    ) -> Outcome:
-        """Plan from one reading, and again from another under the lock; carry the second plan out.
-
-        A plan without actions is recorded only if `is_recorded`.
-        """
+    def _carry_out(self, change: Change) -> Outcome:
         self._tape.check_change()
-        reading = reading or self._read()
-        plan = make_plan(reading)
-        is_needed = plan.actions or is_recorded or self._alias.is_due(plan)
-        if not (is_needed or self._unfinished.is_left(plan.operation, reading)):
-            return Outcome(plan, reading.deployment)
-        verdicts: tuple[Verdict, ...] = ()
-        judge = Judge(self._gates, self._overrides, {})
-        buckets = self._begin(plan, judge) if plan.actions else ()
-        run, who, is_done = uuid.uuid4().hex, self.who, False
-        try:
-            with lock(self._provider.blobs, self._layout.lock, release=run, who=who) as held:
-                reading = self._read()
-                plan = make_plan(reading)
-                # The new bucket is a step of this release, though a plan made now has it not.
-                plan = replace(plan, actions=(*buckets, *plan.actions)) if plan.actions else plan
-                is_done = not plan.actions
-                supersedes = self._unfinished.end(run, who, reading)
-                if plan.actions or is_recorded:  # another release may have done it in the meantime
-                    recorder = Recorder(self.ledger, plan, run, who, approved, supersedes, canary)
-                    steps = Steps(self._provider, self._layout, self._local)
-                    parts = Parts(partial(judge.verdict, plan), partial(steps.perform, plan, who))
-                    verdicts = execute(plan, parts, recorder, self._reporter, held.check)
-                is_done = True
-                # Before the lock is free: what a killed run did not report is known by its lock.
-                return self._alias.followed(plan, self.status(), verdicts, self._reporter)
-        except (CloudserveError, KeyboardInterrupt) as error:
-            if is_done:
-                error.add_note("Every step is done; only what the platform has now is not known.")
-            raise
-
-    def _begin(self, plan: Plan, judge: Judge) -> tuple[Action, ...]:
-        """Warn, check and ask before the first change; return the actions that made a bucket."""
-        for warning in plan.warnings:
-            self._reporter.line(f"warning: {warning}")
-        for difference in plan.breaking:
-            self._reporter.line(f"breaking: {difference}")
-        self._alias.check(plan)
-        self._confirm(plan)
-        for warning in judge.check_first(plan):
-            if warning not in plan.warnings:
-                self._reporter.line(f"warning: {warning}")
-        buckets = tuple(action for action in plan.actions if action.kind == CREATE_BUCKET)
-        if buckets:  # the lock is in it
-            self._provider.blobs.ensure(SILENT)
-        return buckets
+        return self._engine.carry_out(change)

@@ -1,1 +1,1 @@
-"""The execution of a plan: the engine's own actions, and the executor of all."""
+"""The execution of a plan: the engine that plans again under the lock, the executor, the steps."""
