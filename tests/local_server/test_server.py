@@ -51,7 +51,7 @@ def saved_model(path, *, broken=False):
 
 
 def versions(port, model):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/{model}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models/{model}", timeout=60) as answer:
         listed = json.load(answer)["model_version_status"]
     return [(version["version"], version["state"]) for version in listed]
 
@@ -139,7 +139,7 @@ def test_a_real_model_is_served_with_nothing_else_around_it(tmp_path, shared_mod
         request = urllib.request.Request(
             f"{server.address}/v1/models/m:predict", b'{"instances": [1, 2, 5]}'
         )
-        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)
+        answer = await asyncio.to_thread(urllib.request.urlopen, request, timeout=60)
         with answer:
             assert json.load(answer) == {"predictions": [2.5, 3.0, 4.5]}
         await server.stop()

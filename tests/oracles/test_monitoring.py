@@ -39,7 +39,7 @@ def free_port():
 
 def get(url, body=None):
     try:
-        with urllib.request.urlopen(url, body, timeout=10) as answer:
+        with urllib.request.urlopen(url, body, timeout=60) as answer:
             return answer.read()
     except urllib.error.HTTPError as error:
         return error.read()

@@ -222,7 +222,7 @@ def test_a_connection_that_was_closed_while_idle_is_replaced(misbehaving):
     with Client(url(misbehaving(one_answer)), retry=Retry(attempts=1)) as client:
         for _ in range(3):
             assert client.predict([1.0]).array.tolist() == [1.5]
-            assert closed.acquire(timeout=10)
+            assert closed.acquire(timeout=60)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"predictions": 1}', b'{"outputs": "a"}'])

@@ -120,7 +120,7 @@ def test_a_copy_has_the_values_of_the_request_and_a_defect_ends_no_thread(echo):
     copies, released = [], threading.Event()
 
     def other(inputs, signature=None):
-        released.wait(10)
+        released.wait(60)
         copies.append(inputs["x"].tolist())
         raise ZeroDivisionError("odd")
 

@@ -60,13 +60,13 @@ def test_the_file_of_a_killed_process_is_ignored(tmp_path):
 
 @pytest.mark.usefixtures("system")
 def test_a_process_is_stopped(process):
-    stop_running(state_of(process), 10)
+    stop_running(state_of(process), 60)
     assert process.wait() == -signal.SIGTERM
 
 
 @pytest.mark.usefixtures("system")
 def test_another_process_with_the_same_number_is_left_alone(process):
-    stop_running(state_of(process, "another start"), 10)
+    stop_running(state_of(process, "another start"), 60)
     assert process.poll() is None
 
 
@@ -85,7 +85,7 @@ def test_a_process_that_has_ended_is_no_error(process):
     state = state_of(process)
     process.kill()
     process.wait()
-    stop_running(state, 10)
+    stop_running(state, 60)
 
 
 def test_a_zombie_has_ended(process):

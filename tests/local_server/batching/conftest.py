@@ -48,7 +48,7 @@ class Multiplier:
         x = inputs.get("x", inputs.get("inputs"))
         self.calls.append((signature, x.tolist()))
         self.entered.release()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         if (x == -1).any():
             raise StatusError(Code.INVALID_ARGUMENT, "-1 is refused")
         if (x == -2).any():
@@ -60,7 +60,7 @@ class Multiplier:
         self.closed = True
 
     def wait_until_busy(self):
-        assert self.entered.acquire(timeout=10)
+        assert self.entered.acquire(timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -224,7 +224,7 @@ def test_a_close_waits_for_what_runs(model, batch):
         closing = pool.submit(wrapped.close)
         assert not model.closed  # Doubler.run asserts that it stays so
         model.go_on.set()
-        wait([running, closing], timeout=10)
+        wait([running, closing], timeout=60)
         assert running.result()["y"].tolist() == [2]
         closing.result()
     assert model.closed

@@ -33,13 +33,13 @@ class Work:
 
     def process(self, tasks):
         self.entered.release()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         self.threads.append(threading.current_thread())
         self.batches.append([one.size for one in tasks])
         settle((one.completion, {}) for one in tasks)
 
     def wait_until_busy(self):
-        assert self.entered.acquire(timeout=10)
+        assert self.entered.acquire(timeout=60)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Doubler:
         self.calls.append(array.tolist())
         self.threads.append(threading.current_thread())
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         if (array == -1).any():
             raise StatusError(Code.INVALID_ARGUMENT, f"-1 is refused among {array.size}")
         if (array == -2).any():
@@ -94,7 +94,7 @@ def prove(monkeypatch):
         (route,) = (one for one in wrapped._routes.values() if one)
         scheduler = wrapped._scheduler
         with scheduler._lock:  # a thread answers before it takes note that its run has ended
-            assert scheduler._idle.wait_for(lambda: route.queues[0].idle, 10)
+            assert scheduler._idle.wait_for(lambda: route.queues[0].idle, 60)
         costs = route.queues[0]._costs
         costs._per_row[:], costs._trials[:] = [seconds, seconds / 2], [3, 3]
         monkeypatch.setattr(RunCosts, "record", lambda *_: None)
@@ -178,7 +178,7 @@ def test_requests_that_wait_for_a_busy_thread_run_as_one_batch(wrapped, model, p
         model.go_on.clear()
         model.entered.clear()
         first = asyncio.ensure_future(wrapped.submit("serving_default", x(1)))
-        await asyncio.to_thread(model.entered.wait, 10)
+        await asyncio.to_thread(model.entered.wait, 60)
         others = [asyncio.ensure_future(wrapped.submit("serving_default", x(n))) for n in (2, 3)]
         await asyncio.sleep(0)  # lets each task queue its request
         model.go_on.set()

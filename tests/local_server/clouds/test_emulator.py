@@ -25,7 +25,7 @@ VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def connection(clouds):
-    opened = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    opened = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=60)
     yield opened
     opened.close()
 
@@ -81,7 +81,7 @@ def test_the_same_port_answers_over_tls(clouds):
     authority = clouds.environment["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]
     for host in ("127.0.0.1", "localhost"):
         context = ssl.create_default_context(cafile=authority)
-        opened = HTTPSConnection(host, clouds.emulator.port, timeout=10, context=context)
+        opened = HTTPSConnection(host, clouds.emulator.port, timeout=60, context=context)
         assert send(opened, "GET", "/storage/v1/b?project=p")[0] == 200
         opened.close()
 
@@ -92,7 +92,7 @@ def test_an_allowed_host_is_in_the_certificate(start_emulator):
     context = ssl.create_default_context(cafile=authority)
     for host in ("clouds.test", "a.below.test"):
         with (
-            socket.create_connection(("127.0.0.1", running.emulator.port), 10) as plain,
+            socket.create_connection(("127.0.0.1", running.emulator.port), 60) as plain,
             context.wrap_socket(plain, server_hostname=host) as encrypted,
         ):
             assert encrypted.version() == "TLSv1.3"

@@ -28,7 +28,7 @@ MODEL = {
 
 @pytest.fixture(scope="module")
 def ask(clouds):
-    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=60)
 
     def send(method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         connection.request(method, path, body, headers)
@@ -87,7 +87,7 @@ class TestEachServiceRefusesInItsOwnForm:
 
 def test_hosts_that_are_allowed_and_their_pages_are_answered(start_emulator):
     running = start_emulator(None, allow_hosts=("host.docker.internal",))
-    connection = HTTPConnection("127.0.0.1", running.emulator.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", running.emulator.port, timeout=60)
     for headers in (
         {"Host": "host.docker.internal:8900"},
         {"Host": "localhost:8900"},

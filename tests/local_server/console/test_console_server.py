@@ -28,7 +28,7 @@ def half(shared_models):
 
 def get(server, path, headers=None, method="GET"):
     """Return status, headers and body."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request(method, path, headers=headers or {})
     answer = connection.getresponse()
     read = answer.status, dict(answer.getheaders()), answer.read()
@@ -38,7 +38,7 @@ def get(server, path, headers=None, method="GET"):
 
 def predict(server, instances, headers):
     """Return status and Server-Timing of a prediction."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     body = json.dumps({"instances": instances})
     connection.request("POST", f"/v1/models/{NAME}:predict", body, headers)
     answer = connection.getresponse()
@@ -49,7 +49,7 @@ def predict(server, instances, headers):
 
 def open_events(server, headers=None):
     """Return a connection and the response of a stream of events."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", f"{API}/events", headers=headers or {})
     return connection, connection.getresponse()
 

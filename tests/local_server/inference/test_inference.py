@@ -34,7 +34,7 @@ class Echo:
 
     def run(self, signature, inputs, wanted=()):
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         return dict(inputs)
 
     def close(self):
@@ -92,7 +92,7 @@ def test_the_loop_answers_while_a_model_runs_and_an_unload_waits_for_it(manager,
 
     async def main():
         running = asyncio.create_task(answer(inference, predict(ModelSpec("m"), one)))
-        await asyncio.to_thread(model.entered.wait, 10)
+        await asyncio.to_thread(model.entered.wait, 60)
         unloading = asyncio.create_task(manager.unload("m", 2))
         await asyncio.sleep(0)  # lets the task take its first step
         assert inference.status("m", 2)[0].state is State.UNLOADING
@@ -112,7 +112,7 @@ def test_a_call_that_is_cancelled_holds_its_version_until_the_model_is_done(mana
 
     async def main():
         running = asyncio.create_task(answer(inference, predict(ModelSpec("m"), one)))
-        await asyncio.to_thread(model.entered.wait, 10)
+        await asyncio.to_thread(model.entered.wait, 60)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

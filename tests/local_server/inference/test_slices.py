@@ -161,7 +161,7 @@ def test_a_request_is_reported_once_and_gives_its_version_back(served, body):
     served.ask(body)
     (observation,) = served.observed
     assert np.array_equal(observation.inputs["x"], [1.0] * MODERATE + [0.0])
-    asyncio.run(asyncio.wait_for(served.manager.unload("m", 1), 10))
+    asyncio.run(asyncio.wait_for(served.manager.unload("m", 1), 60))
 
 
 def test_a_request_that_is_given_up_before_its_slice_is_not_run(served):

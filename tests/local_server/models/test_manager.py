@@ -36,7 +36,7 @@ class Model:
         return self._gone.is_set()
 
     def wait_closed(self):
-        assert self._gone.wait(10)
+        assert self._gone.wait(60)
 
 
 def refusal(manager, *which, **more):
@@ -149,13 +149,13 @@ def test_a_version_is_loading_while_it_loads_and_not_handed_out():
 
     def load(path):
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return Model(path)
 
     async def main():
         manager = Manager(load)
         task = asyncio.create_task(manager.load("m", 1, PATH))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         assert manager.states("m") == (VersionState(1, State.LOADING),)
         assert refusal(manager, "m")[0] is Code.NOT_FOUND
         with pytest.raises(ConflictError):

@@ -17,7 +17,6 @@ from cloudserve.errors import ModelError
 from tests.local_server.clouds.images import SERVER
 
 pytestmark = [
-    pytest.mark.timeout(60),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
 ]
 OWNER = """

@@ -275,7 +275,7 @@ class Slow:
     def run(self, signature, inputs, wanted=()):
         self.calls += 1
         self.entered.release()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         return {}
 
     def close(self):
@@ -289,11 +289,11 @@ def test_calls_go_to_the_replica_that_runs_the_fewest():
         running = []
         for expected in (first, second, third, first):
             running.append(pool.submit(model.run, "", {}))
-            assert expected.entered.acquire(timeout=10)
+            assert expected.entered.acquire(timeout=60)
         second.go_on.set()
         running[1].result()
         running.append(pool.submit(model.run, "", {}))
-        assert second.entered.acquire(timeout=10)
+        assert second.entered.acquire(timeout=60)
         for replica in replicas:
             replica.go_on.set()
         for call in running:

@@ -30,7 +30,7 @@ class Noted:
 
     def run(self, signature, inputs, wanted=()):
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
         outputs = self.model.run(signature, inputs, wanted)
         self.calls.append((signature, *(array.ravel().tolist() for array in outputs.values())))
         return outputs
@@ -318,7 +318,7 @@ def test_a_version_is_not_available_before_it_is_warm(noted, path, messages):
 
     async def main():
         loading = asyncio.create_task(manager.load("m", 1, path))
-        await asyncio.to_thread(noted.entered.wait, 10)
+        await asyncio.to_thread(noted.entered.wait, 60)
         assert manager.states("m")[0].state is State.LOADING
         noted.go_on.set()
         await loading

@@ -45,7 +45,7 @@ def deployed(target, vertex, half_plus_two):
             "resource": {"type": "aiplatform.googleapis.com/Endpoint", "labels": labels},
             "entries": [entry],
         }
-        requests.post(f"{url}/v2/entries:write", json=body, timeout=10).raise_for_status()
+        requests.post(f"{url}/v2/entries:write", json=body, timeout=60).raise_for_status()
 
     return provider, revision, log
 

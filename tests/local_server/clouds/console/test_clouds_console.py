@@ -12,7 +12,7 @@ BROWSER = {"Accept": "text/html,*/*;q=0.8"}
 
 
 def ask(clouds, method, path, headers=None, body=None):
-    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=60)
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
     read = answer.status, answer.read()
@@ -27,7 +27,7 @@ def token(clouds):
 @contextmanager
 def followed(clouds):
     """Follow the clouds as a page does; give the response, of which the first events are whole."""
-    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", clouds.emulator.port, timeout=60)
     connection.request("GET", f"{API}/events")
     with connection.getresponse() as answer:
         yield answer

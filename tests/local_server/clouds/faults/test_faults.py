@@ -39,12 +39,12 @@ def faults(broken_clouds):
     url = f"{broken_clouds.url}/_cloudserve/faults"
 
     def set_rules(*rules: dict) -> dict:
-        answer = requests.post(url, json={"faults": rules}, timeout=10)
+        answer = requests.post(url, json={"faults": rules}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     yield set_rules
-    assert requests.delete(url, timeout=10).json() == {"faults": []}
+    assert requests.delete(url, timeout=60).json() == {"faults": []}
 
 
 class TestStatuses:
@@ -130,9 +130,9 @@ class TestHowOften:
     ):
         faults({"route": "GET /storage/*", "status": 503, "skip": 1, "times": 2})
         url = f"{broken_clouds.url}/storage/v1/b?project=p"
-        statuses = [requests.get(url, timeout=10).status_code for _ in range(5)]
+        statuses = [requests.get(url, timeout=60).status_code for _ in range(5)]
         assert statuses == [200, 503, 503, 200, 200]
-        (rule,) = requests.get(f"{broken_clouds.url}/_cloudserve/faults", timeout=10).json()[
+        (rule,) = requests.get(f"{broken_clouds.url}/_cloudserve/faults", timeout=60).json()[
             "faults"
         ]
         assert rule == {
@@ -151,7 +151,7 @@ class TestHowOften:
     def test_a_quota_lets_so_many_pass(self, broken_clouds, faults):
         faults({"route": "* /storage/*", "quota": {"requests": 2, "seconds": 1000}})
         url = f"{broken_clouds.url}/storage/v1/b?project=p"
-        answers = [requests.get(url, timeout=10) for _ in range(3)]
+        answers = [requests.get(url, timeout=60) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert answers[2].json()["error"]["errors"][0]["reason"] == "rateLimitExceeded"
 
@@ -159,7 +159,7 @@ class TestHowOften:
 def test_a_dropped_connection_gives_no_answer(broken_clouds, faults):
     faults({"route": "GET /storage/*", "drop": True})
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"{broken_clouds.url}/storage/v1/b?project=p", timeout=10)
+        requests.get(f"{broken_clouds.url}/storage/v1/b?project=p", timeout=60)
 
 
 def test_a_latency_is_waited_on_the_clock_before_the_answer(new_emulator, new_clock, poll_until):
@@ -167,7 +167,7 @@ def test_a_latency_is_waited_on_the_clock_before_the_answer(new_emulator, new_cl
     running = new_emulator(None, latency=Latency(clock))
     url = f"{running.url}/storage/v1/b?project=p"
     rules = {"faults": [{"route": "GET /storage/*", "latency": 90, "status": 503}]}
-    requests.post(f"{running.url}/_cloudserve/faults", json=rules, timeout=10)
+    requests.post(f"{running.url}/_cloudserve/faults", json=rules, timeout=60)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(requests.get, url, timeout=60)
         poll_until(lambda: clock.sleeping, bool)
@@ -244,10 +244,10 @@ class TestFailedOperations:
 
         def create() -> dict:
             body = {"displayName": "e"}
-            begun = requests.post(f"{parent}/endpoints", json=body, timeout=10).json()
+            begun = requests.post(f"{parent}/endpoints", json=body, timeout=60).json()
             url = f"{broken_clouds.url}/v1/{begun['name']}"
             return poll_until(
-                lambda: requests.get(url, timeout=10).json(), lambda o: o.get("done", False)
+                lambda: requests.get(url, timeout=60).json(), lambda o: o.get("done", False)
             )
 
         assert create()["error"] == {"code": 8, "message": "no GPUs left"}
@@ -278,10 +278,10 @@ class TestRules:
     ):
         before = faults({"route": "nothing", "drop": True})
         url = f"{broken_clouds.url}/_cloudserve/faults"
-        answer = requests.post(url, json={"faults": [rule]}, timeout=10)
+        answer = requests.post(url, json={"faults": [rule]}, timeout=60)
         assert answer.status_code == 400
         assert message in answer.json()["error"]["message"]
-        assert requests.get(url, timeout=10).json() == before
+        assert requests.get(url, timeout=60).json() == before
 
     @pytest.mark.parametrize(
         ("method", "data", "kind", "status"),
@@ -295,14 +295,14 @@ class TestRules:
     def test_wrong_requests_are_refused(self, broken_clouds, method, data, kind, status):
         url = f"{broken_clouds.url}/_cloudserve/faults"
         headers = {"Content-Type": kind}
-        answer = requests.request(method, url, data=data, headers=headers, timeout=10)
+        answer = requests.request(method, url, data=data, headers=headers, timeout=60)
         assert answer.status_code == status
 
     def test_a_file_of_rules_is_in_force_from_the_start(self, tmp_path, start_emulator):
         path = tmp_path / "faults.yaml"
         path.write_text('faults:\n  - route: "GET /storage/*"\n    status: 503\n')
         url = start_emulator(None, faults=path).url
-        assert requests.get(f"{url}/storage/v1/b?project=p", timeout=10).status_code == 503
+        assert requests.get(f"{url}/storage/v1/b?project=p", timeout=60).status_code == 503
 
     @pytest.mark.parametrize("text", ["faults: [", "faults: 7", "- 1", "faults: [{route: a}]"])
     def test_a_wrong_file_is_refused_with_its_name(self, tmp_path, text):

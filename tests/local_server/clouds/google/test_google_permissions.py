@@ -24,7 +24,7 @@ def denied(new_emulator):
 def test_vertex_names_the_permission_and_the_resource(denied):
     """Text and reason are those of python-aiplatform#1880 and google-gemini/gemini-cli#1966."""
     url = f"{denied.url}/v1/{PARENT}/endpoints/7:deployModel"
-    answer = requests.post(url, json={"deployedModel": {"model": "m"}}, timeout=10)
+    answer = requests.post(url, json={"deployedModel": {"model": "m"}}, timeout=60)
     resource = f"{PARENT}/endpoints/7"
     assert answer.status_code == 403
     assert answer.json()["error"] == {
@@ -53,10 +53,10 @@ def test_vertex_names_the_permission_and_the_resource(denied):
     ],
 )
 def test_each_method_has_its_permission(denied, method, path, permission):
-    answer = requests.request(method, denied.url + path, json={}, timeout=10)
+    answer = requests.request(method, denied.url + path, json={}, timeout=60)
     assert answer.status_code == 403
     assert f"Permission '{permission}' denied on resource" in answer.json()["error"]["message"]
-    assert requests.get(f"{denied.url}/v1/{PARENT}/endpoints", timeout=10).status_code == 200
+    assert requests.get(f"{denied.url}/v1/{PARENT}/endpoints", timeout=60).status_code == 200
 
 
 def test_cloud_storage_names_the_account_and_the_permission(denied):
@@ -81,7 +81,7 @@ def test_cloud_storage_names_the_account_and_the_permission(denied):
             list(client.list_buckets())
     headers = {"x-goog-api-client": "test"}
     url = f"{denied.url}/models/b?uploads"
-    answer = requests.post(url, headers=headers, timeout=10)
+    answer = requests.post(url, headers=headers, timeout=60)
     assert answer.status_code == 403
     assert "storage.multipartUploads.create" in answer.text
 
@@ -95,5 +95,5 @@ def test_iam_permissions_that_are_asked_for(denied):
         with pytest.raises(google.api_core.exceptions.NotFound):
             client.bucket("missing").test_iam_permissions(asked)
     url = f"{denied.url}/v1/{PARENT}/models/7:testIamPermissions?permissions=aiplatform.models.get"
-    answer = requests.post(url, timeout=10)
+    answer = requests.post(url, timeout=60)
     assert (answer.status_code, json.loads(answer.content)) == (200, {})

@@ -35,7 +35,7 @@ def test_application_default_credentials_work_unchanged(clouds, monkeypatch, cap
     ],
 )
 def test_other_requests_are_typed_errors(clouds, form, error):
-    answer = requests.post(f"{clouds.url}/token", data=form, timeout=10)
+    answer = requests.post(f"{clouds.url}/token", data=form, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"] == error
     assert answer.json()["error_description"]

@@ -50,6 +50,6 @@ def test_any_other_method_is_refused_by_name(clouds, method):
         "list": ("GET", "/v3/projects?parent=organizations/1"),
     }
     verb, path = paths[method]
-    answer = requests.request(verb, f"{clouds.url}{path}", timeout=10)
+    answer = requests.request(verb, f"{clouds.url}{path}", timeout=60)
     assert answer.status_code == 501
     assert f"projects.{method} is not available offline." in answer.text

@@ -17,7 +17,7 @@ from cloudserve.local_server.transport.limits import Limits
 from cloudserve.local_server.transport.loop import new_event_loop
 from cloudserve.local_server.transport.types import Response
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Showing:

@@ -335,7 +335,7 @@ def test_a_body_that_is_not_json_is_refused(clouds, session, name):
 @pytest.mark.parametrize("collection", ["models", "endpoints", "batchPredictionJobs"])
 def test_wrong_queries_are_refused(clouds, session, collection, query):
     url = f"{clouds.url}/v1/projects/x/locations/us-central1/{collection}?{query}"
-    answer = session.get(url, timeout=10)
+    answer = session.get(url, timeout=60)
     if collection == "batchPredictionJobs" and query.startswith("orderBy"):
         assert "Cannot bind query parameter" in answer.text
     assert answer.status_code == 400

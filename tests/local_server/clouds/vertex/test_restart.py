@@ -121,7 +121,7 @@ def test_operations_and_jobs_that_a_kill_interrupted_are_performed(
     slow.jobs.cancel(name=cancelled["name"], body={}).execute()
     assert "done" not in slow.operation(deploy["name"])
     url = f"{second.url}/upload/storage/v1/b/models/o?uploadType=media&name=in"
-    assert requests.post(url, data=b"5\n", timeout=10).status_code == 200
+    assert requests.post(url, data=b"5\n", timeout=60).status_code == 200
     second.kill()
 
     after = connect(start_emulator(tmp_path).url)

@@ -175,7 +175,7 @@ def test_a_future_is_an_answer_as_good_as_a_coroutine(serve, loop):
 
     wire = serve(answer).connect()
     wire.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert response.wait(10)
+    assert response.wait(60)
     loop.call_soon_threadsafe(futures[0].set_result, Response(200, b"x", "text/plain"))
     assert wire.read_response() == ok(b"x")
 

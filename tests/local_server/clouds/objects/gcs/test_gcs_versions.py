@@ -282,7 +282,7 @@ def test_calls_in_a_batch_are_answered_each(gcs, bucket):
 )
 def test_a_wrong_batch_is_refused(gcs_port, body, content_type):
     url = f"http://127.0.0.1:{gcs_port}/batch/storage/v1"
-    answer = requests.post(url, body, headers={"content-type": content_type}, timeout=10)
+    answer = requests.post(url, body, headers={"content-type": content_type}, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, 400)
 
 
@@ -320,7 +320,7 @@ def test_a_gzip_object_is_unpacked_for_clients_that_do_not_take_gzip(gcs_port, b
     url = f"http://127.0.0.1:{gcs_port}/download/storage/v1/b/{bucket.name}/o/k.txt?alt=media"
 
     def get(**headers):
-        answer = requests.get(url, headers=headers, timeout=10, stream=True)
+        answer = requests.get(url, headers=headers, timeout=60, stream=True)
         return answer, answer.raw.read(decode_content=False)
 
     answer, body = get(**{"Accept-Encoding": "identity"})
@@ -346,15 +346,15 @@ def test_a_gzip_object_is_unpacked_for_clients_that_do_not_take_gzip(gcs_port, b
 @pytest.mark.parametrize("total", ["*", "7"])
 def test_the_node_client_uploads_without_knowing_the_size(gcs_port, bucket, total):
     base = f"http://127.0.0.1:{gcs_port}/upload/storage/v1/b/{bucket.name}/o"
-    begun = requests.post(f"{base}?uploadType=resumable&name=n", json={}, timeout=10)
+    begun = requests.post(f"{base}?uploadType=resumable&name=n", json={}, timeout=60)
     url = begun.headers["location"]
     body = (piece for piece in (b"abc", b"defg"))
-    done = requests.put(url, body, headers={"Content-Range": f"bytes 0-*/{total}"}, timeout=10)
+    done = requests.put(url, body, headers={"Content-Range": f"bytes 0-*/{total}"}, timeout=60)
     assert (done.status_code, done.json()["size"]) == (200, "7")
     assert bucket.blob("n").download_as_bytes() == b"abcdefg"
 
 
 def test_the_layout_of_a_bucket_has_no_folders(gcs_port, bucket):
     url = f"http://127.0.0.1:{gcs_port}/storage/v1/b/{bucket.name}/storageLayout"
-    layout = requests.get(url, timeout=10).json()
+    layout = requests.get(url, timeout=60).json()
     assert layout["hierarchicalNamespace"] == {"enabled": False}

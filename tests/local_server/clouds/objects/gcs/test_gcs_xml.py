@@ -50,7 +50,7 @@ def error(answer) -> tuple[int, str]:
 
 
 def send(method, url, **options):
-    return requests.request(method, url, timeout=10, **options)
+    return requests.request(method, url, timeout=60, **options)
 
 
 @pytest.mark.parametrize("version", ["v2", "v4"])

@@ -46,7 +46,7 @@ def send(post, content=b"hello", name="a.txt", **fields):
         post["url"],
         data={**post["fields"], **fields},
         files={"file": (name, content)},
-        timeout=10,
+        timeout=60,
         allow_redirects=False,
     )
 
@@ -112,9 +112,9 @@ def test_the_refusal_names_the_condition(client):
 @pytest.mark.parametrize("fields", [{}, {"key": "k"}], ids=str)
 def test_a_form_without_a_policy_is_refused(strict, fields):
     url = f"{strict.url}/forms"
-    answer = requests.post(url, data=fields, files={"file": b"x"}, timeout=10)
+    answer = requests.post(url, data=fields, files={"file": b"x"}, timeout=60)
     assert code(answer) == ("AccessDenied" if fields else "InvalidArgument")
-    no_file = requests.post(url, files={"key": (None, "k")}, timeout=10)
+    no_file = requests.post(url, files={"key": (None, "k")}, timeout=60)
     assert code(no_file) == "MalformedPOSTRequest"
 
 
@@ -124,15 +124,15 @@ def test_unsigned_requests_are_denied(strict):
         ("forms/secret", 403, "AccessDenied"),
         ("forms", 403, "AccessDenied"),
     ):
-        answer = requests.get(f"{strict.url}/{target}", timeout=10)
+        answer = requests.get(f"{strict.url}/{target}", timeout=60)
         assert (answer.status_code, code(answer)) == (status, name)
     headers = {"user-agent": "Boto3/1 Botocore/1"}
-    answer = requests.get(f"{strict.url}/no-such-bucket/k", headers=headers, timeout=10)
+    answer = requests.get(f"{strict.url}/no-such-bucket/k", headers=headers, timeout=60)
     assert (answer.status_code, code(answer)) == (404, "NoSuchBucket")
-    answer = requests.get(f"{strict.url}/no-such-bucket/k", timeout=10)
+    answer = requests.get(f"{strict.url}/no-such-bucket/k", timeout=60)
     assert answer.status_code == 404
     legacy = {"authorization": "AWS cloudserve:c2ln", "date": "now"}
-    answer = requests.get(f"{strict.url}/forms/secret", headers=legacy, timeout=10)
+    answer = requests.get(f"{strict.url}/forms/secret", headers=legacy, timeout=60)
     assert (answer.status_code, code(answer)) == (400, "InvalidRequest")
 
 
@@ -168,9 +168,9 @@ def test_a_presigned_url_expires_even_if_signatures_are_not_checked(emulator, ve
     name = {"Bucket": "expiring", "Key": "k"}
     url = client.generate_presigned_url("get_object", Params=name, ExpiresIn=60)
     emulator.aws("s3").put_object(**name, Body=b"hello")
-    assert requests.get(url, timeout=10).content == b"hello"
+    assert requests.get(url, timeout=60).content == b"hello"
     old = client.generate_presigned_url("get_object", Params=name, ExpiresIn=seconds)
-    answer = requests.get(old, timeout=10)
+    answer = requests.get(old, timeout=60)
     assert (answer.status_code, code(answer)) == (403, "AccessDenied")
     assert "Request has expired" in answer.text
 

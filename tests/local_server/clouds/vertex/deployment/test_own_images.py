@@ -11,7 +11,6 @@ from cloudserve.images.rehearsal import Rehearsal
 from tests.local_server.clouds.images import write_server
 from tests.local_server.clouds.vertex.conftest import MACHINE
 
-pytestmark = pytest.mark.timeout(120)
 REGISTRY = "us-central1-docker.pkg.dev/p/r"
 BODY = {"instances": [[1.0, 2.5]], "parameters": {"top": 3}}
 
@@ -135,7 +134,7 @@ def logged(own, url, endpoint):
         "resourceNames": [f"projects/{project}"],
         "filter": f'resource.labels.endpoint_id="{endpoint_id}" jsonPayload.message:"no weights"',
     }
-    response = requests.post(f"{url}/v2/entries:list", json=body, timeout=10)
+    response = requests.post(f"{url}/v2/entries:list", json=body, timeout=60)
     entries = response.json().get("entries", [])
     return [(entry["severity"], entry["jsonPayload"]["message"]) for entry in entries]
 

@@ -9,7 +9,6 @@ import pytest
 from tests.local_server.clouds.aws.conftest import IMAGE, JSON, ROLE, Aws, refused
 from tests.local_server.clouds.images import ECR, write_server
 
-pytestmark = pytest.mark.timeout(120)
 FILES = {
     name: {
         "ModelDataSource": {

@@ -13,8 +13,6 @@ import pytest
 from tests.local_server.clouds.aws.conftest import ROLE, Aws
 from tests.local_server.clouds.images import ECR, write_server
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory):

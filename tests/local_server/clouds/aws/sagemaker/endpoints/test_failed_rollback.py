@@ -26,7 +26,7 @@ def running(new_emulator, models, tmp_path, poll_until):
 def inject(aws, **rule) -> None:
     url = f"{aws.running.url}/_cloudserve/faults"
     body = {"faults": [{"route": "SageMaker.UpdateEndpoint", "times": 1, **rule}]}
-    requests.post(url, json=body, timeout=10).raise_for_status()
+    requests.post(url, json=body, timeout=60).raise_for_status()
 
 
 def answers(aws, name: str) -> set[bytes]:
