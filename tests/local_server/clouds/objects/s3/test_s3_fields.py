@@ -85,10 +85,12 @@ GRANTS = {
 }
 
 
+LOADER = botocore.loaders.Loader()
+MODEL = botocore.model.ServiceModel(LOADER.load_service_model("s3", "service-2"))
+
+
 def members(operation: str) -> list[str]:
-    loader = botocore.loaders.Loader()
-    model = botocore.model.ServiceModel(loader.load_service_model("s3", "service-2"))
-    return list(model.operation_model(operation).input_shape.members)
+    return list(MODEL.operation_model(operation).input_shape.members)
 
 
 @pytest.fixture(scope="module")
