@@ -33,13 +33,19 @@ class Poller:
     longest: float = 5.0
 
     def until(
-        self, probe: Callable[[], Result | None], *, what: str, where: str, reporter: Reporter
+        self,
+        probe: Callable[[], Result | None],
+        *,
+        what: str,
+        where: str,
+        reporter: Reporter,
+        state: Callable[[], str] = str,
     ) -> Result:
         """Call `probe` until it returns something, and return that.
 
-        Reports every ten seconds that the operation is not done. Raises what the probe raises,
-        except retryable errors (five in a row are one too many), and RemoteError at the deadline;
-        the operation itself continues.
+        Reports every ten seconds that the operation is not done, with `state()`, what the platform
+        last called its state. Raises what the probe raises, except retryable errors (five in a row
+        are one too many), and RemoteError at the deadline; the operation itself continues.
         """
         start = self.clock()
         deadline, reminder = start + self.timeout, start + REMINDER_SECONDS
@@ -58,17 +64,22 @@ class Poller:
                     return result
             now = self.clock()
             if now + pause > deadline:
-                raise self._late(what, where)
+                raise self._late(_unfinished(what, self.timeout, state()), where)
             if now >= reminder:
-                reporter.line(f"{what} is not done after {now - start:.0f} s")
+                reporter.line(_unfinished(what, round(now - start), state()))
                 reminder = now + REMINDER_SECONDS
             self.sleep(pause)
             pause = min(pause * GROWTH, self.longest)
 
-    def _late(self, what: str, where: str) -> RemoteError:
+    def _late(self, unfinished: str, where: str) -> RemoteError:
         return RemoteError(
-            f"{what} is not done after {self.timeout:g} s; it continues on the platform",
+            f"{unfinished}; it continues on the platform",
             where=where,
             hint="run the same command again to keep waiting, or raise `timeout_seconds`",
             retryable=True,
         )
+
+
+def _unfinished(what: str, seconds: float, state: str) -> str:
+    """Return the sentence of a wait: `the endpoint half is not done after 10 s (Creating)`."""
+    return f"{what} is not done after {seconds:g} s{f' ({state})' if state else ''}"

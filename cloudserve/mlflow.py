@@ -313,6 +313,18 @@ def _only_target(project: Project) -> str:
     )
 
 
+class RefusedError(MlflowException, click.ClickException):  # type: ignore[misc]  # see above
+    """A refusal, as MLflow's library raises it, which MLflow's command line prints on its own.
+
+    Click prints its own exceptions as an error, and a traceback of any other. Source: click,
+    `ClickException.show`; the commands of mlflow/deployments/cli.py catch none.
+    """
+
+    def __init__(self, message: str) -> None:
+        click.ClickException.__init__(self, message)
+        MlflowException.__init__(self, message)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise the library's errors as MlflowException, with their hints."""
@@ -321,7 +333,7 @@ def _translated() -> Iterator[None]:
     except CloudserveError as error:
         details = (f"where: {error.where}", f"to do: {error.hint}")
         lines = [error.message, *(line for line in details if not line.endswith(": None"))]
-        raise MlflowException("\n  ".join([*lines, *getattr(error, "__notes__", ())])) from error
+        raise RefusedError("\n  ".join([*lines, *getattr(error, "__notes__", ())])) from error
 
 
 @contextmanager

@@ -36,6 +36,7 @@ NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+CHECK = "check the profile, the region and the configuration files of AWS"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "403"})
 UNKNOWN_KEYS = frozenset(
     {
@@ -81,7 +82,7 @@ def translated(what: str, where: str) -> Iterator[None]:
         # upload_file puts the answer's error into its text only; the cause is still attached.
         if isinstance(error.__context__, ClientError):
             raise _refused(what, where, error.__context__) from error
-        raise RemoteError(f"{what}: {error}", where=where) from error
+        raise RemoteError(f"{what}: {error}", where=where, hint=CHECK) from error
     except NO_CREDENTIALS as error:
         raise RemoteError(
             f"{what}: no usable AWS credentials ({error})", where=where, hint=LOG_IN
@@ -101,7 +102,7 @@ def translated(what: str, where: str) -> Iterator[None]:
             retryable=True,
         ) from error
     except BotoCoreError as error:
-        raise RemoteError(f"{what}: {error}", where=where) from error
+        raise RemoteError(f"{what}: {error}", where=where, hint=CHECK) from error
 
 
 def is_denied(error: RemoteError) -> bool:

@@ -125,7 +125,11 @@ def path_of(root: Path, key: str) -> Path:
     if segments[0] == OWN:
         segments[0] = f"%2E{OWN[1:]}"
     if "\0" in key or any(len(part.encode()) > LONGEST for part in segments):
-        raise RemoteError(f"{key!a} cannot be the name of a file", where=f"file://{root}")
+        raise RemoteError(
+            f"{key!a} cannot be the name of a file",
+            where=f"file://{root}",
+            hint="rename the file: no NUL, and at most 255 bytes in each part of the path",
+        )
     return root.joinpath(*segments)
 
 

@@ -159,7 +159,11 @@ class DirectoryBlobs(NoParts):
         old, new = path_of(self._root, source.rstrip("/")), path_of(self._root, target.rstrip("/"))
         with self._system(f"rename {self.url}/{source} to {target}"), self._locked():
             if new.exists():
-                raise ConflictError("the target already exists", where=f"{self.url}/{target}")
+                raise ConflictError(
+                    "the target already exists",
+                    where=f"{self.url}/{target}",
+                    hint="choose another name, or remove it",
+                )
             entries = [(b, self._metadata.read(b.key, b.token)) for b in self.list(source)]
             for blob, metadata in entries:
                 key = target + blob.key.removeprefix(source)
@@ -204,6 +208,7 @@ class DirectoryBlobs(NoParts):
                 raise ConflictError(
                     "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
+                    hint="run the command again: it reads what the bucket has now",
                 )
             new.place(path)
             token = token_of(path.stat())
@@ -219,7 +224,9 @@ class DirectoryBlobs(NoParts):
     @contextmanager
     def _unchanged(self, blob: Blob) -> Iterator[BinaryIO]:
         changed = ConflictError(
-            "the object was replaced or deleted while it was read", where=f"{self.url}/{blob.key}"
+            "the object was replaced or deleted while it was read",
+            where=f"{self.url}/{blob.key}",
+            hint="run the command again: it reads what the bucket has now",
         )
         try:
             file = path_of(self._root, blob.key).open("rb")

@@ -54,7 +54,10 @@ def translated(what: str, where: str) -> Iterator[None]:
         raise refused(what, where, int(error.code or 0), _message(error)) from error
     except DataCorruption as error:
         raise RemoteError(
-            f"{what}: what arrived is not what was sent", where=where, retryable=True
+            f"{what}: what arrived is not what was sent",
+            where=where,
+            hint="try again; a proxy in between may change the answers",
+            retryable=True,
         ) from error
 
 

@@ -35,6 +35,7 @@ Record = Mapping[str, Any]
 T = TypeVar("T")
 PAGE = 100
 RETRIES = 2
+NOT_JSON = "check `endpoint` of the target; a proxy in between may change the answers"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 """Seconds between two reads of an answer."""
@@ -104,7 +105,7 @@ class GoogleApi:
         with translated(what, where), logged(request.methodId):
             answer = request.execute(num_retries=self._retries)
         if not isinstance(answer, dict):  # googleapiclient gives a 200 that is no JSON as text
-            raise RemoteError(f"{what}: the answer is not JSON", where=where)
+            raise RemoteError(f"{what}: the answer is not JSON", where=where, hint=NOT_JSON)
         return answer
 
     def _sent(
@@ -135,7 +136,12 @@ class GoogleApi:
             later = retry_after(answer.headers.get("Retry-After"))
             raise refused("predict", url, answer.status_code, message, later)
         if error:
-            raise RemoteError(f"predict: {error}", where=url, status=answer.status_code)
+            raise RemoteError(
+                f"predict: {error}",
+                where=url,
+                hint="compare the request with `cloudserve inspect MODEL --requests`",
+                status=answer.status_code,
+            )
         return content
 
     @cached_property
@@ -202,5 +208,7 @@ def _slow_failure(content: bytes, where: str, status: int) -> str | dict[str, An
     except ValueError as error:
         if status != HTTPStatus.OK:
             return None
-        raise RemoteError("predict: the answer is not JSON", where=where, status=status) from error
+        raise RemoteError(
+            "predict: the answer is not JSON", where=where, hint=NOT_JSON, status=status
+        ) from error
     return answer.get("error") if isinstance(answer, dict) else None

@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from cloudserve._version import __version__
-from cloudserve.cli.flag_variables import add_variables
+from cloudserve.cli.flag_variables import add_variables, hide_empty_defaults
 from cloudserve.cli.verbosity import add_options, options
 
 # Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
@@ -120,6 +120,7 @@ class LazyGroup(click.Group):
         module = import_module(f"cloudserve.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         add_variables(command, cmd_name)
+        hide_empty_defaults(command)
         add_options(command, cmd_name)
         return command
 

@@ -124,7 +124,8 @@ def _failure(error: BaseException, arguments: Sequence[str]) -> Failure:
         case errors.CloudserveError():
             code = next((code for kind, code in CODES if isinstance(error, kind)), Exit.BUG)
             request_id = error.request_id if isinstance(error, errors.RemoteError) else None
-            return Failure(code, error.message, error.where, error.hint, request_id, _notes(error))
+            where = error.where or _command_path(arguments)  # a flag's value has no other place
+            return Failure(code, error.message, where, error.hint, request_id, _notes(error))
     bug = "this is a bug in cloudserve; report it with the traceback of `cloudserve --debug …`"
     return Failure(Exit.BUG, f"{type(error).__name__}: {error}", notes=(bug, *_notes(error)))
 

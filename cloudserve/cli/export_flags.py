@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cloudserve.cli.options import Decimal
 from cloudserve.errors import UserError
 from cloudserve.local.model_export import RESIZES, ExamplesInput, ImageInput, TensorNames
 from cloudserve.local.model_steps import METHODS, input_step, output_step
@@ -156,13 +157,14 @@ _IMAGE_OPTIONS = (
     click.option(
         "--image-offset",
         type=float,
+        metavar="NUMBER",
         default=0.0,
         show_default=True,
         help="What is subtracted then; with --image-scale 127.5, 1 gives values from -1 to 1.",
     ),
     click.option(
         "--image-scale",
-        type=click.FloatRange(0, min_open=True),
+        type=Decimal(0, min_open=True),
         default=255.0,
         show_default=True,
         help="What the values 0 to 255 of a decoded image are divided by.",

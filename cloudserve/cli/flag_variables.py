@@ -1,4 +1,4 @@
-"""The variables of flags: every flag of every command can be set in the environment.
+"""What all flags have: a variable of the environment, and a default in the help if there is one.
 
 A flag whose help text names a variable has that one. Any other has CLOUDSERVE_COMMAND_FLAG, such as
 CLOUDSERVE_DEPLOY_VERSION for `cloudserve deploy --version`.
@@ -32,6 +32,16 @@ def add_variables(command: click.Command, path: str) -> None:
     inner: Mapping[str, Any] = getattr(command, "commands", {})
     for name, subcommand in inner.items():
         add_variables(subcommand, f"{path} {name}")
+
+
+def hide_empty_defaults(command: click.Command) -> None:
+    """Leave defaults that are no text out of the help of a command and its subcommands."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.default == "":
+            parameter.show_default = False
+    inner: Mapping[str, Any] = getattr(command, "commands", {})
+    for subcommand in inner.values():
+        hide_empty_defaults(subcommand)
 
 
 def variable_of(path: str, option: click.Option) -> str:

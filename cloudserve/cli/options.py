@@ -39,6 +39,12 @@ class Number(click.IntRange):
     name = "number"
 
 
+class Decimal(click.FloatRange):
+    """A number with a point in a range, called `number` as well."""
+
+    name = "number"
+
+
 class VersionNumber(Number):
     """The number of a version directory, also as `v2`."""
 
@@ -116,14 +122,21 @@ def project_option(command: Function) -> Function:
     return project_file_option(_environment_option(command))
 
 
-target_option = click.option(
-    "--target",
-    "-t",
-    metavar="NAME",
-    envvar="CLOUDSERVE_TARGET",
-    show_envvar=True,
-    shell_complete=names_of("targets"),
-    help="A target of the project file; may be omitted if there is only one.",
+def target_option_for(text: str) -> Callable[[Function], Function]:
+    """Return the option for a target, with what a command does without it."""
+    return click.option(
+        "--target",
+        "-t",
+        metavar="NAME",
+        envvar="CLOUDSERVE_TARGET",
+        show_envvar=True,
+        shell_complete=names_of("targets"),
+        help=text,
+    )
+
+
+target_option = target_option_for(
+    "A target of the project file; may be omitted if there is only one."
 )
 set_option = click.option(
     "--set",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from cloudserve.cli.options import Number
+from cloudserve.cli.options import Decimal, Number
 
 if TYPE_CHECKING:
     from cloudserve.golden.recording import Recording
@@ -23,7 +23,7 @@ _OPTIONS = (
     ),
     click.option(
         "--record-rate",
-        type=click.FloatRange(0, 1),
+        type=Decimal(0, 1),
         default=1.0,
         show_default=True,
         help="Fraction of requests to record.",

@@ -190,10 +190,10 @@ def _choose(
             where=where,
             hint="run the command without --offline",
         )
-    what = "the offline clouds" if here["is_offline"] else here["cloud"]
-    what += f" ({here['credentials']})" if here["credentials"] else ""
+    place = "the offline clouds" if here["is_offline"] else "a real account"
+    place += f" ({here['credentials']})" if here["credentials"] else ""
     raise UserError(
-        f"there is no last known state of {where} for {what}",
+        f"there is no last known state of {where} in {place}",
         where=str(project.path),
         hint=f"keep one, online: cloudserve status {model} --target {target.name}",
     )

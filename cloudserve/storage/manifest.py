@@ -70,14 +70,20 @@ def read_manifest(data: bytes, where: str) -> Manifest:
     try:
         return msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
-        raise ConflictError(f"the manifest cannot be read: {error}", where=where) from error
+        raise ConflictError(
+            f"the manifest cannot be read: {error}",
+            where=where,
+            hint="delete the manifest and deploy the version again",
+        ) from error
 
 
 def check_manifest(manifest: Manifest, digest: str, where: str) -> None:
     """Raise ConflictError unless a manifest has this digest and is consistent."""
     if manifest.digest != digest:
         raise ConflictError(
-            f"there is another model in the bucket (digest {manifest.digest})", where=where
+            f"there is another model in the bucket (digest {manifest.digest})",
+            where=where,
+            hint="delete the manifest and deploy the version again",
         )
     entries = tuple(FileEntry(file.path, file.size, file.sha256) for file in manifest.files)
     if tree_digest(entries) != digest:

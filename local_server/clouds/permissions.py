@@ -100,6 +100,12 @@ def _load(path: Path) -> tuple[Rule, ...]:
         return read_policy(msgspec.json.decode(path.read_bytes()))
     except OSError as error:
         message = f"the policy cannot be read: {error.strerror}"
-        raise UserError(message, where=str(path)) from error
+        raise UserError(
+            message, where=str(path), hint="give a JSON file that you may read"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"invalid IAM policy: {error}", where=str(path)) from error
+        raise UserError(
+            f"invalid IAM policy: {error}",
+            where=str(path),
+            hint="give a policy document of IAM: `Version` and a list of `Statement`",
+        ) from error

@@ -89,7 +89,9 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as error:
         raise UserError(
-            f"the file has no certificates in PEM form: {error.reason}", where=str(ca_file)
+            f"the file has no certificates in PEM form: {error.reason}",
+            where=str(ca_file),
+            hint="give a file with -----BEGIN CERTIFICATE----- lines",
         ) from error
 
 
@@ -99,7 +101,11 @@ def _headers(token_file: Path | None) -> Mapping[str, str]:
     lines = (line.strip() for line in token_file.read_text().splitlines())
     token = next((line for line in lines if line and not line.startswith("#")), None)
     if token is None:
-        raise UserError("the file has no token", where=str(token_file))
+        raise UserError(
+            "the file has no token",
+            where=str(token_file),
+            hint="write one token per line; lines with # are comments",
+        )
     return {"Authorization": f"Bearer {token}"}
 
 

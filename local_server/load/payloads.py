@@ -67,7 +67,10 @@ def _values(spec: TensorSpec, request: Request, chance: np.random.Generator) -> 
         return chance.integers(0, _LARGEST_SMALL_INTEGER, shape).astype(dtype)
     if dtype.kind == "f" or hasattr(ml_dtypes, spec.dtype):
         return np.round(chance.random(shape), _DECIMALS).astype(dtype)
-    raise UserError(f"input {spec.alias!r} is {spec.type}, for which no value can be made up")
+    raise UserError(
+        f"input {spec.alias!r} is {spec.type}, for which no value can be made up",
+        hint="give a request: --payload FILE",
+    )
 
 
 def _shape(spec: TensorSpec, rows: int) -> tuple[int, ...]:
@@ -136,9 +139,15 @@ def read_bodies(file: Path) -> list[bytes]:
             json.loads(body)
         except ValueError as error:
             place = f"{file}, line {number}" if len(lines) > 1 else str(file)
-            raise UserError(f"the payload is not JSON: {error}", where=place) from error
+            raise UserError(
+                f"the payload is not JSON: {error}",
+                where=place,
+                hint='write {"instances": […]}; in a .jsonl file one request on each line',
+            ) from error
     if not bodies:
-        raise UserError("the file has no request", where=str(file))
+        raise UserError(
+            "the file has no request", where=str(file), hint='write {"instances": […]} into it'
+        )
     return bodies
 
 
@@ -147,4 +156,8 @@ def decode_bodies(bodies: Sequence[bytes], signature: Signature, where: str) -> 
     try:
         return [parse_request(body).decode(signature) for body in bodies]
     except StatusError as error:
-        raise UserError(f"the payload is invalid: {error.message}", where=where) from error
+        raise UserError(
+            f"the payload is invalid: {error.message}",
+            where=where,
+            hint="compare it with `cloudserve inspect MODEL --requests`",
+        ) from error

@@ -136,7 +136,11 @@ def _curve(
     costs = tuple(SizeCost(**json.loads(line)) for line in done.stdout.splitlines())
     if done.returncode or not costs:
         last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise ModelError(f"the model's costs cannot be measured: {last}", where=str(folder))
+        raise ModelError(
+            f"the model's costs cannot be measured: {last}",
+            where=str(folder),
+            hint="see whether it answers at all: cloudserve run MODEL",
+        )
     return Curve(threads, intra_op, costs)
 
 
@@ -255,7 +259,11 @@ class _Tuner:
         url = server.grpc if settings.use_grpc else server.rest
         result = bench(url, load, Settings(request))
         if result.ended:
-            raise ModelError(f"the server stopped during a load: {result.ended}", where=url)
+            raise ModelError(
+                f"the server stopped during a load: {result.ended}",
+                where=url,
+                hint="check the memory of this machine, and lower --max-batch-size",
+            )
         self._loads += 1
         self._doubts.update(what for what in _DOUBTS if any(what in note for note in result.notes))
         return _trial_of(result, settings.objective)

@@ -110,4 +110,8 @@ def _check_exists(store: BlobStore, base: str, url: str) -> None:
     """Distinguish a missing base path from one without versions, as for directories."""
     exists = next(iter(store.list(base)), None) is not None
     if not exists and store.head(base) is None:  # a listing omits an empty folder
-        raise RemoteError(f"there is nothing at {url}", where=store.url)
+        raise RemoteError(
+            f"there is nothing at {url}",
+            where=store.url,
+            hint="check the URL: it is the folder of a model, with NUMBER/ folders in it",
+        )

@@ -157,7 +157,7 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
 ):
     releases, _ = make("sagemaker", 1)
     project = project_of(releases, versions)
-    with pytest.raises(UserError, match="there is no last known state of half on here for the off"):
+    with pytest.raises(UserError, match="there is no last known state of half on here in the off"):
         recall(project, "half", "here", environ=home)
     remember(project, "half", "here", environ=home, provider=releases.provider)
     homeless = {name: value for name, value in home.items() if name != "XDG_STATE_HOME"}
@@ -187,7 +187,7 @@ def test_nothing_is_changed_offline_and_what_was_not_read_is_refused(
         recall(asked, "half", "here", environ=home).plan_deploy()
     assert "describe_model_package_group" in caught.value.where
     real = {name: value for name, value in home.items() if "AWS_ENDPOINT" not in name}
-    with pytest.raises(UserError, match="no last known state of half on here for aws"):
+    with pytest.raises(UserError, match="no last known state of half on here in a real account"):
         recall(project, "half", "here", environ=real)
 
 
@@ -218,7 +218,7 @@ def test_a_state_is_used_with_the_credentials_that_it_was_kept_with(make, versio
     for other, name in ((dev, "profile dev"), (keys, "key …MPLE"), (session, "")):
         with pytest.raises(UserError) as caught:
             recall(project, "half", "here", environ={**real, **other})
-        wanted = "there is no last known state of half on here for aws"
+        wanted = "there is no last known state of half on here in a real account"
         assert caught.value.message == wanted + (f" ({name})" if name else "")
 
 

@@ -111,6 +111,20 @@ def test_a_long_wait_is_reported_every_ten_seconds(time):
     assert len(seconds) >= 3
 
 
+def test_the_lines_of_a_wait_have_the_state_that_the_platform_last_gave(time):
+    lines = []
+    with pytest.raises(RemoteError, match=r"is not done after 30 s \(Creating\); it continues"):
+        time.poller(30).until(
+            probe_of(None),
+            what="the thing",
+            where="there",
+            reporter=Reporter(lines.append),
+            state=lambda: "Creating",
+        )
+    assert lines
+    assert all(line.endswith(" s (Creating)") for line in lines)
+
+
 def test_a_short_wait_is_not_reported(time):
     lines = []
     until(time.poller(45), probe_of(None, None, "done"), lines)

@@ -73,7 +73,10 @@ def s3_translated(what: str, where: str, url: str) -> Iterator[None]:
                 yield
             except ResponseParserError as error:
                 raise RemoteError(
-                    f"{what}: the answer cannot be read", where=where, retryable=True
+                    f"{what}: the answer cannot be read",
+                    where=where,
+                    hint="try again; a proxy in between may change the answers",
+                    retryable=True,
                 ) from error
     except RemoteError as error:
         if isinstance(error.__cause__, ClientError):

@@ -189,6 +189,7 @@ class S3Parts:
             raise ConflictError(
                 "the object was replaced or deleted while it was read",
                 where=f"{self.url}/{blob.key}",
+                hint="run the command again: it reads what the bucket has now",
             ) from error
 
 

@@ -85,6 +85,7 @@ class S3Blobs(S3Parts, RecordedBlobs):
                 raise ConflictError(
                     "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
+                    hint="run the command again: it reads what the bucket has now",
                 ) from error
         return str(done["ETag"])
 

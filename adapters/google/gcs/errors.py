@@ -50,7 +50,10 @@ def gcs_translated(what: str, where: str, url: str) -> Iterator[None]:
                 raise unreachable(what, where, error) from error
             except GARBLED as error:
                 raise RemoteError(
-                    f"{what}: the answer cannot be read ({error})", where=where, retryable=True
+                    f"{what}: the answer cannot be read ({error})",
+                    where=where,
+                    hint="try again; a proxy in between may change the answers",
+                    retryable=True,
                 ) from error
     except RemoteError as error:
         _explain(error, url)

@@ -176,6 +176,7 @@ class GcsParts(GcsBucket):
             raise ConflictError(
                 "the object was replaced or deleted while it was read",
                 where=f"{self.url}/{blob.key}",
+                hint="run the command again: it reads what the bucket has now",
             ) from error
 
     @contextmanager

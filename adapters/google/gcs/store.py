@@ -102,6 +102,7 @@ class GcsBlobs(GcsParts, RecordedBlobs):
                 raise ConflictError(
                     "the object is not as expected: another client wrote it",
                     where=f"{self.url}/{key}",
+                    hint="run the command again: it reads what the bucket has now",
                 ) from error
         return str(blob.generation)
 

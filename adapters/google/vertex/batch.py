@@ -67,15 +67,19 @@ class Batches:
         name = str(job["name"])
         where = self._api.url(name)
         reporter.line(f"batch prediction job {name} is running")
-        states = reporter.changes()
+        states, state = reporter.changes(), ""
 
         def look() -> Record | None:
+            nonlocal state
             job = self._api.job(name)
-            states.line(f"job: {_state(job).lower().replace('_', ' ')}")
+            state = _state(job).lower().replace("_", " ")
+            states.line(f"job: {state}")
             return job if _state(job) in ENDED else None
 
         try:
-            job = self._poller.until(look, what=f"job {name}", where=where, reporter=reporter)
+            job = self._poller.until(
+                look, what=f"job {name}", where=where, reporter=reporter, state=lambda: state
+            )
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job continues unless it is cancelled: {name}")
             raise

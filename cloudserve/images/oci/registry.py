@@ -259,6 +259,9 @@ def _read(response: Any, where: str) -> bytes:
         data: bytes = response.read(_BLOCK)
     except OSError as error:
         raise UnreachableError(
-            "the connection ended during a download", where=where, retryable=True
+            "the connection ended during a download",
+            where=where,
+            hint="run the command again: it continues",
+            retryable=True,
         ) from error
     return data

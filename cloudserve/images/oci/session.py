@@ -209,7 +209,11 @@ def unreachable(host: str, error: Exception) -> UnreachableError:
             hint="name the certificates of your authority in SSL_CERT_FILE",
         )
     if isinstance(reason, ssl.SSLError):
-        return UnreachableError(f"the registry does not speak TLS: {reason.reason}", where=host)
+        return UnreachableError(
+            f"the registry does not speak TLS: {reason.reason}",
+            where=host,
+            hint="check the port; a registry without TLS is used on loopback alone",
+        )
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
     return UnreachableError(
         f"the registry does not answer: {text}",

@@ -65,6 +65,7 @@ class Downloader:
             raise RemoteError(
                 f"{target.file.name}: received {received} of {span.size} bytes",
                 where=f"{self._store.url}/{target.file.blob.key}",
+                hint="run the command again: it continues",
                 retryable=True,
             )
 
@@ -99,6 +100,8 @@ def _pieces(store: BlobStore, blob: Blob, span: PartRange) -> Iterator[bytes]:
     content = store.read(blob.key)
     if content is None or content[1] != blob.token:
         raise ConflictError(
-            "the object was replaced or deleted while it was read", where=f"{store.url}/{blob.key}"
+            "the object was replaced or deleted while it was read",
+            where=f"{store.url}/{blob.key}",
+            hint="run the command again: it reads what the bucket has now",
         )
     yield content[0][span.offset : span.offset + span.size]

@@ -131,7 +131,11 @@ def _fetch_unannounced(
 def _check_loadable(path: Path) -> None:
     # Objects appear atomically, so a copy in progress can only lack files.
     if not is_saved_model(path):
-        raise ModelError("there is no complete SavedModel yet", where=str(path))
+        raise ModelError(
+            "there is no complete SavedModel yet",
+            where=str(path),
+            hint="wait until all its files are copied; `saved_model.pb` is last",
+        )
     check_variables(path)
 
 
@@ -161,7 +165,11 @@ def claim_cache(environ: Mapping[str, str]) -> tuple[ModelCache, IO[bytes]]:
         if try_lock(lock):
             return ModelCache(slot, limit), lock
         lock.close()
-    raise RemoteError("too many processes have a model cache here", where=str(folder))
+    raise RemoteError(
+        f"{SLOTS} processes use the model caches of this folder, and there are no more",
+        where=str(folder),
+        hint=f"stop some of them, or set {FOLDER} to another folder",
+    )
 
 
 def _limit(environ: Mapping[str, str]) -> int:

@@ -154,4 +154,8 @@ class Blocks:
 
 def unreadable(path: Path, error: OSError) -> ModelError:
     """Return the error for a file that cannot be read."""
-    return ModelError(f"the file cannot be read: {error.strerror or error}", where=str(path))
+    return ModelError(
+        f"the file cannot be read: {error.strerror or error}",
+        where=str(path),
+        hint="check that it exists and that you may read it",
+    )

@@ -144,6 +144,12 @@ def load_rules(path: Path) -> RuleSet:
         return read_rules(yaml.safe_load(path.read_bytes()))
     except OSError as error:
         message = f"the faults cannot be read: {error.strerror}"
-        raise UserError(message, where=str(path)) from error
+        raise UserError(
+            message, where=str(path), hint="give a YAML file that you may read"
+        ) from error
     except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"invalid fault rules: {error}", where=str(path)) from error
+        raise UserError(
+            f"invalid fault rules: {error}",
+            where=str(path),
+            hint="write `faults:` with a list of rules, each with a `route`",
+        ) from error

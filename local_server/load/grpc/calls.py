@@ -119,7 +119,9 @@ class GrpcWire:
             await asyncio.gather(*(channel.open() for channel in self._channels))
         except OSError as error:
             message = f"no server answers at {self._target.authority}: {error.strerror}"
-            raise UnreachableError(message, where=self._target.url) from error
+            raise UnreachableError(
+                message, where=self._target.url, hint="start the server, or check host and port"
+            ) from error
         return [CallSlot(self._channels[index % number]) for index in range(count)]
 
     async def ask(self, request: bytes) -> Answer:

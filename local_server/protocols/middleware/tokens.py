@@ -75,7 +75,11 @@ def _read(path: Path) -> tuple[bytes, ...]:
 
 def _parse(text: bytes, path: Path) -> tuple[bytes, ...]:
     if len(text) > _MOST_BYTES:
-        raise UserError(f"the token file is larger than {_MOST_BYTES} bytes", where=str(path))
+        raise UserError(
+            f"the token file is larger than {_MOST_BYTES} bytes",
+            where=str(path),
+            hint="give a file with one token per line",
+        )
     lines = [line.strip() for line in text.splitlines()]
     tokens = {n: line for n, line in enumerate(lines, 1) if line and not line.startswith(_COMMENT)}
     for number, token in tokens.items():

@@ -38,12 +38,19 @@ class Watch:
         self._weights = weights
         self._variant = variant
         self._moved = False
+        self.status = ""
+        """The status that SageMaker last gave."""
 
     def look(self) -> Endpoint | None:
         """Return the endpoint once the change is done, None before."""
         endpoint = self._api.endpoint(self._name)
         if endpoint is None:
-            raise RemoteError(f"endpoint {self._name}: it is gone", where=self._api.where)
+            raise RemoteError(
+                f"endpoint {self._name}: it does not exist any more",
+                where=self._api.where,
+                hint="somebody deleted it: run the command again to create it",
+            )
+        self.status = endpoint.status
         self._statuses.line(f"endpoint {self._name}: {endpoint.status}")
         if endpoint.status == FAILED:
             raise self._failed(endpoint.reason or "no reason given")

@@ -256,6 +256,7 @@ class Performer:
             what=f"the endpoint {name}",
             where=self._aws.api.where,
             reporter=reporter,
+            state=lambda: watch.status,
         )
 
 

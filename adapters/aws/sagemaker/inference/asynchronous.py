@@ -51,7 +51,11 @@ class AsyncInvocations:
             failed = self._read(failure, unlisted) if failure else None
             if failed is not None:
                 said = failed.decode(errors="replace").strip()
-                raise RemoteError(f"predict: {said}", where=f"{self._aws.api.where}, {failure}")
+                raise RemoteError(
+                    f"predict: {said}",
+                    where=f"{self._aws.api.where}, {failure}",
+                    hint="read the container's log: cloudserve logs MODEL",
+                )
             return None
 
         where = f"{self._aws.api.where}, endpoint {endpoint}"

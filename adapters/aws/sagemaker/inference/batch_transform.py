@@ -177,9 +177,10 @@ class Transforms:
         )
 
     def _wait(self, job: str, batch: Batch, reporter: Reporter) -> None:
-        statuses = reporter.changes()
+        statuses, status = reporter.changes(), ""
 
         def look() -> Mapping[str, Any] | None:
+            nonlocal status
             description = self._aws.api.transform_job(job)
             status = description.get("TransformJobStatus", "")
             statuses.line(f"transform job {job}: {status}")
@@ -187,7 +188,9 @@ class Transforms:
 
         where = f"{self._aws.api.where}, transform job {job}"
         try:
-            ended = self._aws.poller.until(look, what=f"job {job}", where=where, reporter=reporter)
+            ended = self._aws.poller.until(
+                look, what=f"job {job}", where=where, reporter=reporter, state=lambda: status
+            )
         except (RemoteError, KeyboardInterrupt) as error:
             error.add_note(f"the job continues unless it is stopped: {job}")
             raise

@@ -25,6 +25,7 @@ TAKEN = 2
 """The arguments that the container passes to each: the data or the response, and the context."""
 TENSORFLOW = "tensorflow"
 NAMES_IT = re.compile(rb"^\s*tensorflow(?![-_]serving)", re.MULTILINE | re.IGNORECASE)
+MEND = f"correct code/{SCRIPT} and run the command again"
 Node = ast.stmt | ast.Name
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -147,10 +148,12 @@ def _parse(text: bytes, where: str) -> ast.Module:
         line = f":{error.lineno}" if error.lineno else ""
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise ModelError(
-            f"code/{SCRIPT} is not Python {python}: {error.msg}", where=f"{where}{line}"
+            f"code/{SCRIPT} is not Python {python}: {error.msg}",
+            where=f"{where}{line}",
+            hint=MEND,
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ModelError(f"code/{SCRIPT} is not Python: {error}", where=where) from error
+        raise ModelError(f"code/{SCRIPT} is not Python: {error}", where=where, hint=MEND) from error
 
 
 def _defined(node: ast.AST) -> Iterator[tuple[str, Node]]:
@@ -185,7 +188,9 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"code/{file.name} cannot be read: {error.strerror}", where=str(file)
+            f"code/{file.name} cannot be read: {error.strerror}",
+            where=str(file),
+            hint="check that you may read it",
         ) from error
 
 

@@ -51,7 +51,7 @@ from cloudserve.plural import counted
     "--custom-objects",
     metavar="MODULE",
     default="",
-    help="The module with the own classes and functions of a Keras file; its code is run.",
+    help="The module with the custom classes and functions of a Keras file; its code is run.",
 )
 @click.option(
     "--trust-source",

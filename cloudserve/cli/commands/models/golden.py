@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Number, print_progress, project_for, project_option
+from cloudserve.cli.options import Decimal, Number, print_progress, project_for, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.plural import counted
 
@@ -33,8 +33,8 @@ def command() -> None:
     "grpc://HOST:8500/NAME), MODEL[:VERSION] of the project, or MODEL[:VERSION]@TARGET.",
 )
 @click.option("--out", type=_FILE, required=True, help="The golden file to write.")
-@click.option("--absolute", type=click.FloatRange(0), default=0.0, help="The absolute tolerance.")
-@click.option("--relative", type=click.FloatRange(0), default=0.0, help="The relative tolerance.")
+@click.option("--absolute", type=Decimal(0), default=0.0, help="The absolute tolerance.")
+@click.option("--relative", type=Decimal(0), default=0.0, help="The relative tolerance.")
 @click.option("--ulp", type=Number(min=0), default=0, help="The tolerance in steps of the dtype.")
 @project_option
 def record_command(  # noqa: PLR0913 - one parameter per option

@@ -11,12 +11,13 @@ import click
 
 from cloudserve.cli.consent import announce
 from cloudserve.cli.options import (
+    Decimal,
     Number,
     load,
     names_of,
     project_options,
     subjects_of,
-    target_option,
+    target_option_for,
 )
 from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.render.models.predictions import print_answer, print_response
@@ -52,6 +53,7 @@ def _payload_options(command: Function) -> Function:
         click.option(
             "--scale",
             type=float,
+            metavar="NUMBER",
             default=1.0,
             show_default=True,
             help="Divide the pixels of --image, which are from 0 to 255, by this number.",
@@ -78,7 +80,9 @@ def _payload_options(command: Function) -> Function:
 
 @click.command("predict")
 @click.argument("model", shell_complete=names_of("models"))
-@target_option
+@target_option_for(
+    "A target of the project file, for a model of it; may be omitted if there is only one."
+)
 @click.option(
     "--version",
     metavar="VERSION",
@@ -94,7 +98,7 @@ def _payload_options(command: Function) -> Function:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Decimal(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -109,6 +113,7 @@ def _payload_options(command: Function) -> Function:
     "--output",
     "-o",
     type=click.Choice(["table", *FOR_PROGRAMS, "npy"]),
+    metavar="FORMAT",
     default="json",
     envvar="CLOUDSERVE_OUTPUT",
     show_envvar=True,

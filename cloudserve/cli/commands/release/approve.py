@@ -17,9 +17,7 @@ from cloudserve.cli.render.report import Report, Table, output_option, print_rep
     help="A number, revision id or digest; by default the newest that is deployed.",
 )
 @click.option("--withdraw", is_flag=True, help="End all earlier approvals of the version's files.")
-@click.option(
-    "--comment", metavar="TEXT", default="", show_default=False, help="A comment for the history."
-)
+@click.option("--comment", metavar="TEXT", default="", help="A comment for the history.")
 @yes_option
 @project_options
 @output_option

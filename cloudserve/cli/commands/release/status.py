@@ -15,14 +15,16 @@ from cloudserve.cli.options import (
     names_of,
     only_target,
     project_options,
-    target_option,
+    target_option_for,
 )
 from cloudserve.cli.render.report import output_option, print_report
 
 
 @click.command("status")
 @click.argument("model", required=False, shell_complete=names_of("models"))
-@target_option
+@target_option_for(
+    "A target of the project file; by default the only one, and without MODEL all of them."
+)
 @project_options
 @output_option
 def command(

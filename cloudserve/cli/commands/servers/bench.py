@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cloudserve.cli.options import Number, print_progress
+from cloudserve.cli.options import Decimal, Number, print_progress
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.errors import CheckFailedError, UnreachableError, UserError
 from cloudserve.plural import counted
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_SECONDS = click.FloatRange(0, min_open=True)
+_SECONDS = Decimal(0, min_open=True)
 
 
 def read_shapes(
@@ -49,7 +49,7 @@ def read_shapes(
 @click.option(
     "--rate",
     "-r",
-    type=click.FloatRange(0, min_open=True),
+    type=Decimal(0, min_open=True),
     metavar="N",
     help="Send N requests per second, regardless of the answers (open loop). By default each "
     "answer is followed by the next request (closed loop).",
@@ -72,7 +72,7 @@ def read_shapes(
 @click.option("--requests", "-n", type=Number(min=1), help="Measure so many requests instead.")
 @click.option(
     "--warm-up",
-    type=click.FloatRange(0),
+    type=Decimal(0),
     metavar="SECONDS",
     default=1.0,
     help="The duration of the same load before the measurement.",
@@ -185,11 +185,13 @@ def _exit_code(result: Result) -> int | None:
         return Exit.INTERRUPTED
     if result.ended:
         message = f"{result.ended}, {result.seconds:.1f} s into the measurement"
-        raise UnreachableError(message, where=result.url)
+        raise UnreachableError(message, where=result.url, hint="read the server's log")
     if result.failed:
         total = result.failed + result.answered
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in result.failures.items())
         raise CheckFailedError(
-            f"{result.failed:,} of {counted(total, 'request')} failed: {kinds}", where=result.url
+            f"{result.failed:,} of {counted(total, 'request')} failed: {kinds}",
+            where=result.url,
+            hint="send one with `cloudserve predict` to see the error; read the server's log",
         )
     return None

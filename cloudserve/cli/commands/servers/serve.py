@@ -12,14 +12,14 @@ from cloudserve.cli.commands.servers.contracts import (
     tfserving_options,
     vertex_options,
 )
-from cloudserve.cli.options import deny_ops_option
+from cloudserve.cli.options import Decimal, Number, deny_ops_option
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.cli.servers.variables import container_env_option
 from cloudserve.local.servers import ServeCommand
 
-_PORT = click.IntRange(0, 65535)
+_PORT = Number(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -82,7 +82,6 @@ class _ModelLocation(click.Path):
 @click.option(
     "--devices",
     default="",
-    show_default=False,
     metavar="DEVICES",
     help="The replicas of each model: comma-separated cpu:N, gpu:N, gpu:all or all. "
     "By default one, on the first GPU if there is one.",
@@ -90,7 +89,6 @@ class _ModelLocation(click.Path):
 @click.option(
     "--custom-op-libraries",
     default="",
-    show_default=False,
     metavar="FILES",
     help="Shared libraries of custom ops, comma-separated; by default CLOUDSERVE_OP_LIBRARIES.",
 )
@@ -112,7 +110,7 @@ class _ModelLocation(click.Path):
 )
 @click.option(
     "--request-log-rate",
-    type=click.FloatRange(0, 1),
+    type=Decimal(0, 1),
     default=1.0,
     help="Fraction of requests to log.",
 )
@@ -137,7 +135,7 @@ class _ModelLocation(click.Path):
 @container_env_option("With --as sagemaker: ")
 @click.option(
     "--drain-seconds",
-    type=click.FloatRange(0),
+    type=Decimal(0),
     default=10.0,
     help="Seconds that requests in flight may take when the server is stopped.",
 )

@@ -11,7 +11,7 @@ import click
 
 from cloudserve.cli.commands.servers.bench import read_shapes
 from cloudserve.cli.model_argument import locate
-from cloudserve.cli.options import Number, names_of, print_progress, project_option
+from cloudserve.cli.options import Decimal, Number, names_of, print_progress, project_option
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import CheckFailedError, ConflictError
 
@@ -44,7 +44,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Decimal(0, min_open=True),
     metavar="N",
     help="Verify N requests per second; by default the highest rate that meets the objective is "
     "searched.",
@@ -69,7 +69,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
     "--duration",
     "-d",
     "seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Decimal(0, min_open=True),
     metavar="SECONDS",
     default=3.0,
     help="The duration of each load.",
@@ -77,7 +77,6 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
 @click.option(
     "--devices",
     default="",
-    show_default=False,
     metavar="DEVICES",
     help="The replicas of the model, as for `serve`.",
 )
@@ -156,7 +155,11 @@ def _unmet(tuning: Tuning) -> CheckFailedError:
     best = min(tried, key=lambda trial: trial.p99 or 0.0, default=None)
     objective = f"a 99th percentile of {tuning.objective:g} ms was not met"
     if best is None or best.p99 is None:
-        return CheckFailedError(f"{objective}: requests failed at every rate", where=tuning.path)
+        return CheckFailedError(
+            f"{objective}: requests failed at every rate",
+            where=tuning.path,
+            hint="see why with `cloudserve bench`, at a rate of your own",
+        )
     rate = f"{best.throughput:,.0f} answers per second"
     return CheckFailedError(
         f"{objective}: the best was {best.p99:.1f} ms, at {rate}",

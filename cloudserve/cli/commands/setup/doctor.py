@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.exits import Exit
-from cloudserve.cli.options import load, project_options, target_option
+from cloudserve.cli.options import load, project_options, target_option_for
 from cloudserve.cli.render.report import JUNIT, output_like, print_report, print_result
 
 
 @click.command("doctor")
-@target_option
+@target_option_for("A target of the project file, whose account is checked too.")
 @project_options
 @output_like("table", JUNIT)
 def command(
