@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cloudserve.errors import RemoteError
+from cloudserve.interruption import pause
 from cloudserve.storage.events import Reporter
 
 Result = TypeVar("Result")
@@ -28,7 +29,7 @@ class Poller:
     timeout: float
     """Seconds until the wait is given up."""
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
     first: float = 0.2
     longest: float = 5.0
 
@@ -49,7 +50,7 @@ class Poller:
         """
         start = self.clock()
         deadline, reminder = start + self.timeout, start + REMINDER_SECONDS
-        pause, failures = self.first, 0
+        seconds, failures = self.first, 0
         while True:
             try:
                 result = probe()
@@ -63,13 +64,13 @@ class Poller:
                 if result is not None:
                     return result
             now = self.clock()
-            if now + pause > deadline:
+            if now + seconds > deadline:
                 raise self._late(_unfinished(what, self.timeout, state()), where)
             if now >= reminder:
                 reporter.line(_unfinished(what, round(now - start), state()))
                 reminder = now + REMINDER_SECONDS
-            self.sleep(pause)
-            pause = min(pause * GROWTH, self.longest)
+            self.sleep(seconds)
+            seconds = min(seconds * GROWTH, self.longest)
 
     def _late(self, unfinished: str, where: str) -> RemoteError:
         return RemoteError(

@@ -79,7 +79,7 @@ class Emulator:
         self._folder = DataFolder(command.data)
         self._sites = Sites((*self._settings.hosts, DEDICATED_DOMAIN))
         self._token = secrets.token_urlsafe(16)
-        self._console: ConsoleApi | None = None
+        self._console: tuple[ConsoleApi, Releasing] | None = None
         self._closing = Closing()
         self._server: SharedPort | None = None
         self._services: tuple[Service, ...] = ()
@@ -180,7 +180,7 @@ class Emulator:
         view = CloudsView(CloudParts(stored, calls, faults, lambda: self.url, releasing))
         changes = {**fault_changes(faults), **releasing.changes()}
         api = ConsoleApi(view, app, self._sites, token=self._token, changes=changes)
-        self._console = api
+        self._console = api, releasing
         return ConsolePages(api, has_docs=False)
 
     async def _intercept(self, app: Application, folder: Path) -> None:
@@ -194,7 +194,8 @@ class Emulator:
     async def stop(self) -> None:
         """Finish requests in flight, stop loading, free the models, release the folder."""
         if self._console:
-            self._console.close()
+            await self._console[1].close()
+            self._console[0].close()
         await self._closing.stack.aclose()
         self._server = None
 

@@ -6,10 +6,11 @@ Without them, the caller may do everything. With policies, it may do what they a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from cloudserve.errors import MissingExtraError, UserError
 
 from .aws.identity.iam import OPERATIONS
 from .aws.permissions.access import Access
-from .aws.permissions.policy import EVERYTHING, Rule, denial, names_action, read_policy
+from .aws.permissions.policy import document, is_action, names_action, read_policy
 from .google.common.permissions import IMPERSONATE, OBSERVABILITY, VERTEX, Denied
 from .objects.gcs.callers.permissions import PERMISSIONS as GCS
 from .objects.s3.callers.permissions import ACTIONS as S3
@@ -43,6 +44,8 @@ class Permissions:
 
     aws: Access
     google: Denied
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """The policy documents that `aws` is made of, by the names that a role has them under."""
 
 
 def read_permissions(denied: Iterable[str], policies: Sequence[Path]) -> Permissions:
@@ -50,24 +53,37 @@ def read_permissions(denied: Iterable[str], policies: Sequence[Path]) -> Permiss
     names = [name.strip() for text in denied for name in text.split(",")]
     for name in names:
         _check_name(name)
-    allowed = [rule for path in policies for rule in _load(path)] if policies else [EVERYTHING]
+    documents = {f"policy-{number}": _load(path) for number, path in enumerate(policies, 1)}
+    if not documents:
+        documents["everything"] = json.dumps(document("Allow", ["*"]))
     actions = [name for name in names if ":" in name]
-    rules = [*allowed, *([denial(actions)] if actions else [])]
+    if actions:
+        documents["denied"] = json.dumps(document("Deny", actions))
+    rules = [rule for text in documents.values() for rule in read_policy(json.loads(text))]
     google = tuple(name for name in names if ":" not in name)
-    return Permissions(Access(rules, frozenset({CONTAINER_KEY})), Denied(google))
+    return Permissions(Access(rules, frozenset({CONTAINER_KEY})), Denied(google), documents)
 
 
 def _check_name(name: str) -> None:
     """Raise UserError for a name that matches nothing that the offline clouds check."""
     is_aws = ":" in name
     known = _aws_actions() if is_aws else _google_permissions()
-    if any(names_action([name], each) if is_aws else fnmatchcase(each, name) for each in known):
+    matches = partial(_denies, name) if is_aws else partial(_covers, name)
+    if any(map(matches, known)):
         return
     close = difflib.get_close_matches(name, known, n=1)
     what = "an action" if is_aws else "a permission"
     form = "SERVICE:ACTION (AWS), or SERVICE.RESOURCE.VERB (Google Cloud)"
     hint = f"did you mean `{close[0]}`?" if close else f"name it as {form}"
     raise UserError(f"`{name}` is not {what} that the offline clouds check", hint=hint)
+
+
+def _denies(name: str, action: str) -> bool:
+    return is_action(name) and names_action([name], action)
+
+
+def _covers(name: str, permission: str) -> bool:
+    return fnmatchcase(permission, name)
 
 
 @cache
@@ -95,9 +111,12 @@ def _google_permissions() -> frozenset[str]:
     return frozenset({*VERTEX.values(), *OBSERVABILITY.values(), *GCS, IMPERSONATE})
 
 
-def _load(path: Path) -> tuple[Rule, ...]:
+def _load(path: Path) -> str:
+    """Return the text of a policy; raises UserError unless it is one."""
     try:
-        return read_policy(msgspec.json.decode(path.read_bytes()))
+        content = path.read_bytes()
+        read_policy(msgspec.json.decode(content))
+        return content.decode()
     except OSError as error:
         message = f"the policy cannot be read: {error.strerror}"
         raise UserError(

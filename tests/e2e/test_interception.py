@@ -51,8 +51,9 @@ def test_the_command_gets_a_proxy_that_refuses_other_hosts_and_no_way_around_it(
         "3 requests to hosts outside the rehearsal were refused: 10.0.0.1, example.com, pypi.org"
     ) in err
     variables = json.loads(out.splitlines()[0])
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "STORAGE_EMULATOR_HOST", "no_grpc_proxy"):
+    for name in ("AWS_PROFILE", "STORAGE_EMULATOR_HOST", "no_grpc_proxy"):
         assert name not in variables
+    assert variables["AWS_SESSION_TOKEN"] == "cloudserve"
     proxy = variables["HTTPS_PROXY"]
     assert proxy.startswith("http://127.0.0.1:")
     assert {variables[name] for name in ("https_proxy", "HTTP_PROXY", "http_proxy")} == {proxy}

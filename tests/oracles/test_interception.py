@@ -25,7 +25,7 @@ from sagemaker.tensorflow import TensorFlowModel
 
 data = sagemaker.Session().upload_data(sys.argv[1], key_prefix="model")
 model = TensorFlowModel(
-    model_data=data, role="arn:aws:iam::000000000000:role/serving", framework_version="2.19"
+    model_data=data, role=sagemaker.get_execution_role(), framework_version="2.19"
 )
 predictor = model.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 print(data, predictor.predict({"instances": [1.0, 5.0]}))
@@ -36,7 +36,7 @@ import json
 import sys
 
 from sagemaker.core import image_uris
-from sagemaker.core.helper.session_helper import Session
+from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.serve.model_builder import ModelBuilder
 
 session = Session()
@@ -50,10 +50,11 @@ image = image_uris.retrieve(
 builder = ModelBuilder(
     image_uri=image,
     s3_model_data_url=session.upload_data(sys.argv[1], key_prefix="model"),
-    role_arn="arn:aws:iam::000000000000:role/serving",
+    role_arn=get_execution_role(),
     instance_type="ml.m5.xlarge",
 )
 builder.build(model_name="half")
+print(ModelBuilder(image_uri=image, s3_model_data_url="s3://b/m.tar.gz").role_arn)
 endpoint = builder.deploy(endpoint_name="half")
 answer = endpoint.invoke(body='{"instances": [1.0, 5.0]}', content_type="application/json")
 print(session.account_id(), json.load(answer.body))

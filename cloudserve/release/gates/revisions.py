@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloudserve.interruption import check_interrupted
 from cloudserve.project import Field
 from cloudserve.release.provider import AskedProvider, Provider, ServingProvider
 from cloudserve.release.state.layout import Layout
@@ -56,7 +57,12 @@ class Revisions:
 
     def ask(self, revision_id: str) -> Ask:
         """Return what asks a deployed revision."""
-        return lambda body: self.provider.predict(self.layout.model, body, revision_id)
+
+        def ask(body: bytes) -> bytes:
+            check_interrupted()
+            return self.provider.predict(self.layout.model, body, revision_id)
+
+        return ask
 
     def server_of(self, revision: Revision) -> str:
         """Return what serves a revision on the platform, such as an image; "" if unknown."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from ..aws.assembly import AwsParts, OfflineAws
+from ..aws.identity.execution_role import provide_execution_role
 from ..aws.identity.roles import Roles
-from ..aws.identity.sessions import Sessions
+from ..aws.identity.sessions import SessionKeys, Sessions
 from ..aws.permissions.access import Access
 from ..aws.protocol.form_signatures import check_form
 from ..objects.routing import is_s3
@@ -26,17 +27,23 @@ class AwsServices:
     def __init__(self, settings: Settings, shared: Shared, places: Places) -> None:
         self._settings = settings
         self._places = places
-        access = self._access(shared)
+        sessions = self._sessions(shared)
+        access = replace(settings.permissions.aws, callers=sessions.caller)
+        self._keys = SessionKeys(settings.keys, sessions) if settings.keys else None
         self.storage = S3App(shared.s3, refusals=access.of_s3, checks=self._storage_checks())
         self.offline = OfflineAws(self._parts(shared, access))
 
-    def _access(self, shared: Shared) -> Access:
-        sessions = Sessions(shared.resources, Roles(shared.resources, self._settings.now))
-        return replace(self._settings.permissions.aws, callers=sessions.caller)
+    def _sessions(self, shared: Shared) -> Sessions:
+        """Return the sessions of callers, with that of a command whose requests are intercepted."""
+        settings, roles = self._settings, Roles(shared.resources, self._settings.now)
+        sessions = Sessions(shared.resources, roles)
+        if settings.command.intercept:
+            provide_execution_role(roles, sessions, settings.permissions.documents)
+        return sessions
 
     def _storage_checks(self) -> Checks:
         settings = self._settings
-        form = partial(check_form, settings.keys) if settings.keys else unchecked
+        form = partial(check_form, self._keys) if self._keys else unchecked
         return Checks(
             anonymous=False, form=form, knows_region=settings.knows_region, now=settings.now
         )
@@ -58,7 +65,7 @@ class AwsServices:
             install_requirements=command.install_requirements,
             session=settings.session,
             rehearsals=command.rehearsals,
-            keys=settings.keys,
+            keys=self._keys,
             access=access,
             knows_region=settings.knows_region,
             limits=settings.limits,

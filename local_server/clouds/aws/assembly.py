@@ -28,7 +28,7 @@ from .identity import iam as iam_service
 from .identity import sts as sts_service
 from .identity.iam import Iam
 from .identity.roles import Roles
-from .identity.sessions import SessionKeys, Sessions
+from .identity.sessions import Sessions
 from .identity.sts import Sts
 from .logs.operations import Logs
 from .logs.store import LogStore
@@ -247,7 +247,7 @@ class OfflineAws:
         parts = self._parts
         app: App = offered
         if parts.keys is not None:
-            verifier = Verifier(SessionKeys(parts.keys, parts.sessions), parts.latency.clock.now)
+            verifier = Verifier(parts.keys, parts.latency.clock.now)
             app = SignatureCheck(app, service, verifier, refuse)
         checked = RegionCheck(app, service, refuse, parts.knows_region)
         return Route(takes, checked, offered)

@@ -7,6 +7,7 @@ checks, and only to the offline clouds themselves: a plan for any other destinat
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import shlex
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from cloudserve.errors import CloudserveError, GateRefusedError
+from cloudserve.interruption import Interruption, interruptible
 from cloudserve.project import load_project
 
 from ...console.app import Change
@@ -30,6 +32,8 @@ from ...transport.types import Request, Response
 if TYPE_CHECKING:
     from cloudserve.release.types import Plan
 
+logger = logging.getLogger(__name__)
+
 W = TypeVar("W")
 D = TypeVar("D")
 
@@ -38,6 +42,8 @@ _MOST_PLANS = 16
 _MOST_LINES = 200
 _REMARK = "# with the variables that cloudserve emulate printed\n"
 """Above a command: without them it would release to the real cloud."""
+_END_SECONDS = 3.0
+"""The time that an interrupted release has to record its end."""
 _MOST_AT_ONCE = 2
 """A release, and a plan beside it; more plans wait."""
 _ELSEWHERE = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "STORAGE_EMULATOR_HOST", "MLFLOW_")
@@ -106,12 +112,24 @@ class Releasing:
     _threads: ThreadPoolExecutor = field(default_factory=_new_threads)
     _running: asyncio.Future[CarriedOut] | None = None
     """The last release, which continues if its page is closed."""
+    _interruption: Interruption = field(default_factory=Interruption)
+    """Stops the last release."""
 
     def changes(self) -> Mapping[str, Change]:
         """Return the changes of the console's API, by method and path."""
         if self.file is None:
             return {}
         return {"POST releases/plan": self._plan, "POST releases/apply": self._apply}
+
+    async def close(self) -> None:
+        """Interrupt the release that is being carried out, and wait until its end is recorded.
+
+        Call it while the clouds still answer.
+        """
+        if self._running is not None and not self._running.done():
+            self._interruption.request()
+            await asyncio.wait({self._running}, timeout=_END_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def project(self) -> ProjectRow | None:
         """Read the project file, if it has changed; None if there is none. Blocks."""
@@ -175,6 +193,7 @@ class Releasing:
         if plan is None:
             text = "There is no such plan, or it was carried out: make a new one."
             return _answer(HTTPStatus.CONFLICT, {"error": text})
+        self._interruption = Interruption()
         self._running = self._in_thread(self._carry_out, plan)
         return _answer(HTTPStatus.OK, await asyncio.shield(self._running))
 
@@ -186,9 +205,21 @@ class Releasing:
 
         assert self.file is not None
         lines: list[str] = []
+        interruption = self._interruption
+
+        def notify(line: str) -> None:
+            interruption.check()
+            lines.append(line)
+
         try:
             project = load_project(self.file)
-            api.apply(project, plan, environ=self._environ(), notify=lines.append)
+            with interruptible(interruption):
+                api.apply(project, plan, environ=self._environ(), notify=notify)
+        except KeyboardInterrupt as error:
+            notes: list[str] = getattr(error, "__notes__", [])
+            told = tuple(line for note in notes for line in note.splitlines())
+            logger.warning("the %s was interrupted: %s", _title(plan), "; ".join(told))
+            return CarriedOut(False, (*lines[-_MOST_LINES:], *told), "The release was interrupted.")
         except CloudserveError as error:
             more = error.verdicts if isinstance(error, GateRefusedError) else ()
             told = tuple(verdict.sentence for verdict in more)
@@ -200,7 +231,7 @@ class Releasing:
         return {**kept, **self.environment()}
 
     def _shown(self, key: str, plan: Plan, wanted: Wanted) -> ShownPlan:
-        title = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+        title = _title(plan)
         return ShownPlan(
             key,
             str(plan.destination),
@@ -221,6 +252,10 @@ class Releasing:
         if plan.destination is not None and plan.destination.environment:
             words += ["--env", plan.destination.environment]
         return _REMARK + shlex.join([*words, "--project", str(self.file.resolve())])
+
+
+def _title(plan: Plan) -> str:
+    return f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
 
 
 def _row(file: Path) -> ProjectRow:

@@ -25,7 +25,7 @@ from .traffic import Traffic
 AWS_SERVICES = frozenset(
     (
         *("application-autoscaling", "ecr", "iam", "logs", "monitoring", "s3", "sagemaker"),
-        *("servicequotas", "sts"),
+        *("servicequotas", "sns", "sts"),
     )
 )
 """The services of AWS that are available offline, by the names that requests are signed for."""

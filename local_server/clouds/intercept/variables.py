@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from cloudserve.files import replace_atomically
 
+from ..aws.identity.execution_role import KEYS
 from ..aws.protocol.arns import DEFAULT_REGION
 from ..google.service_account import PROJECT
-from ..pointing import KEY
 
 URL = "CLOUDSERVE_OFFLINE_URL"
 _CONFIG, _CREDENTIALS, _BOTO = "aws-config", "aws-credentials", "boto"
@@ -46,7 +46,10 @@ def write_files(folder: Path, certificate: Path, account: Path) -> None:
     for name in (_GCLOUD, _NO_CERTIFICATES):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     document = json.loads(account.read_bytes()) | {"token_uri": _TOKEN_URL}
-    keys = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
+    keys = (
+        f"[default]\naws_access_key_id = {KEYS.access}\naws_secret_access_key = {KEYS.secret}\n"
+        f"aws_session_token = {KEYS.token}\n"
+    )
     texts = {
         _SERVICE_ACCOUNT: json.dumps(document, indent=2),
         _CONFIG: f"[default]\nregion = {DEFAULT_REGION}\n",
@@ -92,8 +95,9 @@ def intercepting_variables(
 
 def _aws(folder: Path) -> dict[str, str]:
     return {
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": KEY,
+        "AWS_ACCESS_KEY_ID": KEYS.access,
+        "AWS_SECRET_ACCESS_KEY": KEYS.secret,
+        "AWS_SESSION_TOKEN": KEYS.token,
         "AWS_DEFAULT_REGION": DEFAULT_REGION,
         "AWS_REGION": DEFAULT_REGION,
         "AWS_CONFIG_FILE": str(folder / _CONFIG),

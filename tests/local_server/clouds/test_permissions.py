@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from cloudserve.local_server.clouds.aws.permissions.policy import EVERYTHING
+from cloudserve.local_server.clouds.aws.permissions.policy import Need
 from cloudserve.local_server.clouds.permissions import _aws_actions, read_permissions
 
 from cloudserve.errors import MissingExtraError, UserError
@@ -26,6 +26,7 @@ from cloudserve.errors import MissingExtraError, UserError
         ),
         ("kms:Decrypt", "`kms:Decrypt` is not an action that the offline clouds check", None),
         ("s3:[GP]etObject", "`s3:[GP]etObject` is not an action", None),
+        ("*:*", "`*:*` is not an action that the offline clouds check", None),
         ("s3:GetObject,", "`` is not a permission that the offline clouds check", None),
         ("", "`` is not a permission that the offline clouds check", None),
         ("s3:Gett*", "`s3:Gett*` is not an action that the offline clouds check", None),
@@ -57,7 +58,9 @@ def test_a_policy_that_cannot_be_read_is_refused(tmp_path, content, reason):
 
 def test_without_options_nothing_is_checked():
     permissions = read_permissions((), ())
-    assert list(permissions.aws.rules) == [EVERYTHING]
+    (rule,) = permissions.aws.rules
+    assert rule.allows
+    assert rule.applies(Need("sagemaker:CreateEndpoint", "arn:aws:sagemaker:a:1:endpoint/b"))
     assert not permissions.google.covers("storage.objects.get")
 
 

@@ -55,25 +55,32 @@ class Roles:
 
     def create(self, body: Document) -> Document:
         """Create a role; raises AwsError if it exists or its trust policy is malformed."""
+        name = body["RoleName"]
+        check_trust(body["AssumeRolePolicyDocument"])
+        stored = self._new(body)
+        if not self._resources.create(_KIND, name, stored):
+            text = f"Role with name {name} already exists."
+            raise AwsError("EntityAlreadyExists", text, HTTPStatus.CONFLICT)
+        return stored
+
+    def replace(self, body: Document, inline: Mapping[str, str]) -> None:
+        """Create a role with inline policies; replace one of this name, whatever it has."""
+        self._resources.put(_KIND, body["RoleName"], self._new(body) | {"_inline": dict(inline)})
+
+    def _new(self, body: Document) -> Document:
         name, path = body["RoleName"], body.get("Path", "/")
-        trust = body["AssumeRolePolicyDocument"]
-        check_trust(trust)
-        stored: Document = {
+        return {
             "Path": path,
             "RoleName": name,
             "RoleId": f"AROA{name.encode().hex().upper()[:17]:0<17}",
             "Arn": f"arn:aws:iam::{ACCOUNT}:role{path}{name}",
             "CreateDate": self._now(),
-            "AssumeRolePolicyDocument": trust,
+            "AssumeRolePolicyDocument": body["AssumeRolePolicyDocument"],
             "MaxSessionDuration": body.get("MaxSessionDuration", 3600),
             **{key: body[key] for key in ("Description", "Tags") if key in body},
             "_inline": {},
             "_attached": [],
         }
-        if not self._resources.create(_KIND, name, stored):
-            text = f"Role with name {name} already exists."
-            raise AwsError("EntityAlreadyExists", text, HTTPStatus.CONFLICT)
-        return stored
 
     def find(self, name: str) -> Document | None:
         """Return a role, or None."""

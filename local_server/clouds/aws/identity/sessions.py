@@ -37,9 +37,13 @@ class Sessions:
         """Start a session of a principal; of a role if it is named, else of the account's user."""
         access = "ASIA" + "".join(secrets.choice(_LETTERS) for _ in range(16))
         keys = Keys(access, secrets.token_urlsafe(30), secrets.token_urlsafe(60))
-        stored = {"arn": arn, "role": role, "secret": keys.secret}
-        self._resources.put(_KIND, access, stored)
+        self.keep(keys, arn, role)
         return keys
+
+    def keep(self, keys: Keys, arn: str, role: str) -> None:
+        """Write the session of given keys, whose access key begins with ASIA."""
+        stored = {"arn": arn, "role": role, "secret": keys.secret}
+        self._resources.put(_KIND, keys.access, stored)
 
     def caller(self, access_key: str) -> Caller | None:
         """Return the holder of a session's access key; None for the account's user."""

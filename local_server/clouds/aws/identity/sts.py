@@ -50,8 +50,9 @@ class Sts:
 
     def identity(self, head: Head, _: Document) -> Document:
         """Return the caller, which needs no permission."""
-        arn = self._sessions.arn(access_key(head))
-        user = "CLOUDSERVE" if ":user/" in arn else f"AROACLOUDSERVE:{role_name(arn)}"
+        arn, role = self._sessions.arn(access_key(head)), self._role(head)
+        name = role_name(arn)
+        user = "CLOUDSERVE" if ":user/" in arn else f"{role['RoleId'] if role else 'AROA'}:{name}"
         return {"Arn": arn, "UserId": user, "Account": ACCOUNT}
 
     def assume(self, head: Head, body: Document) -> Document:
@@ -72,10 +73,13 @@ class Sts:
 
     def _names(self, head: Head) -> list[str]:
         """Return the names of the caller in trust policies: a session's, and that of its role."""
-        key = access_key(head)
-        session = self._sessions.find(key)
-        role = self._roles.find(session["role"]) if session else None
-        return [self._sessions.arn(key), *([role["Arn"]] if role else [])]
+        role = self._role(head)
+        return [self._sessions.arn(access_key(head)), *([role["Arn"]] if role else [])]
+
+    def _role(self, head: Head) -> Document | None:
+        """Return the role of the caller's session, unless it was deleted; None for the user."""
+        session = self._sessions.find(access_key(head))
+        return self._roles.find(session["role"]) if session else None
 
     def _check_duration(self, head: Head, role: Document, seconds: int) -> None:
         limit = "MaxSessionDuration set for this role."

@@ -124,9 +124,15 @@ def names_action(patterns: Iterable[str], action: str) -> bool:
     return _Patterns(tuple(patterns), ignores_case=True).match(action)
 
 
-def denial(actions: Iterable[str]) -> Rule:
-    """Return the statement that denies actions on every resource."""
-    return Rule(False, _Patterns(tuple(actions), ignores_case=True), _Patterns(("*",)))
+def is_action(text: str) -> bool:
+    """Return whether a text may be an action in a policy: wildcards follow the service."""
+    return _ACTION.fullmatch(text) is not None
+
+
+def document(effect: Literal["Allow", "Deny"], actions: Iterable[str]) -> dict[str, Any]:
+    """Return the policy document that allows, or denies, actions on every resource."""
+    statement = {"Effect": effect, "Action": list(actions), "Resource": "*"}
+    return {"Version": _VERSIONS[0], "Statement": [statement]}
 
 
 EVERYTHING = Rule(True, _Patterns(("*",)), _Patterns(("*",)))
@@ -147,7 +153,7 @@ def read_policy(document: Any) -> tuple[Rule, ...]:
 def _rule(statement: _Statement) -> Rule:
     actions = _either("Action", statement.Action, statement.NotAction)
     for action in actions.texts:
-        if not _ACTION.fullmatch(action):
+        if not is_action(action):
             raise ValueError(f"{action!r} is not an action: SERVICE:ACTION, such as s3:GetObject")
     resources = _either("Resource", statement.Resource, statement.NotResource)
     for resource in resources.texts:

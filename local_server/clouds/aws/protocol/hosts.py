@@ -28,7 +28,7 @@ _TWO_LABELS = {"api.sagemaker": "sagemaker", "runtime.sagemaker": "sagemaker", "
 _ONE_LABEL = {"sagemaker": (), "ecr": _DUAL_STACK}
 """The domains under which these have hosts of one label, as other services have."""
 _REGIONAL = frozenset(
-    {"application-autoscaling", "ecr", "logs", "monitoring", "sagemaker", "servicequotas"}
+    {"application-autoscaling", "ecr", "logs", "monitoring", "sagemaker", "servicequotas", "sns"}
 )
 """Services without a host that names no region."""
 _OF_PARTITIONS = {"cn": "cn-north-1", "eu": "eusc-de-east-1"}

@@ -1,5 +1,8 @@
 """Unmodified SDKs through the proxy: no endpoint, no region's host, no emulator is named."""
 
+import json
+from contextlib import contextmanager
+
 import pytest
 import requests
 from botocore.exceptions import ClientError
@@ -75,6 +78,7 @@ class TestAws:
         with pytest.raises(ClientError, match="RepositoryNotFoundException"):
             aws("ecr").describe_images(repositoryName="none", imageIds=[{"imageTag": "1"}])
         assert aws("cloudwatch").list_metrics()["Metrics"] == []
+        assert aws("sns", region_name=WEST).list_topics()["Topics"] == []
         with pytest.raises(ClientError, match="NoSuchEntity"):
             aws("iam").get_role(RoleName="nobody")
         with pytest.raises(ClientError, match="ValidationError"):
@@ -83,6 +87,16 @@ class TestAws:
             )
         with pytest.raises(ClientError, match="ec2 is not available offline"):
             aws("ec2").describe_instances()
+
+    def test_the_caller_is_a_role_that_exists(self, aws):
+        caller = aws("sts").get_caller_identity()
+        role = aws("iam").get_role(RoleName=caller["Arn"].split("/")[1])["Role"]
+        account = "arn:aws:iam::000000000000"
+        name = "AmazonSageMaker-ExecutionRole-offline"
+        assert role["Arn"] == f"{account}:role/service-role/{name}"
+        assert caller["UserId"] == f"{role['RoleId']}:SageMaker"
+        trusted = role["AssumeRolePolicyDocument"]["Statement"]["Principal"]
+        assert trusted == {"Service": "sagemaker.amazonaws.com"}
 
     @pytest.mark.parametrize(
         ("service", "signed", "text"),
@@ -108,6 +122,39 @@ class TestAws:
         client = aws("logs", endpoint_url="https://api.sagemaker.us-east-1.amazonaws.com")
         with pytest.raises(ClientError, match="scoped to correct service: 'sagemaker'"):
             client.describe_log_groups()
+
+
+@contextmanager
+def intercepted(monkeypatch, data, **options):
+    """Give boto3's clients of a command that is limited by options."""
+    import boto3
+
+    running = RunningEmulator(data, intercept=True, auth="strict", **options)
+    try:
+        intercept(monkeypatch, running)
+        yield boto3.Session().client
+    finally:
+        running.stop()
+
+
+def test_deny_and_policy_are_the_policies_of_the_commands_role(monkeypatch, tmp_path):
+    name = "AmazonSageMaker-ExecutionRole-offline"
+    policy = tmp_path / "policy.json"
+    statement = {"Effect": "Allow", "Action": ["iam:*", "s3:*"], "Resource": "*"}
+    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": statement}))
+    with intercepted(monkeypatch, tmp_path / "data") as client:
+        client("s3").create_bucket(Bucket="first")
+        assert client("iam").list_role_policies(RoleName=name)["PolicyNames"] == ["everything"]
+    options = {"policies": (policy,), "deny": ("s3:Create*",)}
+    with intercepted(monkeypatch, tmp_path / "data", **options) as client:
+        iam = client("iam")
+        assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["denied", "policy-1"]
+        assert [each["Name"] for each in client("s3").list_buckets()["Buckets"]] == ["first"]
+        caller = f"User: arn:aws:sts::000000000000:assumed-role/{name}/SageMaker"
+        with pytest.raises(ClientError, match=f"{caller} is not authorized .* explicit deny"):
+            client("s3").create_bucket(Bucket="second")
+        with pytest.raises(ClientError, match="no identity-based policy allows the sagemaker:List"):
+            client("sagemaker").list_models()
 
 
 class TestGoogle:

@@ -8,13 +8,14 @@ from cloudserve.local_server.clouds.aws.permissions.policy import (
     Need,
     Verdict,
     decide,
-    denial,
+    document,
     read_policy,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 ENDPOINT = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/half"
+DENIED = read_policy(document("Deny", ["s3:*"]))
 PASS = {"iam:passedtoservice": "sagemaker.amazonaws.com", "aws:requestedregion": "eu-west-1"}
 
 
@@ -59,7 +60,7 @@ def test_not_action_and_not_resource_are_about_everything_else():
     assert verdicts == [Verdict.ALLOWED, Verdict.NOT_ALLOWED, Verdict.NOT_ALLOWED]
 
 
-@given(st.permutations([EVERYTHING, denial(["s3:*"]), *allowing(Action="s3:*", Resource="*")]))
+@given(st.permutations([EVERYTHING, *DENIED, *allowing(Action="s3:*", Resource="*")]))
 def test_a_denial_outweighs_every_permission_in_any_order(rules):
     assert decide(rules, Need("s3:GetObject", "arn:aws:s3:::b/k")) is Verdict.DENIED
     assert decide(rules, Need("sagemaker:ListModels")) is Verdict.ALLOWED
