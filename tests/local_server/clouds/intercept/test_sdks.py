@@ -149,10 +149,14 @@ def test_deny_and_policy_are_the_policies_of_the_commands_role(monkeypatch, tmp_
     with intercepted(monkeypatch, tmp_path / "data", **options) as client:
         iam = client("iam")
         assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["denied", "policy-1"]
-        assert [each["Name"] for each in client("s3").list_buckets()["Buckets"]] == ["first"]
+        s3 = client("s3")
+        assert [each["Name"] for each in s3.list_buckets()["Buckets"]] == ["first"]
+        form = s3.generate_presigned_post("first", "key")
+        sent = requests.post(form["url"], data=form["fields"], files={"file": b"model"})
+        assert sent.status_code == 204, sent.text
         caller = f"User: arn:aws:sts::000000000000:assumed-role/{name}/SageMaker"
         with pytest.raises(ClientError, match=f"{caller} is not authorized .* explicit deny"):
-            client("s3").create_bucket(Bucket="second")
+            s3.create_bucket(Bucket="second")
         with pytest.raises(ClientError, match="no identity-based policy allows the sagemaker:List"):
             client("sagemaker").list_models()
 
