@@ -24,10 +24,11 @@ lint: same-python $(VENV)/test.done
 types: same-python $(VENV)/test.done
 	$(BIN)/mypy cloudserve adapters local_server examples docs
 
-# The tests of a file run in one process, so that its servers start once. A process that crashes fails
-# the run: pytest-xdist 3.8 gives its successor the finished files again, and waits for them for ever
-# (https://github.com/pytest-dev/pytest-xdist/issues/1378).
-DISTRIBUTED := --dist loadfile --max-worker-restart 0
+# The tests of a file run in one process, so that its servers start once; the files in the order of
+# tests/conftest.py, instead of those with many tests, which are quick, first. A process that crashes
+# fails the run: pytest-xdist 3.8 gives its successor the finished files again, and waits for them for
+# ever (https://github.com/pytest-dev/pytest-xdist/issues/1378).
+DISTRIBUTED := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 # Three processes for two cores, because many tests wait for processes.
 unit: same-python $(VENV)/test.done
