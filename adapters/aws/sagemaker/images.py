@@ -26,6 +26,14 @@ GPU = re.compile(r"ml\.(p\d|g\d)")
 OTHER_CHIPS = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|inf\d|trn\d|dl\d|p6e-gb)")
 """Graviton, Inferentia, Trainium, Gaudi, Grace: no image of the table runs there."""
 
+BURSTABLE = re.compile(r"ml\.t\d")
+"""Instances with CPU credits, which are not scaled.
+
+Source: developer guide, "Configure model auto scaling with the console": "SageMaker doesn't support
+auto scaling for burstable instances such as T2".
+"""
+INF1 = "ml.inf1."
+"""Instances without deployment guardrails and shadow tests (developer guide, "Exclusions")."""
 ARM = re.compile(r"ml\.([a-z]+\d+g[dn]*\.|p6e-gb)")
 LOCAL_STORAGE = re.compile(
     r"ml\.([cmr]\d+[a-z]*d|g4dn|g[567]e?|p3dn|p4de?|p5(en?)?|p6e?-\w+|trn\dn?|dl1)\."

@@ -36,6 +36,7 @@ from .logs.streams import ContainerLogs
 from .permissions.access import DENIED, Access
 from .permissions.needs import (
     Needs,
+    deleting,
     of_cloudwatch,
     of_ecr,
     of_logs,
@@ -150,9 +151,9 @@ class OfflineAws:
         self._pool.prepare()
         self._metrics = MetricStore(records.now)
         self._alarms = Alarms(parts.resources, self._metrics, clock)
-        scalable = ScalableTargets(parts.resources)
+        self._scalable = ScalableTargets(parts.resources)
         self._scaling = AutoScaling(
-            scalable, EndpointTable(records), ComponentTable(records), records.now
+            self._scalable, EndpointTable(records), ComponentTable(records), records.now
         )
         rollout = Rollout(records, self._pool, self._alarms, parts.latency)
         self._quotas = Quotas(EndpointTable(records), parts.limits)
@@ -206,7 +207,7 @@ class OfflineAws:
             self._endpoints,
             self._transforms,
             self._deployer,
-            authorize=self._authorize(of_sagemaker),
+            authorize=self._authorize(deleting(self._scalable.is_scaled, of_sagemaker)),
         )
         # CloudWatch answers with the codes of its older protocol.
         cloudwatch = self._alarms.app(self._authorize(of_cloudwatch, "AccessDenied"))

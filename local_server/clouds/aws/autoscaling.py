@@ -3,9 +3,11 @@
 Targets and policies are kept and shown. No metrics are collected offline, so no policy changes an
 instance count, and a policy has no alarms. Source: botocore's model of application-autoscaling for
 the fields; SageMaker developer guide, "Register a model", for the least capacity of a real-time
-variant, "Autoscale an asynchronous endpoint" and "Scale an endpoint to zero instances" for 0. A
-component that is deleted leaves its target, which the guide does not mention. The texts of the
-refusals are ours.
+variant, "Autoscale an asynchronous endpoint" and "Scale an endpoint to zero instances" for 0,
+"Configure model auto scaling with the console" for burstable instances. No page says what becomes
+of the target of an inference component that is deleted: here it remains until it is deregistered.
+The texts of the refusals are ours, except that on tags of an existing target (terraform-provider-
+aws#31839).
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _VARIANT = re.compile(r"endpoint/([^/]+)/variant/([^/]+)")
 _COMPONENT = re.compile(r"inference-component/([^/]+)")
 _SHAPES = {_INSTANCES: _VARIANT, _COPIES: _COMPONENT}
 """The form of the resource ids of each dimension."""
+_BURSTABLE = re.compile(r"ml\.t\d")
 _METRICS = {_INSTANCES: "SageMakerVariant", _COPIES: "SageMakerInferenceComponent"}
 """How the predefined metrics of each dimension begin."""
 _PAGE = 50
@@ -71,6 +74,11 @@ class AutoScaling:
         resource = _resource(body)
         lowest = self._least_capacity(region, resource)
         existing = self._targets.find(region, resource)
+        if existing and body.get("Tags"):
+            raise invalid(
+                "The scalable target that you tried to tag already exists. To update tags on an"
+                " existing scalable target, use the TagResource API."
+            )
         least = body.get("MinCapacity", (existing or {}).get("MinCapacity"))
         most = body.get("MaxCapacity", (existing or {}).get("MaxCapacity"))
         if least is None or most is None:
@@ -120,6 +128,10 @@ class AutoScaling:
                 f"The instances of {resource}, which hosts inference components, cannot be scaled"
                 " offline: scale the components, with ManagedInstanceScaling of the variant."
             )
+        if _BURSTABLE.match(variant.instance or ""):
+            raise invalid(
+                f"The burstable instances ({variant.instance}) of {resource} cannot be scaled."
+            )
         return 0 if serving.asynchronous is not None else 1
 
     def deregister(self, region: str, body: Document) -> Document:
@@ -132,6 +144,7 @@ class AutoScaling:
     def describe(self, region: str, body: Document) -> Document:
         """Return a page of targets."""
         _check_namespace(body)
+        _check_dimension(body, "ResourceIds")
         chosen = [
             (target["ResourceId"], target)
             for target in self._targets.all(region)
@@ -170,6 +183,7 @@ class AutoScaling:
     def describe_policies(self, region: str, body: Document) -> Document:
         """Return a page of policies."""
         _check_namespace(body)
+        _check_dimension(body, "ResourceId")
         names = body.get("PolicyNames")
         chosen = [
             (policy["PolicyARN"], policy)
@@ -182,6 +196,12 @@ class AutoScaling:
 def _check_namespace(body: Mapping[str, Any]) -> None:
     if body["ServiceNamespace"] != NAMESPACE:
         raise invalid(f"The namespace {body['ServiceNamespace']} is not available offline.")
+
+
+def _check_dimension(body: Mapping[str, Any], names: str) -> None:
+    """Raise AwsError for a dimension without resources (API reference, `ScalableDimension`)."""
+    if "ScalableDimension" in body and not body.get(names):
+        raise invalid(f"{names} is required with ScalableDimension.")
 
 
 def _is_of_dimension(stored: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
@@ -216,6 +236,9 @@ def _check_metric(policy: Mapping[str, Any], dimension: str) -> None:
     ]
     if len(kinds) != 1:
         raise invalid("A policy has exactly one of a predefined and a customized metric.")
+    if "ResourceLabel" in policy.get("PredefinedMetricSpecification", {}):
+        # "You can't specify a resource label unless the metric type is ALBRequestCountPerTarget".
+        raise invalid("ResourceLabel is not supported for the metrics of SageMaker.")
     metric = policy.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType", "")
     if metric and not metric.startswith(_METRICS[dimension]):
         raise invalid(f"{metric} is not a metric of {dimension}.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cloudserve.errors import ProjectError
 from cloudserve.project import Where
 
-from ..images import ARM, GPU, LOCAL_STORAGE, device_of, tensorflow_of
+from ..images import ARM, BURSTABLE, GPU, INF1, LOCAL_STORAGE, device_of, tensorflow_of
 from .endpoint_config import GRACE, LONGEST, waits
 from .extra import CONFIG, VARIANT
 from .image import image_of
@@ -22,6 +22,8 @@ from .tags import LONGEST_TAG, SEPARATOR, tag_names
 MEMORY_STEP = 1024
 MOST_ALARMS = 10
 MOST_SUBNETS, MOST_GROUPS = 16, 5
+MOST_PACKAGE_VARIABLES = 16
+"""Of a model package's container (API reference, `ModelPackageContainerDefinition`)."""
 MOST_TAGS = 42
 """SageMaker takes 50 for a resource, cloudserve writes up to 8."""
 LEAST_STEP = {Update.LINEAR: 10, Update.ROLLING: 5}
@@ -48,6 +50,7 @@ def check_options(options: Options, where: Where) -> str:
         _update,
         _network,
         _tags,
+        _package,
         _autoscaling,
         _extra,
         _machine,
@@ -71,6 +74,18 @@ def _role(options: Options) -> tuple[Rule, ...]:
             "role",
             "`role` and `role_arn` both name the role",
             "leave one of them out",
+        ),
+    )
+
+
+def _package(options: Options) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            not options.package_group or len(options.env) <= MOST_PACKAGE_VARIABLES,
+            "env",
+            f"a model package has {MOST_PACKAGE_VARIABLES} variables at most, not"
+            f" {len(options.env)}",
+            "set fewer, or leave `package_group` out",
         ),
     )
 
@@ -134,10 +149,10 @@ def _serverless(options: Options) -> tuple[Rule, ...]:
             "name the -cpu image, or leave `image` out",
         ),
         Rule(
-            alone or options.update is not Update.ROLLING,
+            alone or options.update is Update.NONE,
             "update",
-            f"{no} instances to replace in batches",
-            "choose all-at-once, canary or linear",
+            f"{no} deployment guardrails: SageMaker has them for endpoints with instances",
+            "leave `update` out: a promotion then replaces the live revision at once",
         ),
     )
 
@@ -176,6 +191,12 @@ def _shadows(options: Options) -> tuple[Rule, ...]:
             "shadow_percent",
             f"an asynchronous endpoint has no {who}",
         ),
+        Rule(
+            alone or not options.instance_type.startswith(INF1),
+            "shadow_percent",
+            f"an endpoint of {options.instance_type} has no {who}",
+            "choose another `instance_type`",
+        ),
     )
 
 
@@ -209,7 +230,9 @@ def _multi_model(options: Options) -> tuple[Rule, ...]:
             f"{one} is named by `multi_model`",
         ),
         Rule(
-            alone or options.image != "" or not GPU.match(options.instance_type),
+            alone
+            or not GPU.match(options.instance_type)
+            or (options.image != "" and not tensorflow_of(options.image)),
             "instance_type",
             f"{one} runs AWS's TensorFlow image on CPUs alone",
             "choose one without a GPU, or name a container with `image`",
@@ -225,6 +248,12 @@ def _autoscaling(options: Options) -> tuple[Rule, ...]:
     by_requests, by_backlog = wanted.invocations_per_instance, wanted.backlog_per_instance
     return (
         Rule(not options.serverless, "autoscaling", "a serverless endpoint has no instances"),
+        Rule(
+            not BURSTABLE.match(options.instance_type),
+            "autoscaling",
+            f"SageMaker does not scale burstable instances such as {options.instance_type}",
+            "choose another `instance_type`, such as ml.m5.large",
+        ),
         Rule(
             bool(by_requests) != bool(by_backlog),
             "autoscaling",
@@ -307,6 +336,12 @@ def _update(options: Options) -> tuple[Rule, ...]:
     least = LEAST_STEP.get(options.update, 1)
     takes, alarms = waits(options), options.alarm_names
     return (
+        Rule(
+            options.update is Update.NONE or not options.instance_type.startswith(INF1),
+            "update",
+            f"SageMaker moves all traffic of {options.instance_type} at once, and watches nothing",
+            "leave `update` out, or choose another `instance_type`",
+        ),
         Rule(
             options.update_percent >= least,
             "update_percent",

@@ -50,6 +50,21 @@ def of_sagemaker(operation: str, region: str, body: Document) -> Iterator[Need]:
         yield Need("iam:PassRole", body["ExecutionRoleArn"], passed)
 
 
+def deleting(is_scaled: Callable[[str, str], bool], needs: Needs) -> Needs:
+    """Return needs with that of deleting an endpoint whose variants are scaled.
+
+    SageMaker deregisters them with the permissions of the caller (developer guide, "Delete
+    endpoints configured for auto scaling"; awslabs/stable-diffusion-aws-extension#161).
+    """
+
+    def with_targets(operation: str, region: str, body: Document) -> Iterator[Need]:
+        yield from needs(operation, region, body)
+        if operation == "DeleteEndpoint" and is_scaled(region, body["EndpointName"]):
+            yield from of_scaling("DeregisterScalableTarget", region, body)
+
+    return with_targets
+
+
 def _resources(operation: str, region: str, body: Document) -> Iterator[str]:
     """Yield the ARNs of the resources that a permission must cover."""
     if "ResourceArn" in body:

@@ -7,6 +7,10 @@ sagemaker-python-sdk#3679 (an image for x86 on Graviton). The families of `g7`, 
 taken to be like their predecessors; the settings of serverless variants, which no description
 excludes one by one, are refused because they are of instances.
 
+A multi-model container: developer guide, "Supported algorithms, frameworks, and instances for
+multi-model endpoints" (GPUs only with Triton, and of these types); the text is sagemaker-python-
+sdk#1323's.
+
 CreateEndpointConfig takes a KmsKeyId for local storage, too. Its older description said that the
 call fails; that of botocore 1.44 says that the key "does not encrypt instance local storage".
 """
@@ -24,6 +28,10 @@ _LOCAL_STORAGE = re.compile(
     r"ml\.(?:[cmr]\d+[a-z]*d|g4dn|g[567]e?|p3dn|p4de?|p5(?:en?)?|p6e?-\w+|trn\dn?|dl1)\."
 )
 _ARM = re.compile(r"ml\.(?:[cmrt]\d+g[dn]*|p6e-gb\w*)\.")
+_ACCELERATED = re.compile(r"ml\.(?:p\d|g\d|inf\d|trn\d|dl\d)")
+_OF_MULTI_MODEL = re.compile(
+    r"ml\.(?:p2\.xlarge|p3\.2xlarge|g5\.(?:x|2x|4x|8x|16x)large|g4dn\.(?:x|2x|4x|8x|16x)large)"
+)
 _MOST_INSTANCES = 100
 """Of a transform job. Source: API reference, `TransformResources.InstanceCount`."""
 _OF_INSTANCES = (
@@ -67,6 +75,16 @@ def _check_routing(config: Mapping[str, Any]) -> None:
     for field in ("PrefixLength", "ConcurrencyThreshold"):
         if strategy == "PREFIX_AWARE" and field not in (prefix or {}):
             raise invalid(f"{field} is required for the RoutingStrategy PREFIX_AWARE.")
+
+
+def check_multi_model(container: Mapping[str, Any], instance_type: str) -> None:
+    """Raise AwsError for a multi-model container on accelerators that it cannot use."""
+    if container.get("Mode") != "MultiModel" or not _ACCELERATED.match(instance_type):
+        return
+    parsed = parse(container["Image"])
+    is_tensorflow = parsed is not None and parsed.is_tensorflow
+    if is_tensorflow or not _OF_MULTI_MODEL.fullmatch(instance_type):
+        raise invalid(f"MultiModel mode is not supported for instance type {instance_type}.")
 
 
 def _check_no_instance(variant: Mapping[str, Any]) -> None:

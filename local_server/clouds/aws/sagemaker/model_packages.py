@@ -1,4 +1,8 @@
-"""SageMaker model registry: groups of numbered model packages with an approval status."""
+"""SageMaker model registry: groups of numbered model packages with an approval status.
+
+The service's texts are in users' reports: tags (aws/aws-cdk#33699), AdditionalS3DataSource
+(boto3#4510), a package of two names or none (getmoto/moto#7165). The others are ours.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from ...pages import page
 from ...resources import Document, Record
 from ..protocol.arns import ACCOUNT
 from ..protocol.errors import AwsError, invalid
-from .records import PACKAGE, PACKAGE_GROUP, Records
+from .records import NO_TAGS, PACKAGE, PACKAGE_GROUP, Records
 
 _KEPT = (
     "ModelPackageDescription", "InferenceSpecification", "MetadataProperties", "ModelMetrics",
@@ -29,7 +33,20 @@ _GROUP_LISTED = (
     "ModelPackageGroupName", "ModelPackageGroupArn", "ModelPackageGroupDescription",
     "CreationTime", "ModelPackageGroupStatus",
 )  # fmt: skip
-_NOT_OFFLINE = ("SourceAlgorithmSpecification", "ValidationSpecification", "ModelPackageName")
+_NOT_OFFLINE = (
+    "SourceAlgorithmSpecification", "ValidationSpecification", "ModelPackageName",
+    "CertifyForMarketplace", "ModelPackageRegistrationType", "ManagedStorageType",
+)  # fmt: skip
+_NOT_CHANGED_OFFLINE = ("AdditionalInferenceSpecificationsToAdd", "ModelPackageRegistrationType")
+_CONTAINER = ("Image", "ModelDataUrl", "ModelDataSource", "Environment")
+"""What a model takes from its package."""
+_DESCRIBING = (
+    "ContainerHostname", "Framework", "FrameworkVersion", "ImageDigest", "ModelInput",
+    "NearestModelName",
+)  # fmt: skip
+"""What changes nothing in how a container runs."""
+_MOST_VARIABLES = 16
+_UNVERSIONED = "Unversioned"
 _PAGE = 10
 _APPROVED = "Approved"
 _CALLER = {"UserProfileArn": f"arn:aws:iam::{ACCOUNT}:user/cloudserve"}
@@ -65,6 +82,7 @@ class ModelPackages:
 
     def create_group(self, region: str, body: Document) -> Document:
         """Create a group; raises AwsError if the name is taken."""
+        refuse_fields(body, ("ManagedConfiguration",))
         name = body["ModelPackageGroupName"]
         group: Document = {"CreatedBy": _CALLER, "ModelPackageGroupStatus": "Completed"}
         group |= {k: v for k, v in body.items() if k == "ModelPackageGroupDescription"}
@@ -90,11 +108,7 @@ class ModelPackages:
 
     def create(self, region: str, body: Document) -> Document:
         """Create the next version of a group; a repeated ClientToken returns the same version."""
-        for field in _NOT_OFFLINE:
-            if field in body:
-                raise invalid(f"{field} is not available offline.")
-        if "ModelPackageGroupName" not in body:
-            raise invalid("ModelPackageGroupName is required.")
+        _check_new(body)
         group = _tail(body["ModelPackageGroupName"])
         self._records.stored(PACKAGE_GROUP, region, group)
         packages, token = self._packages(region, group), body.get("ClientToken")
@@ -112,16 +126,19 @@ class ModelPackages:
             **{key: body[key] for key in _KEPT if key in body},
         }
         stored = Package(document=document, token=token).stored()
-        tags = body.get("Tags", [])
-        arn = self._records.create(PACKAGE, region, f"{group}/{number}", stored, tags)
+        arn = self._records.create(PACKAGE, region, f"{group}/{number}", stored, [])
         return {"ModelPackageArn": arn}
 
     def describe(self, region: str, body: Document) -> Document:
         """Return a package, by its ARN."""
+        refuse_fields(body, ("IncludedData",))
         return self._read(region, body["ModelPackageName"]).document
 
     def update(self, region: str, body: Document) -> Document:
         """Approve or reject a package, or change its properties."""
+        refuse_fields(body, _NOT_CHANGED_OFFLINE)
+        if "InferenceSpecification" in body:
+            _check_specification(body["InferenceSpecification"])
         package = self._read(region, body["ModelPackageArn"])
         document = package.document | {key: body[key] for key in _CHANGED if key in body}
         properties = document.get("CustomerMetadataProperties", {})
@@ -136,15 +153,17 @@ class ModelPackages:
 
     def list(self, region: str, body: Document) -> Document:
         """Return a page of a group's packages, newest first by default."""
+        refuse_fields(body, ("NameContains",))
         if "ModelPackageGroupName" not in body:
+            if body.get("ModelPackageType", _UNVERSIONED) != _UNVERSIONED:
+                raise invalid("A list of the packages of all groups is not available offline.")
             return {"ModelPackageSummaryList": []}
         group = _tail(body["ModelPackageGroupName"])
         self._records.stored(PACKAGE_GROUP, region, group)
-        status = body.get("ModelApprovalStatus")
         chosen = [
             (str(p.version), {k: p.document[k] for k in _LISTED if k in p.document})
             for p in self._packages(region, group)
-            if status in {None, p.approval}
+            if _is_listed(p, body)
         ]
         if body.get("SortOrder", "Descending") == "Descending":
             chosen.reverse()
@@ -165,8 +184,10 @@ class ModelPackages:
         containers = package.document.get("InferenceSpecification", {}).get("Containers", [])
         if len(containers) != 1:
             raise invalid(f"Model package {name} does not specify exactly one container.")
-        fields = ("Image", "ModelDataUrl", "ModelDataSource", "Environment")
-        return {field: containers[0][field] for field in fields if field in containers[0]}
+        for field in containers[0]:
+            if field not in (*_CONTAINER, *_DESCRIBING):
+                raise invalid(f"{field} of a model package's container is not available offline.")
+        return {field: containers[0][field] for field in _CONTAINER if field in containers[0]}
 
     def _read(self, region: str, name: str) -> Package:
         return Package.read(self._records.stored(PACKAGE, region, _key(name)))
@@ -174,6 +195,62 @@ class ModelPackages:
     def _packages(self, region: str, group: str) -> Sequence[Package]:
         listed = self._records.resources.list(PACKAGE.table, f"{region}/{group}/")
         return sorted((Package.read(s) for _, s in listed), key=lambda package: package.version)
+
+
+def _check_new(body: Mapping[str, Any]) -> None:
+    """Raise AwsError for a package that the service refuses, or that is not one of a group.
+
+    Source: API reference, `CreateModelPackage.Tags`: "your model package […] uses the tags
+    associated with the model group. In this case, you cannot supply a tag argument."
+    """
+    if "ModelPackageGroupName" not in body and "ModelPackageName" not in body:
+        raise invalid("Missing ARN.")
+    if "ModelPackageGroupName" in body and "ModelPackageName" in body:
+        raise invalid(
+            "Both ModelPackageName and ModelPackageGroupName are provided in the input. Cannot"
+            " determine which one to use."
+        )
+    if body.get("Tags"):
+        raise invalid(NO_TAGS)
+    refuse_fields(body, _NOT_OFFLINE)
+    more = body.get("AdditionalInferenceSpecifications", [])
+    names = [specification["Name"] for specification in more]
+    if len(set(names)) < len(names):
+        raise invalid("The names of AdditionalInferenceSpecifications must be unique.")
+    for specification in (body.get("InferenceSpecification", {}), *more):
+        _check_specification(specification)
+
+
+def _check_specification(specification: Mapping[str, Any]) -> None:
+    """Raise AwsError for a container that the service refuses.
+
+    Source: API reference, `ModelPackageContainerDefinition`: "up to 16 entries in the map".
+    """
+    for container in specification.get("Containers", []):
+        if "AdditionalS3DataSource" in container:
+            raise invalid("AdditionalS3DataSource is not allowed in InferenceSpecification")
+        if len(container.get("Environment", {})) > _MOST_VARIABLES:
+            raise invalid(
+                f"Environment of a model package's container has more than {_MOST_VARIABLES}"
+                " entries."
+            )
+
+
+def refuse_fields(body: Mapping[str, Any], fields: Sequence[str]) -> None:
+    """Raise AwsError for the first of some fields that a request has."""
+    for field in fields:
+        if field in body:
+            raise invalid(f"{field} is not available offline.")
+
+
+def _is_listed(package: Package, query: Mapping[str, Any]) -> bool:
+    created = package.document["CreationTime"]
+    return (
+        query.get("ModelApprovalStatus", package.approval) == package.approval
+        and query.get("CreationTimeAfter", created) <= created
+        and query.get("CreationTimeBefore", created) >= created
+        and query.get("ModelPackageType") != _UNVERSIONED
+    )
 
 
 def check_deployable(records: Records, region: str, container: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ from .records import MODEL, Records
 logger = logging.getLogger(__name__)
 
 _S3 = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
-_NOT_OFFLINE = ("AdditionalModelDataSources",)
+_NOT_OFFLINE = ("AdditionalModelDataSources", "InferenceSpecificationName")
 _NOT_OF_A_SOURCE = ("ManifestS3Uri", "ManifestEtag", "ETag", "HubAccessConfig")
 _MOST_ENVIRONMENT = 32 * 1024
 _ARCHIVE = ".tar.gz"

@@ -87,6 +87,10 @@ TRANSFORM = Kind(
     "TransformJobStatus",
 )
 _KINDS = (MODEL, CONFIG, ENDPOINT, COMPONENT, PACKAGE_GROUP, PACKAGE, TRANSFORM)
+NO_TAGS = (
+    "Tags are not supported in Model Package versions. Please add them to the Model Package Group"
+)
+"""The service's words (aws/aws-cdk#33699)."""
 _DEFAULT_PAGE = 10
 _MOST_TAGS = 50
 
@@ -117,7 +121,8 @@ class Records:
         with self.resources.transaction():
             if not self.resources.create(kind.table, f"{region}/{name}", identity | document):
                 raise invalid(f'Cannot create already existing {kind.noun} "{name_arn}".')
-            self.add_tags(name_arn, tags)
+            if tags:
+                self.add_tags(name_arn, tags)
         return name_arn
 
     def find(self, kind: Kind, region: str, name: str) -> Document | None:
@@ -178,7 +183,8 @@ class Records:
         Source: AWS General Reference, "Tag naming limits and requirements": the prefix `aws:`, in
         any case, is reserved (sagemaker-python-sdk#1362); AddTags: "Tag keys must be unique".
         """
-        self._check_arn(resource_arn)
+        if self._check_arn(resource_arn) is PACKAGE:
+            raise invalid(NO_TAGS)
         keys = [tag["Key"] for tag in tags]
         for key in keys:
             if key.lower().startswith("aws:"):
@@ -198,12 +204,13 @@ class Records:
         kept = {key: value for key, value in stored.items() if key not in keys}
         self.resources.put(TAGS, resource_arn, kept)
 
-    def _check_arn(self, resource_arn: str) -> None:
+    def _check_arn(self, resource_arn: str) -> Kind:
+        """Return the kind of a resource; raises AwsError if it does not exist."""
         region, _, rest = resource_arn.removeprefix("arn:aws:sagemaker:").partition(":")
         kind_name, _, name = rest.removeprefix(f"{ACCOUNT}:").partition("/")
         for kind in _KINDS:
             if kind.arn == kind_name and self.resources.get(kind.table, f"{region}/{name}"):
-                return
+                return kind
         raise invalid(f'Could not find resource "{resource_arn}".')
 
 

@@ -75,7 +75,11 @@ class Sns:
         """Create a topic; raises AwsError for a name that the service refuses, and for FIFO."""
         name = body["Name"]
         if name.endswith(".fifo"):
-            raise _invalid("FIFO topics are not available offline.")
+            # A name with a dot is none of a standard topic (API reference, `CreateTopic`).
+            raise _invalid(
+                "Invalid parameter: Topic Name (a FIFO topic needs the attribute FifoTopic, and is"
+                " not available offline: create a standard topic)"
+            )
         if not _NAME.fullmatch(name):
             raise _invalid("Invalid parameter: Topic Name")
         return {"TopicArn": self._topics.create(where, name)}

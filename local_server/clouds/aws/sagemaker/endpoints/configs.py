@@ -8,8 +8,9 @@ from typing import Any
 from ....resources import Document
 from ...protocol.errors import invalid
 from ...sns.topics import may_exist
-from ..instances import check_variant_instance
+from ..instances import check_multi_model, check_variant_instance
 from ..metrics_config import check_metrics_frequency
+from ..multi_container import containers_of
 from ..records import CONFIG, MODEL, Records
 from .component_options import check_component_config
 from .incompatible_options import check_config, check_serverless_model, check_shadowed_model
@@ -33,6 +34,7 @@ _KEPT = (
 
 
 _MEMORY_STEP = 1024
+_FIFO = ".fifo"
 
 
 class EndpointConfigs:
@@ -84,9 +86,14 @@ class EndpointConfigs:
             )
         if "InstanceType" in variant and "InitialInstanceCount" not in variant:
             raise invalid(f"InitialInstanceCount is required for production variant {name}.")
-        if model is not None and "ServerlessConfig" in variant:
+        if model is None:
+            return
+        if "ServerlessConfig" in variant:
             check_serverless(name, variant["ServerlessConfig"])
             check_serverless_model(model)
+            return
+        for container in containers_of(model):
+            check_multi_model(container, variant["InstanceType"])
 
     def _check_topics(self, body: Mapping[str, Any]) -> None:
         """Raise AwsError for a topic that does not exist offline, whose messages would be lost.
@@ -96,6 +103,8 @@ class EndpointConfigs:
         output = body.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
         for field in ("SuccessTopic", "ErrorTopic"):
             topic = output.get("NotificationConfig", {}).get(field)
+            if topic and topic.endswith(_FIFO):
+                raise invalid(f"{field} {topic}: FIFO topics are not available offline.")
             if topic and not may_exist(self._records.resources, topic):
                 raise invalid(
                     f"{field} {topic} does not exist offline: create it with CreateTopic."

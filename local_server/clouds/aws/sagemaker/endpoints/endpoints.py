@@ -29,7 +29,7 @@ from .component_options import (
     make_room,
 )
 from .deployments import Deployment, DeploymentError, Variant
-from .incompatible_options import check_guarded, check_stays_async
+from .incompatible_options import check_guardable, check_guarded, check_stays_async
 from .rollout import Rollout
 from .scalable_targets import ScalableTargets
 from .table import BUSY, Endpoint, EndpointTable, Status, endpoint_arn
@@ -80,6 +80,7 @@ class Endpoints:
         pending = deployments.make(self._records, region, body["EndpointName"], config)
         policy = body.get("DeploymentConfig")
         check_no_policy(policy, pending)
+        check_guardable(policy, pending.variants)
         self._check_policy(region, policy or {}, pending)
         now, name = self._records.now(), body["EndpointName"]
         endpoint = Endpoint(
@@ -178,6 +179,7 @@ class Endpoints:
         if policy is None and body.get("RetainDeploymentConfig"):
             policy = endpoint.policy
         if policy:
+            check_guardable(policy, (*serving.variants, *pending.variants))
             self._check_policy(region, policy, serving)
             check_guarded(policy, serving.variants, pending.variants)
             pending.policy = endpoint.policy = policy

@@ -3,7 +3,9 @@
 The error texts are ours, except one: an asynchronous endpoint cannot become a real-time endpoint
 (sagemaker-python-sdk#3124).
 Sources: SageMaker developer guide, "Serverless Inference" (feature exclusions), "Deployment
-guardrails" (exclusions), "Shadow tests" (exclusions); API reference, `CreateEndpointConfig`.
+guardrails" (exclusions; "only apply to Asynchronous inference and Real-time inference endpoint
+types"), "Shadow tests" (exclusions); API reference, `CreateEndpointConfig`. With Inf1 instances a
+DeploymentConfig is not refused by the service: it moves all traffic at a time, without a canary.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ _NOT_SERVERLESS = (
     "VpcConfig",
     "EnableNetworkIsolation",
 )
+_INF1 = "ml.inf1."
 _NOT_SERVERLESS_MODELS = ("VpcConfig", "EnableNetworkIsolation")
 
 
@@ -33,6 +36,10 @@ def check_config(body: Mapping[str, Any]) -> None:
         raise invalid("A shadow variant needs exactly one production variant, and is the only one.")
     if shadows and "AsyncInferenceConfig" in body:
         raise invalid("ShadowProductionVariants is not supported with AsyncInferenceConfig.")
+    if shadows and any(v.get("InstanceType", "").startswith(_INF1) for v in (*variants, *shadows)):
+        raise invalid("ShadowProductionVariants is not supported with Inf1 instances.")
+    if not any(variant.get("InitialVariantWeight", 1) for variant in variants):
+        raise invalid("Production variants that all have a weight of 0 are not available offline.")
     serverless = [v for v in (*variants, *shadows) if "ServerlessConfig" in v]
     if serverless:
         _check_serverless(body, len(serverless))
@@ -93,7 +100,13 @@ def check_guarded(
             "The new endpoint configuration must have the same variant names as the old one when"
             " a DeploymentConfig is specified."
         )
-    if "RollingUpdatePolicy" in policy and (len(after) > 1 or after[0].serverless):
-        raise invalid(
-            "RollingUpdatePolicy is not supported for serverless and multi-variant endpoints."
-        )
+    if "RollingUpdatePolicy" in policy and len(after) > 1:
+        raise invalid("RollingUpdatePolicy is not supported for multi-variant endpoints.")
+
+
+def check_guardable(policy: Mapping[str, Any] | None, variants: Sequence[Variant]) -> None:
+    """Raise AwsError for a DeploymentConfig of an endpoint that has no deployment guardrails."""
+    if policy and any(variant.serverless for variant in variants):
+        raise invalid("DeploymentConfig is not supported for serverless endpoints.")
+    if policy and any((variant.instance or "").startswith(_INF1) for variant in variants):
+        raise invalid("DeploymentConfig is not available offline with Inf1 instances.")

@@ -71,9 +71,13 @@ class ScalableTargets:
                     " before you update the endpoint."
                 )
 
+    def is_scaled(self, region: str, endpoint: str) -> bool:
+        """Return whether a variant of an endpoint is registered."""
+        return bool(self.all(region, resource_id(endpoint, "")))
+
     def forget(self, region: str, endpoint: str) -> None:
         """Deregister the variants of an endpoint that is deleted."""
-        for target in self.all(region, f"endpoint/{endpoint}/"):
+        for target in self.all(region, resource_id(endpoint, "")):
             self.delete(region, target["ResourceId"])
 
 

@@ -7,16 +7,12 @@ an unfinished job starts again.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from cloudserve.errors import ModelError
 
-from .....container import Answer, Invocation
-from .....own_images import NoAnswerError
 from ....background_tasks import BackgroundTasks, either
 from ....latency import Latency, Step
 from ....model_hosting import reason
@@ -25,7 +21,7 @@ from ....objects.store.types import ObjectInfo
 from ....resources import Document, Record
 from ...logs.streams import ContainerLogs
 from ...protocol.arns import DEFAULT_REGION
-from ...protocol.errors import invalid
+from ...protocol.errors import AwsError, invalid
 from ..containers.pool import ContainerPool, Terms
 from ..containers.several import Served
 from ..instances import check_job_instances, check_machine
@@ -33,7 +29,9 @@ from ..models import check_no_source
 from ..multi_container import only_container
 from ..records import MODEL, TRANSFORM, Records
 from ..s3_files import S3Files, below, split_uri
-from .records import Payload, assemble, decompress, join, payloads
+from .data_processing import check_processing
+from .invocations import invoke
+from .records import Payload, assemble, decompress, payloads
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,6 @@ _LISTED = (
 _MEGABYTE = 1024 * 1024
 _DEFAULT_PAYLOAD_MB = 6
 _MOST_MEGABYTES = 100
-_DEFAULT_RETRIES = 3
 _PURPOSE = "for a transform job offline"
 _SPLITS = {"None", "Line", "TFRecord"}
 
@@ -109,6 +106,7 @@ class TransformJobs:
             isolated=isolated,
         )
         name = body["TransformJobName"]
+        self._check_name_is_free(region, name)
         arn = self._records.create(TRANSFORM, region, name, job.stored(), body.get("Tags", []))
         self._start(region, name)
         return {"TransformJobArn": arn}
@@ -125,10 +123,7 @@ class TransformJobs:
         if "BatchStrategy" in body and split == "None":
             # "To enable the batch strategy, you must set the SplitType property" (its description).
             raise invalid("BatchStrategy needs a SplitType of Line, RecordIO or TFRecord.")
-        processing = body.get("DataProcessing", {})
-        for field in ("InputFilter", "OutputFilter"):
-            if processing.get(field, "$") != "$":
-                raise invalid(f"{field} other than $ is not available offline.")
+        check_processing(body)
         concurrency = max(body.get("MaxConcurrentTransforms", 1), 1)
         if body.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB) * concurrency > _MOST_MEGABYTES:
             raise invalid(
@@ -139,6 +134,20 @@ class TransformJobs:
         for uri in (source["S3Uri"], body["TransformOutput"]["S3OutputPath"]):
             if not self._files.has_bucket(uri):
                 raise invalid(f"The bucket of {uri} does not exist.")
+
+    def _check_name_is_free(self, region: str, name: str) -> None:
+        """Raise AwsError for the name of an earlier job, which no call deletes.
+
+        The code is botocore's; the text is that of training jobs, with the other noun.
+        """
+        existing = self._records.find(TRANSFORM, region, name)
+        if existing is not None:
+            raise AwsError(
+                "ResourceInUse",
+                "Transform job names must be unique within an AWS account and region, and a"
+                " transform job with this name already exists"
+                f" ({TransformJob.read(existing).arn})",
+            )
 
     def _check_model(self, region: str, name: str) -> None:
         container = only_container(self._records.stored(MODEL, region, name), _PURPOSE)
@@ -244,7 +253,7 @@ class TransformJobs:
 
         async def answer(payload: Payload) -> bytes:
             async with slots:
-                return await _invoke(container, job, payload, info.key)
+                return await invoke(container, job, payload, info.key)
 
         split = transform_input.get("SplitType", "None")
         pending = [
@@ -252,27 +261,3 @@ class TransformJobs:
         ]
         answers = await asyncio.gather(*pending)
         return assemble(answers, job["TransformOutput"].get("AssembleWith", "None"))
-
-
-async def _invoke(container: Served, job: Mapping[str, Any], payload: Payload, key: str) -> bytes:
-    """Send a request to the container and retry it as the job configures.
-
-    Raises ModelError with the object's key and the container's answer.
-    """
-    kind = job["TransformInput"].get("ContentType")
-    invocation = Invocation(payload.body, kind, job["TransformOutput"].get("Accept"))
-    retries = job.get("ModelClientConfig", {}).get("InvocationsMaxRetries", _DEFAULT_RETRIES)
-    for _ in range(retries + 1):
-        try:
-            answer = await container.invoke(invocation)
-        except NoAnswerError as error:
-            answer = Answer(HTTPStatus.BAD_GATEWAY, error.message.encode())
-        if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            break
-    if answer.status != HTTPStatus.OK:
-        side = "ClientError" if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR else "ModelError"
-        body = json.dumps(answer.body.decode("utf-8", "replace"))
-        raise ModelError(f"{side}: {key}: the container answered {answer.status}: {body}")
-    if job.get("DataProcessing", {}).get("JoinSource", "None") == "Input":
-        return join(payload, answer.body, kind or "")
-    return answer.body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 from cloudserve.errors import ModelError
 
+_FIELD = rb'(?:"(?:[^"]|"")*"|[^",]*)'
+_CSV_LINE = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*")
 _LENGTH = struct.Struct("<Q")
 _TFRECORD_OVERHEAD = 4 + 4  # the checksums of the length and of the data
 
@@ -99,9 +102,11 @@ def assemble(answers: Sequence[bytes], assemble_with: str) -> bytes:
 def join(payload: Payload, answer: bytes, content_type: str) -> bytes:
     """Return a request's records joined with their answers (JoinSource Input), one per line.
 
-    CSV gets the answer as a last column, JSON a member `SageMakerOutput`. Raises ModelError if the
-    answer does not have one line per record or is not JSON.
+    CSV gets the answer as its last columns, JSON a member `SageMakerOutput`. Raises ModelError if
+    the answer does not have one line per record or is of another format.
     """
+    if "json" not in content_type:
+        _check_csv(answer)
     lines = [answer.strip()] if len(payload.records) == 1 else answer.strip().split(b"\n")
     if len(lines) != len(payload.records):
         raise ModelError(
@@ -112,6 +117,23 @@ def join(payload: Payload, answer: bytes, content_type: str) -> bytes:
     if "json" in content_type:
         return b"\n".join(_join_json(record, line) for record, line in pairs)
     return b"\n".join(record + b"," + line for record, line in pairs)
+
+
+def _check_csv(answer: bytes) -> None:
+    """Raise ModelError, as the service does, for an answer that is not CSV.
+
+    Such as the JSON of AWS's TensorFlow container: the text is in sagemaker-tensorflow-serving-
+    container#154.
+    """
+    for line in answer.strip().split(b"\n"):
+        match = _CSV_LINE.match(line.removesuffix(b"\r"))
+        rest = line[match.end() :].strip() if match else line
+        if rest:
+            text = rest[:40].decode("utf-8", "replace")
+            raise ModelError(
+                'Failed to parse output from the algorithm as CSV: bare " in non quoted field'
+                f" found near: {text}"
+            )
 
 
 def _join_json(record: bytes, answer: bytes) -> bytes:

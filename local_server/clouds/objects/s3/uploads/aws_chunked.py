@@ -8,11 +8,19 @@ and "… including trailing headers". Signatures are not checked.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 LINE_LIMIT = 16 * 1024
 """Of a chunk header or trailer; the longest real one is a trailer signature of about 100 bytes."""
 MAX_HEX_DIGITS = 12
+
+
+def is_framed(headers: Mapping[str, str]) -> bool:
+    """Return whether a request's body is aws-chunked."""
+    return headers.get("x-amz-content-sha256", "").startswith("STREAMING-") or (
+        "aws-chunked" in headers.get("content-encoding", "")
+    )
 
 
 class ChunkError(ValueError):

@@ -18,7 +18,7 @@ from ...store.store import ObjectStore
 from ...store.types import Blob, ObjectInfo
 from ..errors import S3Error, not_implemented
 from ..request import Received
-from .aws_chunked import AwsChunkedDecoder, ChunkError
+from .aws_chunked import AwsChunkedDecoder, ChunkError, is_framed
 
 PREFIX = "x-amz-checksum-"
 NO_CHECKSUM = frozenset({"x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-checksum-algorithm"})
@@ -34,7 +34,7 @@ async def receive(request: Request, store: ObjectStore) -> Received:
     algorithm = announced_algorithm(headers)
     check_forms(headers, algorithm)
     writer = store.writer((algorithm,) if algorithm else ())
-    decoder = AwsChunkedDecoder() if _is_framed(headers) else None
+    decoder = AwsChunkedDecoder() if is_framed(headers) else None
     if decoder is None:
         await spool(chunks(request), writer)
     else:
@@ -123,12 +123,6 @@ def _digest(announced: Mapping[str, str], name: str, algorithm: str) -> bytes:
         raise S3Error("InvalidRequest", message) from error
     except ValueError as error:
         raise S3Error("InvalidRequest", f"Value for {name} header is invalid.") from error
-
-
-def _is_framed(headers: Mapping[str, str]) -> bool:
-    return headers.get("x-amz-content-sha256", "").startswith("STREAMING-") or (
-        "aws-chunked" in headers.get("content-encoding", "")
-    )
 
 
 def _check_length(headers: Mapping[str, str], size: int) -> None:

@@ -1,8 +1,10 @@
 """Limits of S3's sizes, checked before a body is read.
 
 Sources: Amazon S3 User Guide, "Uploading objects" and "Multipart upload limits"; API Reference,
-CopyObject, UploadPartCopy and "Error responses"; apache/arrow-rs-object-store#155 for a PUT
-without a length, which is refused even if it has no body.
+CopyObject, UploadPartCopy and "Error responses"; "Signature calculations for the Authorization
+header: transferring payload in multiple chunks", by which the length of an aws-chunked body is that
+of the decoded one; apache/arrow-rs-object-store#155 for a PUT without a length, which is refused
+even if it has no body.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from .....transport.types import Head
 from ...http_util import number
 from ..errors import S3Error
+from .aws_chunked import is_framed
 
 MOST_BYTES = 5 << 30
 """Of one request: an object, a part, or the source of a copy."""
@@ -24,7 +27,7 @@ def check_length(head: Head) -> None:
             "A header you provided implies functionality that is not implemented",
             Header="Transfer-Encoding",
         )
-    length = decoded or head.headers.get("content-length")
+    length = decoded or (None if is_framed(head.headers) else head.headers.get("content-length"))
     if length is None:
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
     size = number(length)

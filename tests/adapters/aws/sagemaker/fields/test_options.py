@@ -9,7 +9,7 @@ import pytest
 from cloudserve.adapters.aws.sagemaker.context import AwsContext
 from cloudserve.adapters.aws.sagemaker.fields.endpoint_config import settings as config_settings
 from cloudserve.adapters.aws.sagemaker.fields.endpoint_config import variant
-from cloudserve.adapters.aws.sagemaker.fields.options import Options, Update
+from cloudserve.adapters.aws.sagemaker.fields.options import Autoscaling, Options, Update
 from cloudserve.adapters.aws.sagemaker.fields.rules import check_options
 from cloudserve.adapters.aws.sagemaker.planning.checks import check, check_body
 from cloudserve.adapters.aws.sagemaker.provider import create
@@ -24,6 +24,7 @@ FIELDS = {
     "region": "eu-west-1",
 }
 DLC = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/tensorflow-inference"
+SCALED = Autoscaling(max=2, invocations_per_instance=70)
 MODEL = Artifact("2.20.0", 10_000, 4)
 
 
@@ -54,7 +55,39 @@ def options(**fields):
             "no asynchronous invocations",
         ),
         ({"serverless_memory_mb": 1024, "image": f"{DLC}:2.19.0-gpu"}, "image", "has no GPU"),
-        ({"serverless_memory_mb": 1024, "update": "rolling"}, "update", "in batches"),
+        *(
+            ({"serverless_memory_mb": 1024, "update": update}, "update", "no deployment guardrails")
+            for update in ("all-at-once", "canary", "linear", "rolling")
+        ),
+        (
+            {"update": "canary", "instance_type": "ml.inf1.xlarge"},
+            "update",
+            "all traffic of ml.inf1.xlarge at once",
+        ),
+        (
+            {"shadow_percent": 10, "instance_type": "ml.inf1.xlarge"},
+            "shadow_percent",
+            "an endpoint of ml.inf1.xlarge has no shadows",
+        ),
+        (
+            {"autoscaling": SCALED, "instance_type": "ml.t2.medium"},
+            "autoscaling",
+            "does not scale burstable instances such as ml.t2.medium",
+        ),
+        (
+            {
+                "multi_model": "shop",
+                "image": f"{DLC}:2.19.0-gpu",
+                "instance_type": "ml.g4dn.xlarge",
+            },
+            "instance_type",
+            "AWS's TensorFlow image on CPUs alone",
+        ),
+        (
+            {"package_group": "shop", "env": {f"N{number}": "x" for number in range(17)}},
+            "env",
+            "a model package has 16 variables at most, not 17",
+        ),
         (
             {"serverless_memory_mb": 1024, "shadow_percent": 10},
             "shadow_percent",

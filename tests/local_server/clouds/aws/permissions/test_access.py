@@ -6,7 +6,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from cloudserve.local_server.clouds.aws.permissions.needs import of_logs
+from cloudserve.local_server.clouds.aws.permissions.needs import deleting, of_logs, of_sagemaker
 
 USER = "arn:aws:iam::000000000000:user/cloudserve"
 ROLE = "arn:aws:iam::123456789012:role/serving"
@@ -152,6 +152,21 @@ def test_the_other_services_refuse_in_their_form(limited):
     scaling = limited.aws("application-autoscaling")
     code, _, _ = refusal(scaling.describe_scalable_targets, ServiceNamespace="sagemaker")
     assert code == "AccessDeniedException"
+
+
+def test_the_deletion_of_a_scaled_endpoint_deregisters_its_variants():
+    """Source: awslabs/stable-diffusion-aws-extension#161."""
+    needs = deleting(lambda _, endpoint: endpoint == "scaled", of_sagemaker)
+
+    def actions(operation: str, endpoint: str) -> list[str]:
+        body = {"EndpointName": endpoint}
+        return [need.action for need in needs(operation, "us-east-1", body)]
+
+    deletion = "sagemaker:DeleteEndpoint"
+    both = [deletion, "application-autoscaling:DeregisterScalableTarget"]
+    assert actions("DeleteEndpoint", "scaled") == both
+    assert actions("DeleteEndpoint", "other") == [deletion]
+    assert actions("DescribeEndpoint", "scaled") == ["sagemaker:DescribeEndpoint"]
 
 
 @pytest.mark.parametrize("suffix", ["", ":*"])

@@ -140,8 +140,88 @@ def test_tags_of_groups_are_kept(aws, group):
     assert tags == [{"Key": "k", "Value": "v"}]
 
 
+TAGS = [{"Key": "k", "Value": "v"}]
+NO_TAGS = "Tags are not supported in Model Package versions"
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"Tags": TAGS}, NO_TAGS),
+        ({"ModelPackageName": "a"}, "Both ModelPackageName and ModelPackageGroupName are provided"),
+        ({"CertifyForMarketplace": True}, "CertifyForMarketplace is not available offline"),
+        (
+            {"AdditionalInferenceSpecifications": [{"Name": "a", **SPECIFICATION}] * 2},
+            "must be unique",
+        ),
+    ],
+)
+def test_packages_that_the_service_refuses(add, more, text):
+    with pytest.raises(ClientError, match=text):
+        add(**more)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (
+            {"AdditionalS3DataSource": {"S3DataType": "S3Object", "S3Uri": "s3://models/x"}},
+            "AdditionalS3DataSource is not allowed in InferenceSpecification",
+        ),
+        ({"Environment": {f"N{number}": "x" for number in range(17)}}, "more than 16"),
+    ],
+)
+def test_containers_that_the_service_refuses(aws, add, more, text):
+    specification = {"Containers": [SPECIFICATION["Containers"][0] | more]}
+    with pytest.raises(ClientError, match=text):
+        add(InferenceSpecification=specification)
+    with pytest.raises(ClientError, match=text):
+        aws.sm.update_model_package(ModelPackageArn=add(), InferenceSpecification=specification)
+
+
+def test_a_package_takes_no_tags_later(aws, add):
+    with pytest.raises(ClientError, match=NO_TAGS):
+        aws.sm.add_tags(ResourceArn=add(), Tags=TAGS)
+
+
+def test_nothing_of_a_package_is_ignored_silently(aws, group, add):
+    def make(**more):
+        aws.sm.create_model(ModelName=group, ExecutionRoleArn=ROLE, PrimaryContainer=more)
+
+    container = SPECIFICATION["Containers"][0] | {"ModelDataETag": "x"}
+    approved = {"ModelApprovalStatus": "Approved"}
+    package = add(InferenceSpecification={"Containers": [container]}, **approved)
+    with pytest.raises(ClientError, match="ModelDataETag of a model package's container"):
+        make(ModelPackageName=package)
+    with pytest.raises(ClientError, match="InferenceSpecificationName is not available"):
+        make(ModelPackageName=add(**approved), InferenceSpecificationName="other")
+    with pytest.raises(ClientError, match="AdditionalInferenceSpecificationsToAdd is not avail"):
+        aws.sm.update_model_package(
+            ModelPackageArn=package,
+            AdditionalInferenceSpecificationsToAdd=[{"Name": "a", **SPECIFICATION}],
+        )
+
+
+def test_packages_are_listed_by_their_kind_and_time(aws, group, add):
+    add()
+    created = aws.sm.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"][0][
+        "CreationTime"
+    ]
+    for query, found in (
+        ({"ModelPackageType": "Versioned", "CreationTimeAfter": created}, 1),
+        ({"CreationTimeBefore": created.replace(year=2000)}, 0),
+        ({"ModelPackageType": "Unversioned"}, 0),
+    ):
+        listed = aws.sm.list_model_packages(ModelPackageGroupName=group, **query)
+        assert len(listed["ModelPackageSummaryList"]) == found
+    with pytest.raises(ClientError, match="of all groups is not available offline"):
+        aws.sm.list_model_packages(ModelPackageType="Both")
+
+
 def test_missing_resources(aws, fresh):
     with pytest.raises(ClientError, match="Could not find model package group"):
         aws.sm.create_model_package(ModelPackageGroupName=fresh)
+    with pytest.raises(ClientError, match="Missing ARN"):
+        aws.sm.create_model_package()
     with pytest.raises(ClientError, match="Could not find model package"):
         aws.sm.describe_model_package(ModelPackageName=f"{ARN}:model-package/{fresh}/1")

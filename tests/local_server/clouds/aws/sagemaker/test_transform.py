@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import struct
 
 import pytest
 from botocore.exceptions import ClientError
+from cloudserve.local_server.clouds.aws.sagemaker.transform.invocations import invoke
 from cloudserve.local_server.clouds.aws.sagemaker.transform.records import (
     Payload,
     assemble,
@@ -15,11 +17,13 @@ from cloudserve.local_server.clouds.aws.sagemaker.transform.records import (
     join,
     payloads,
 )
+from cloudserve.local_server.container import Answer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudserve.errors import ModelError
 
+JOIN = {"DataProcessing": {"JoinSource": "Input"}}
 LINES = st.lists(st.binary(min_size=1, max_size=20).filter(lambda b: not set(b) & {10, 13}))
 
 
@@ -70,11 +74,41 @@ class TestRecords:
         ]
         with pytest.raises(ModelError, match="2 records were answered by 1 lines"):
             join(two, b"0.5", "text/csv")
+        quoted = b'0.5,"a ""b"" , c"'
+        assert join(Payload((b"1",), b""), quoted + b"\r\n", "text/csv") == b"1," + quoted
+
+    @pytest.mark.parametrize("answer", [b'{"predictions": [1]}', b'0.5\n1,a"b', b'"a"b', b'"a'])
+    def test_an_answer_that_is_not_csv_is_not_joined_to_csv(self, answer):
+        """The words of sagemaker-tensorflow-serving-container#154."""
+        with pytest.raises(ModelError, match=r'Failed to parse output .* as CSV: bare "'):
+            join(Payload((b"1", b"2"), b""), answer, "text/csv")
 
     def test_compressed_inputs(self):
         assert decompress(gzip.compress(b"a"), "Gzip") == b"a"
         with pytest.raises(ModelError, match="the input is not gzip"):
             decompress(b"a", "Gzip")
+
+
+class SlowContainer:
+    """A container that answers its last request only."""
+
+    def __init__(self, requests: int) -> None:
+        self.left = requests
+
+    async def invoke(self, _: object) -> Answer:
+        self.left -= 1
+        if self.left:
+            await asyncio.Event().wait()
+        return Answer(200, b"late")
+
+
+def test_a_request_is_repeated_after_its_time():
+    client = {"InvocationsTimeoutInSeconds": 0.01, "InvocationsMaxRetries": 1}
+    job = {"TransformInput": {}, "TransformOutput": {}, "ModelClientConfig": client}
+    payload = Payload((b"1",), b"1")
+    assert asyncio.run(invoke(SlowContainer(2), job, payload, "key")) == b"late"
+    with pytest.raises(ModelError, match=r"no answer within the 0\.01 s of InvocationsTimeout"):
+        asyncio.run(invoke(SlowContainer(3), job, payload, "key"))
 
 
 @pytest.fixture
@@ -141,6 +175,12 @@ class TestJobs:
         lines = [json.loads(line) for line in outputs(aws, fresh)["out/a.out"].splitlines()]
         assert lines == [{"x": x, "SageMakerOutput": {"predictions": [2.0 * x]}} for x in (1, 2)]
 
+    def test_tensorflows_json_is_not_joined_to_csv(self, aws, fresh, run):
+        put(aws, fresh, a=b"1\n")
+        job = run(BatchStrategy="SingleRecord", DataProcessing={"JoinSource": "Input"})
+        assert job["TransformJobStatus"] == "Failed"
+        assert job["FailureReason"].startswith("Failed to parse output from the algorithm as CSV")
+
     def test_a_record_the_model_refuses_fails_the_job_and_leaves_no_output(self, aws, fresh, run):
         put(aws, fresh, a=b"1\n", b=b"what\n")
         job = run(BatchStrategy="SingleRecord")
@@ -169,6 +209,8 @@ class TestJobs:
         )
         with pytest.raises(ClientError, match="is Completed: it cannot be stopped"):
             aws.sm.stop_transform_job(TransformJobName=fresh)
+        with pytest.raises(aws.sm.exceptions.ResourceInUse, match=f"exists .*job/{fresh}"):
+            run()
         waiter = aws.sm.get_waiter("transform_job_completed_or_stopped")
         waiter.wait(TransformJobName=fresh, WaiterConfig={"Delay": 1, "MaxAttempts": 5})
 
@@ -178,6 +220,11 @@ class TestJobs:
             ({"input": {"SplitType": "RecordIO"}}, "SplitType RecordIO is not available offline"),
             ({"output": {"S3OutputPath": "s3://nobody/x"}}, "The bucket of s3://nobody/x does not"),
             ({"DataProcessing": {"InputFilter": "$[1:]"}}, "InputFilter other than"),
+            (JOIN | {"kind": "application/x-npy"}, "ContentType of a job with JoinSource"),
+            (JOIN | {"output": {"Accept": "text/plain"}}, "Accept of a job with JoinSource"),
+            (JOIN | {"output": {"Accept": "application/json"}}, "needs one format"),
+            (JOIN | {"input": {"SplitType": "None"}}, "SplitType must be Line to join text/csv"),
+            (JOIN | {"output": {"AssembleWith": "None"}}, "AssembleWith must be Line to join"),
             ({"MaxPayloadInMB": 101}, "must not exceed 100"),
             ({"MaxConcurrentTransforms": 17}, "must not exceed 100"),
         ],

@@ -36,7 +36,7 @@ def test_a_topic_is_created_once_listed_and_deleted(sns, fresh):
 @pytest.mark.parametrize(
     ("operation", "fields", "text"),
     [
-        ("create_topic", {"Name": "a.fifo"}, "FIFO topics are not available offline"),
+        ("create_topic", {"Name": "a.fifo"}, r"Topic Name \(a FIFO topic needs the attribute Fifo"),
         ("create_topic", {"Name": "a b"}, "Invalid parameter: Topic Name"),
         (
             "create_topic",

@@ -64,13 +64,54 @@ class TestServerless:
         with pytest.raises(ClientError, match="multi-model container cannot be used"):
             aws.add_config(fresh, serverless("a") | {"ModelName": f"{fresh}-many"})
 
-    def test_a_rolling_update_is_not_for_it(self, aws, fresh, serverless):
+    def test_deployment_guardrails_are_not_for_it(self, aws, fresh, serverless):
         aws.add_config(fresh, serverless("a"))
-        aws.add_endpoint(fresh)
-        with pytest.raises(ClientError, match="not supported for serverless and multi-variant"):
-            aws.sm.update_endpoint(
-                EndpointName=fresh, EndpointConfigName=fresh, DeploymentConfig=ROLLING
+        with pytest.raises(ClientError, match="DeploymentConfig is not supported for serverless"):
+            aws.sm.create_endpoint(
+                EndpointName=fresh, EndpointConfigName=fresh, DeploymentConfig=CANARY
             )
+        aws.add_endpoint(fresh)
+        for policy in (CANARY, ROLLING):
+            with pytest.raises(ClientError, match="DeploymentConfig is not supported for serv"):
+                aws.sm.update_endpoint(
+                    EndpointName=fresh, EndpointConfigName=fresh, DeploymentConfig=policy
+                )
+
+
+def test_inf1_has_no_shadow_tests_and_no_guardrails(aws, fresh, archived):
+    aws.add_model(fresh, archived["double"], image=IMAGE)
+    a, b = (aws.variant(name, fresh, InstanceType="ml.inf1.xlarge") for name in "ab")
+    with pytest.raises(ClientError, match="not supported with Inf1 instances"):
+        aws.add_config(fresh, a, ShadowProductionVariants=[b])
+    aws.add_config(fresh, a)
+    with pytest.raises(ClientError, match="DeploymentConfig is not available offline with Inf1"):
+        aws.sm.create_endpoint(
+            EndpointName=fresh, EndpointConfigName=fresh, DeploymentConfig=CANARY
+        )
+
+
+def test_one_production_variant_has_a_weight(aws, fresh):
+    aws.add_model(fresh, "s3://models/double/")
+    with pytest.raises(ClientError, match="all have a weight of 0 are not available offline"):
+        aws.add_config(fresh, aws.variant("a", fresh, 0), aws.variant("b", fresh, 0))
+
+
+@pytest.mark.parametrize(
+    ("image", "instance"),
+    [(None, "ml.g4dn.xlarge"), (IMAGE, "ml.p4d.24xlarge"), (IMAGE, "ml.inf1.xlarge")],
+)
+def test_many_models_on_accelerators_that_they_cannot_use(aws, fresh, image, instance):
+    """The text is sagemaker-python-sdk#1323's."""
+    aws.add_multi_model(fresh, "s3://models/", **({"Image": image} if image else {}))
+    with pytest.raises(ClientError) as error:
+        aws.add_config(fresh, aws.variant("a", fresh, InstanceType=instance))
+    text = f"MultiModel mode is not supported for instance type {instance}."
+    assert error.value.response["Error"]["Message"] == text
+
+
+def test_many_models_of_a_container_of_ones_own_on_a_gpu(aws, fresh):
+    aws.add_multi_model(fresh, "s3://models/", Image=IMAGE)
+    aws.add_config(fresh, aws.variant("a", fresh, InstanceType="ml.g5.xlarge"))
 
 
 class TestGuardedUpdates:
@@ -116,7 +157,7 @@ class TestGuardedUpdates:
         aws.sm.update_endpoint(EndpointName=endpoint, EndpointConfigName=f"{endpoint}-both")
         names = {v["VariantName"] for v in aws.settled(endpoint)["ProductionVariants"]}
         assert names == {"a", "b"}
-        with pytest.raises(ClientError, match="not supported for serverless and multi-variant"):
+        with pytest.raises(ClientError, match="not supported for multi-variant endpoints"):
             aws.sm.update_endpoint(
                 EndpointName=endpoint,
                 EndpointConfigName=f"{endpoint}-both",

@@ -62,6 +62,18 @@ def test_a_body_of_unknown_length_is_refused(s3, s3_port):
     assert refused(s3_port, "/bkt/chunked", head) == (501, "NotImplemented")
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        {"Content-Encoding": "aws-chunked"},
+        {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"},
+    ],
+)
+def test_a_framed_body_has_a_decoded_length(s3, s3_port, framing):
+    head = {"Content-Length": "5", **framing}
+    assert refused(s3_port, "/bkt/framed", head) == (411, "MissingContentLength")
+
+
 def test_an_empty_body_has_a_length_too(s3, s3_port):
     assert refused(s3_port, "/bkt/empty", {}) == (411, "MissingContentLength")
     s3.put_object(Bucket="bkt", Key="empty", Body=b"")
