@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Predicate = Callable[[Mapping[str, Any]], bool]
+Fields = Mapping[str, Collection[str]]
+"""The supported fields in lowerCamelCase, with the comparators of each."""
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
     r"""|(?P<operator><=|>=|!=|=|<|>|:|\(|\)|-(?=[A-Za-z(]))|(?P<word>[^\s"'()=<>!:]+))""",
@@ -27,7 +29,8 @@ _COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
 }
-_COMPARATORS = {*_COMPARISONS, ":"}
+ANY = frozenset({*_COMPARISONS, ":"})
+"""All comparators."""
 _DEEPEST = 50
 
 
@@ -41,10 +44,10 @@ class _Token:
     text: str
 
 
-def compile_filter(text: str, fields: Collection[str]) -> Predicate:
+def compile_filter(text: str, fields: Fields) -> Predicate:
     """Compile a filter to a predicate on documents; "" matches all. Raises FilterError.
 
-    `fields` are the supported names, in lowerCamelCase; `labels` also has keys below it.
+    `labels` also has keys below it.
     """
     if not text.strip():
         return lambda _: True
@@ -70,7 +73,7 @@ def _tokens(text: str) -> list[_Token]:
 class _Parser:
     """A recursive-descent parser over `tokens`."""
 
-    def __init__(self, tokens: list[_Token], fields: Collection[str]) -> None:
+    def __init__(self, tokens: list[_Token], fields: Fields) -> None:
         self.tokens = tokens
         self._fields = fields
         self._depth = 0
@@ -110,8 +113,10 @@ class _Parser:
     def _restriction(self) -> Predicate:
         path = self._path(self._next("a field"))
         comparator = self._next("a comparator after the field")
-        if comparator.kind != "operator" or comparator.text not in _COMPARATORS:
+        if comparator.kind != "operator" or comparator.text not in ANY:
             raise FilterError(f"{comparator.text!r} is not a comparator")
+        if comparator.text not in self._fields[path[0]]:
+            raise FilterError(f"{path[0]!r} cannot be compared by {comparator.text!r}")
         value = self._next(f"a value after {comparator.text!r}")
         if value.kind == "operator":
             raise FilterError(f"{value.text!r} is not a value")
@@ -146,7 +151,7 @@ def _restrict(path: tuple[str, ...], comparator: str, value: _Token) -> Predicat
     operand = _text(value)
     if comparator in {"=", ":"} and value == _Token("word", "*"):
         return lambda document: _value(document, path) not in ("", [], {}, None)
-    if comparator == ":" and value.kind == "word" and operand.endswith("*"):
+    if comparator == ":" and operand.endswith("*"):
         return lambda document: _starts(_value(document, path), operand[:-1])
     if comparator == ":":
         return lambda document: _has(_value(document, path), operand)

@@ -19,6 +19,7 @@ from ...inference import Inference
 from ...status import Code
 from ...transport.types import Head, Response
 from ..background_tasks import BackgroundTasks
+from ..filters import ANY
 from ..google.common.app import GoogleApp, handler_of
 from ..google.common.discovery import Call, load
 from ..google.common.errors import ApiError, json_response
@@ -60,7 +61,7 @@ _PATH = re.compile(r"/(?:v1|v1beta1|ui)/projects/[^/]+/locations(?:[/:].*)?")
 _LOCATION = re.compile(r"/v1/projects/[^/]+/locations/([^/:]+)[/:].*")
 _PREDICTION = re.compile(r".*/endpoints/[^/]+:(?:\w*[pP]redict|explain)")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
-_OPERATIONS = Listing("operations", frozenset({"name", "done"}))
+_OPERATIONS = Listing("operations", {"name": ANY, "done": ANY})
 
 
 def is_vertex(head: Head) -> bool:

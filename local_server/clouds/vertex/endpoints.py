@@ -15,7 +15,7 @@ from ..resources import Document
 from .deployment.deployments import serving_key
 from .deployment.tasks import Deploy
 from .deployment.traffic import check_split
-from .listing import Listing
+from .listing import BY_NAME_OR_TIME, EQUAL, EQUALITY, MAP, Listing
 from .operations import EMPTY, Operations, Outcome, Runner, Task
 from .private_endpoints import check_private, refuse_public
 from .records import (
@@ -37,7 +37,9 @@ from .validation import (
 
 DEDICATED_DOMAIN = ".prediction.vertexai.goog"
 _LISTED = Listing(
-    "endpoints", frozenset({"endpoint", "name", "displayName", "labels", "createTime"})
+    "endpoints",
+    {"endpoint": EQUALITY, "displayName": EQUALITY, "labels": MAP, "baseModelName": EQUAL},
+    BY_NAME_OR_TIME,
 )
 _PATCHABLE = frozenset(
     {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..google.common.etag import check_etag
 from ..latency import Step
 from ..resources import Document
 from .artifacts import Artifacts
 from .deployment.tasks import Deploy
-from .listing import Listing
+from .listing import BY_NAME_OR_TIME, EQUAL, EQUALITY, MAP, Listing
+from .model_updates import ModelUpdates
 from .operations import EMPTY, Operations, Outcome, Runner, Task
 from .records import (
     DEFAULT_ALIAS,
@@ -22,13 +22,18 @@ from .records import (
     failed_precondition,
     invalid,
 )
-from .validation import apply_mask, check_aliases, check_display_name, check_labels
+from .validation import check_merged_aliases
 
 _LISTED = Listing(
     "models",
-    frozenset({"model", "name", "displayName", "labels", "baseModelName", "createTime"}),
+    {"model": EQUALITY, "displayName": EQUALITY, "labels": MAP, "baseModelName": EQUAL},
+    BY_NAME_OR_TIME,
 )
-_PATCHABLE = frozenset({"displayName", "description", "labels", "versionDescription"})
+_VERSIONS = Listing(
+    "models",
+    {"labels": MAP},
+    {"createTime": "versionCreateTime", "updateTime": "versionUpdateTime"},
+)
 
 
 class _DeleteModel(Task, frozen=True, tag="delete-model"):
@@ -47,6 +52,7 @@ class Models:
         self._records = records
         self._operations = operations
         self._artifacts = artifacts
+        self._updates = ModelUpdates(records)
         metadata = "DeleteOperationMetadata"
         operations.register(
             Runner(_DeleteModel, metadata, Step.DELETE, self._delete_all),
@@ -54,8 +60,14 @@ class Models:
         )
 
     def get(self, name: str) -> Document:
-        """Return a model version: the named one, or the default."""
-        return self._records.shown_version(self._records.version(name))
+        """Return a model version: the named one, or the default.
+
+        The name of a version that is asked for has its number, which google-cloud-aiplatform
+        expects (`ModelRegistry.get_version_info`, `update_version`).
+        """
+        version = self._records.version(name)
+        shown = self._records.shown_version(version)
+        return shown | {"name": version.name} if "@" in name else shown
 
     def list(self, parent: str, query: Mapping[str, Any]) -> Document:
         """Return a page of a location's models, each as its default version, newest first."""
@@ -65,35 +77,31 @@ class Models:
         return _LISTED.answer(items, query)
 
     def list_versions(self, name: str, query: Mapping[str, Any]) -> Document:
-        """Return a page of a model's versions, oldest first."""
+        """Return a page of a model's versions, oldest first.
+
+        Source: aiplatform v1, ListModelVersionsResponse.models: "In the returned Model name field,
+        version ID instead of regvision tag will be included."
+        """
         model = name.partition("@")[0]
         self._records.model(model)
         versions = self._records.versions(model)
-        items = [(v.key, self._records.shown_version(v)) for v in versions]
-        return _LISTED.answer(items, query)
+        return _VERSIONS.answer([(v.key, self.get(v.name)) for v in versions], query)
 
     def patch(self, name: str, body: Document, mask: str | None) -> Document:
-        """Change a version's masked fields: names, descriptions, labels."""
-        version = self._records.version(name)
-        check_etag(version.stored(), body.get("etag"))
-        changed = apply_mask(version.document, body, mask, _PATCHABLE)
-        check_display_name(changed, "model")
-        check_labels(changed)
-        with self._records.resources.transaction():
-            self._records.put_changed(version.having(changed))
-        return self.get(version.name)
+        """Change the masked fields of a model, or of the version that is named."""
+        self._updates.patch(name, body, mask)
+        return self.get(name.removesuffix("@-"))
 
     def merge_aliases(self, name: str, body: Document) -> Document:
         """Atomically add aliases to a version, and remove those given with "-"."""
         version = self._records.version(name)
         aliases: list[str] = body.get("versionAliases", [])
-        added = [alias for alias in aliases if not alias.startswith("-")]
-        removed = [alias[1:] for alias in aliases if alias.startswith("-")]
         if not aliases:
             raise invalid("The field `version_aliases` is required.")
-        check_aliases([*added, *removed])
-        if set(added) & set(removed):
-            raise invalid("An alias cannot be added and removed at once.")
+        check_merged_aliases([alias.removeprefix("-") for alias in aliases])
+        # Both operations "will be cancelled out", says MergeVersionAliasesRequest.
+        added = [a for a in aliases if not a.startswith("-") and f"-{a}" not in aliases]
+        removed = [a[1:] for a in aliases if a.startswith("-") and a[1:] not in aliases]
         if DEFAULT_ALIAS in removed and DEFAULT_ALIAS in version.aliases:
             raise invalid(
                 f"The alias `{DEFAULT_ALIAS}` cannot be removed; give it to another version."

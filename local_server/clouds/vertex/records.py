@@ -200,8 +200,15 @@ class Records:
     def shown_version(self, version: Version) -> Document:
         """Return a model version as the API shows it."""
         deployments = self.deployments(version)
+        labels = self._labels(version)
         more = {"deployedModels": deployments} if deployments else {}
+        more |= {"labels": labels} if labels else {}
         return version.document | {"etag": etag(version.stored())} | more
+
+    def _labels(self, version: Version) -> dict[str, str]:
+        """Return the labels of a version and its model, merged as the API shows them."""
+        model = self.resources.get(MODEL, version.model) or {}
+        return {**model.get("labels", {}), **version.document.get("labels", {})}
 
 
 def version_key(model: str, number: str) -> str:

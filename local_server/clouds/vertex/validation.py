@@ -19,7 +19,9 @@ _MOST_LABELS, _LONGEST_LABEL = 64, 64
 _MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _ENDPOINT_ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _DEPLOYED_MODEL_ID = re.compile(r"[0-9]{1,10}")
-_ALIAS = re.compile(r"[a-z][a-z0-9-]{0,126}[a-z0-9]")
+_ALIAS = "[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]"
+_MERGED_ALIAS = "[a-z][a-zA-Z0-9-]{0,126}[a-z-0-9]"
+"""The patterns of `Model.version_aliases` and of `MergeVersionAliasesRequest`."""
 _KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 _LABEL = re.compile(r"[\w-]*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -137,7 +139,13 @@ def check_deployed_model_id(text: str) -> None:
 def check_aliases(aliases: Iterable[str]) -> None:
     """Refuse an invalid version alias."""
     for alias in aliases:
-        _check(_ALIAS, alias, "version_aliases", "[a-z][a-z0-9-]{0,126}[a-z0-9]")
+        _check(re.compile(_ALIAS), alias, "version_aliases", _ALIAS)
+
+
+def check_merged_aliases(aliases: Iterable[str]) -> None:
+    """Refuse an invalid version alias of `models.mergeVersionAliases`."""
+    for alias in aliases:
+        _check(re.compile(_MERGED_ALIAS), alias, "version_aliases", _MERGED_ALIAS)
 
 
 def _check(pattern: re.Pattern[str], text: str, field: str, rule: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from cloudserve.local_server.clouds.filters import FilterError, camel, compile_filter
+from cloudserve.local_server.clouds.filters import ANY, FilterError, camel, compile_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
-FIELDS = {"displayName", "labels", "createTime", "done", "versionAliases"}
+FIELDS = dict.fromkeys(("displayName", "labels", "createTime", "done", "versionAliases"), ANY)
 DOCUMENT = {
     "displayName": "Digits v2",
     "labels": {"stage": "prod", "empty": ""},
@@ -33,6 +33,7 @@ def passes(text: str) -> bool:
         'display_name : "digits"',
         'display_name != "other"',
         "display_name:dig*",
+        'display_name:"dig*"',
         "labels.stage=prod",
         "labels.stage:*",
         "labels:stage",
@@ -107,3 +108,10 @@ def test_every_string_can_be_quoted(value, comparator):
 
 def test_proto_names_are_json_names():
     assert camel("display_name") == camel("displayName") == "displayName"
+
+
+def test_a_field_is_compared_by_its_own_comparators():
+    fields = {"displayName": {"=", "!="}}
+    assert compile_filter('display_name="Digits v2"', fields)(DOCUMENT)
+    with pytest.raises(FilterError, match="'displayName' cannot be compared by ':'"):
+        compile_filter("display_name:Digits", fields)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from ....status import Code
-from ...filters import FilterError, compile_filter
+from ...filters import ANY, FilterError, compile_filter
 from ...pages import page
 from ...resources import Document, Record, Resources
 from ..common.errors import ApiError
@@ -23,17 +23,20 @@ MODEL, VERSION, OPERATION = "google/model", "google/version", "google/operation"
 TYPE = "type.googleapis.com/google.cloud.ml.v1."
 EMPTY = {"@type": "type.googleapis.com/google.protobuf.Empty"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-_FILTERED = {
-    "name",
-    "description",
-    "labels",
-    "state",
-    "framework",
-    "runtimeVersion",
-    "isDefault",
-    "createTime",
-    "done",
-}
+_FILTERED = dict.fromkeys(
+    (
+        "name",
+        "description",
+        "labels",
+        "state",
+        "framework",
+        "runtimeVersion",
+        "isDefault",
+        "createTime",
+        "done",
+    ),
+    ANY,
+)
 _DEFAULT_PAGE, _LARGEST_PAGE = 20, 100
 
 Clock = Callable[[], datetime]

@@ -17,7 +17,7 @@ from ...latency import Latency, Step
 from ...model_hosting import reason
 from ...resources import Document
 from ..deployment.machines import check_machine
-from ..listing import Listing
+from ..listing import EQUALITY, MAP, TEXT, TIME, Listing
 from ..operations import EMPTY, Operations, Outcome, Runner, Task
 from ..records import JOB, Job, Records, Version, failed_precondition, invalid, new_id
 from ..validation import (
@@ -33,7 +33,13 @@ logger = logging.getLogger(__name__)
 
 _LISTED = Listing(
     "batchPredictionJobs",
-    frozenset({"name", "displayName", "modelDisplayName", "state", "labels", "createTime"}),
+    {
+        "displayName": TEXT,
+        "modelDisplayName": EQUALITY,
+        "state": EQUALITY,
+        "createTime": TIME,
+        "labels": MAP,
+    },
 )
 _ENDED = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
 _NOT_OFFLINE = ("unmanagedContainerModel", "generateExplanation")
@@ -165,9 +171,11 @@ class Jobs:
 
     def list(self, parent: str, query: Mapping[str, Any]) -> Document:
         """Return a page of a location's jobs, newest first."""
-        items = [(job.name, job.document) for job in self._records.jobs(parent)]
+        jobs = self._records.jobs(parent)
+        items = [(job.name, job.document) for job in jobs]
         items.sort(key=lambda item: item[1]["createTime"], reverse=True)
-        return _LISTED.answer(items, query)
+        names = {job.name: {"modelDisplayName": job.version.display_name} for job in jobs}
+        return _LISTED.answer(items, query, names)
 
     def cancel(self, name: str) -> Document:
         """Cancel a job: it becomes CANCELLING, then CANCELLED. A finished job does not change."""

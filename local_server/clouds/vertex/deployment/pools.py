@@ -32,8 +32,8 @@ from .machines import check_dedicated
 from .tasks import Deploy
 
 _ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_LISTED = Listing("deploymentResourcePools", frozenset({"name"}))
-_DEPLOYED = Listing("deployedModelRefs", frozenset({"endpoint"}))
+_LISTED = Listing("deploymentResourcePools")
+_DEPLOYED = Listing("deployedModelRefs")
 
 
 class _Create(Task, frozen=True, tag="create-pool"):

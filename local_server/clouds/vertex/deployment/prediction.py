@@ -202,17 +202,24 @@ class Predictions:
         return Response(200, within(answer, deployed, limits), JSON)
 
     def _spec(self, name: str, head: Head, fields: Document) -> ExplainedModel:
-        """Return the deployed model to explain with its spec; raises ApiError if it has none."""
+        """Return the deployed model to explain with its spec; raises ApiError if it has none.
+
+        Source: aiplatform v1, endpoints.explain: "If deployed_model_id is not specified, all
+        DeployedModels must have explanation_spec populated."
+        """
         endpoint = self._records.endpoint(name)
         check_serves(endpoint, host_of(head))
-        deployed_id = fields.get("deployedModelId") or self._drawn(endpoint)
-        found = [m for m in endpoint.get("deployedModels", ()) if m["id"] == deployed_id]
-        if not found:
-            raise not_found("DeployedModel", f"{name}/deployedModels/{deployed_id}")
-        spec = found[0].get("explanationSpec")
-        if not spec:
-            raise failed_precondition(f"Deployed model {deployed_id} does not support explanation.")
-        return ExplainedModel(deployed_id, spec)
+        asked, deployed = fields.get("deployedModelId"), endpoint.get("deployedModels", ())
+        found = [m for m in deployed if m["id"] == asked] if asked else deployed
+        if asked and not found:
+            raise not_found("DeployedModel", f"{name}/deployedModels/{asked}")
+        chosen = asked or self._drawn(endpoint)
+        specs = {m["id"]: m.get("explanationSpec") for m in found}
+        for deployed_id, spec in specs.items():
+            if not spec:
+                text = f"Deployed model {deployed_id} does not support explanation."
+                raise failed_precondition(text)
+        return ExplainedModel(chosen, specs[chosen])
 
     def _drawn(self, endpoint: Mapping[str, Any]) -> str:
         """Return the deployed model that answers by the traffic split; raises ApiError."""

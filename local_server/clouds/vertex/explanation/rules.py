@@ -77,7 +77,27 @@ def check_parameters(parameters: Mapping[str, Any]) -> str:
             raise _not_offline(f"{snake(method)}.{snake(field)}")
     if parameters.get("topK", 1) < -1:
         raise invalid("`explanation_spec.parameters.top_k` must be positive, or -1 for all.")
+    indices_of(parameters)
     return method
+
+
+def indices_of(parameters: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
+    """Return the outputs that are explained; () for the largest ones. Raises ApiError.
+
+    Source: aiplatform v1, `ExplanationParameters.outputIndices`: "an ndarray of integers".
+    """
+    return tuple(_index(item) for item in parameters.get("outputIndices", ()))
+
+
+def _index(item: Any) -> tuple[int, ...]:
+    words = item if isinstance(item, list) else [item]
+    if not words or not all(_is_integer(word) for word in words):
+        raise invalid("`output_indices` must be an array of integers, or of indices of integers.")
+    return tuple(int(word) for word in words)
+
+
+def _is_integer(word: Any) -> bool:
+    return isinstance(word, int | float) and not isinstance(word, bool) and word == int(word)
 
 
 def _check_metadata(metadata: Mapping[str, Any], *, is_tensorflow: bool) -> None:

@@ -10,7 +10,7 @@ from ....status import Code
 from ...google.common.errors import ApiError
 from ...resources import Document
 from ..records import invalid
-from .rules import GRADIENTS, METHODS, SHAPLEY, check_parameters
+from .rules import GRADIENTS, METHODS, SHAPLEY, check_parameters, indices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,8 @@ class Spec:
             value.get("indexDisplayNameMapping"),
             value.get("displayNameMappingKey", ""),
         )
-        indices = tuple(_index(item) for item in parameters.get("outputIndices", ()))
+        indices = indices_of(parameters)
         return cls(method, count, features, output, parameters.get("topK", 0) or 1, indices)
-
-
-def _index(item: Any) -> tuple[int, ...]:
-    words = item if isinstance(item, list) else [item]
-    if not words or not all(isinstance(word, int | float) and word == int(word) for word in words):
-        raise invalid("`output_indices` must be an array of integers, or of indices of integers.")
-    return tuple(int(word) for word in words)
 
 
 def overridden(spec: Mapping[str, Any], override: Mapping[str, Any]) -> Document:

@@ -59,7 +59,8 @@ class Vertex:
         model = {"displayName": "m", "artifactUri": uri, "containerSpec": {"imageUri": IMAGE}}
         body = {"model": model | fields} | ({"parentModel": parent} if parent else {})
         answer = self.done(self.models.upload(parent=self.parent, body=body))
-        return self.models.get(name=f"{answer['model']}@{answer['modelVersionId']}").execute()
+        version = f"{answer['model']}@{answer['modelVersionId']}"
+        return self.models.get(name=version).execute() | {"name": answer["model"]}
 
     def create_endpoint(self, **fields) -> str:
         body = {"displayName": "e"} | fields

@@ -94,7 +94,7 @@ class TestUploads:
             ),
             (
                 {"displayName": "m", "containerSpec": CONTAINER, "versionAliases": ["1"]},
-                '"1" is not valid for `version_aliases`: [a-z][a-z0-9-]{0,126}[a-z0-9].',
+                '"1" is not valid for `version_aliases`: [a-z][a-zA-Z0-9-]{0,126}[a-z0-9].',
             ),
         ],
     )
@@ -124,6 +124,12 @@ class TestAliases:
         body = {"versionAliases": ["-old", "golden"]}
         changed = vertex.models.mergeVersionAliases(name=f"{name}@1", body=body).execute()
         assert changed["versionAliases"] == ["default", "golden"]
+
+    def test_an_alias_that_is_added_and_removed_stays_as_it_was(self, vertex):
+        name = vertex.upload(versionAliases=["old", "camelCase"])["name"]
+        body = {"versionAliases": ["-old", "old", "new", "-new", "ends-"]}
+        changed = vertex.models.mergeVersionAliases(name=f"{name}@old", body=body).execute()
+        assert changed["versionAliases"] == ["old", "camelCase", "default", "ends-"]
 
     def test_exactly_one_version_is_the_default(self, vertex, refused):
         name = vertex.upload()["name"]
@@ -176,6 +182,39 @@ class TestUpdates:
         update = vertex.models.patch(name=model["name"], body=body, updateMask="displayName")
         update.execute()
         assert refused(update)[:2] == (409, "ABORTED")
+
+    def test_a_model_and_its_versions_are_updated_separately(self, vertex, refused):
+        name = vertex.upload(labels={"stage": "old"})["name"]
+        vertex.upload(parent=name, labels={"stage": "new"})
+        patch, get = vertex.models.patch, vertex.models.get
+        before = get(name=f"{name}@1").execute()
+        body = {"displayName": "renamed", "versionDescription": "second", "labels": {"of": "all"}}
+        for wrong, mask in ((name, "versionDescription"), (f"{name}@2", "displayName,labels")):
+            answer = refused(patch(name=wrong, body=body, updateMask=mask))
+            assert answer[1] == "FAILED_PRECONDITION"
+            assert answer[2].endswith("update them separately.")
+        patch(name=f"{name}@2", body=body, updateMask="versionDescription").execute()
+        patch(name=f"{name}@-", body=body, updateMask="displayName,labels").execute()
+        first, second = (get(name=f"{name}@{number}").execute() for number in "12")
+        assert (first["displayName"], second["displayName"]) == ("renamed", "renamed")
+        assert (first.get("versionDescription"), second["versionDescription"]) == (None, "second")
+        assert first["labels"] == {"of": "all"}
+        assert second["labels"] == {"of": "all", "stage": "new"}
+        assert (first["name"], second["name"]) == (f"{name}@1", f"{name}@2")
+        assert first["versionUpdateTime"] == before["versionUpdateTime"]
+
+    def test_googles_sdk_updates_the_version_that_it_names(self, sdk, vertex):
+        models = {"display_name": "m", "serving_container_image_uri": IMAGE}
+        first = sdk.Model.upload(artifact_uri="gs://models/double/1", **models)
+        sdk.Model.upload(
+            artifact_uri="gs://models/triple/2", parent_model=first.resource_name, **models
+        )
+        registry = first.versioning_registry
+        registry.update_version("1", version_description="the first", labels={"a": "b"})
+        infos = {info.version_id: info for info in registry.list_versions()}
+        assert [infos[number].version_description for number in "12"] == ["the first", ""]
+        assert {info.model_resource_name for info in infos.values()} == {first.resource_name}
+        assert registry.get_model("1").labels == {"a": "b"}
 
 
 class TestDeletes:
@@ -231,8 +270,32 @@ class TestLists:
 
     @pytest.mark.parametrize(
         "query",
-        [{"filter": "nope=1"}, {"orderBy": "labels"}, {"pageToken": "x"}, {"pageSize": -1}],
+        [
+            {"filter": "nope=1"},
+            {"filter": "display_name:m"},
+            {"filter": 'create_time>"2026-01-01"'},
+            {"orderBy": "labels"},
+            {"pageToken": "x"},
+            {"pageSize": -1},
+        ],
     )
     def test_wrong_queries_are_refused(self, vertex, refused, query):
         request = vertex.models.list(parent=vertex.parent, **query)
         assert refused(request)[:2] == (400, "INVALID_ARGUMENT")
+
+    def test_versions_are_listed_by_their_names(self, vertex, refused):
+        name = vertex.upload(labels={"a": "b"})["name"]
+        vertex.upload(parent=name)
+
+        def listed(**query):
+            return vertex.models.listVersions(name=name, **query)
+
+        for query, numbers in (
+            ({}, "12"),
+            ({"filter": "labels.a=b"}, "1"),
+            ({"orderBy": "create_time desc"}, "21"),
+        ):
+            names = [model["name"] for model in listed(**query).execute()["models"]]
+            assert names == [f"{name}@{number}" for number in numbers]
+        for wrong in ({"filter": 'display_name="m"'}, {"orderBy": "display_name"}):
+            assert refused(listed(**wrong))[1] == "INVALID_ARGUMENT"

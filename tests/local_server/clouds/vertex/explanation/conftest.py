@@ -68,6 +68,7 @@ def explained(vertex_service, scores):
     deploy = vertex_service.deploy
     return {
         "endpoint": endpoint,
+        "model": model,
         "shapley": deploy(endpoint, model, {"0": 100}),
         "gradients": deploy(endpoint, model, explanationSpec={"parameters": GRADIENTS}),
         "disabled": deploy(endpoint, model, disableExplanations=True),

@@ -82,9 +82,18 @@ def test_indices_are_explained_in_their_order(explain):
     assert [each["outputDisplayName"] for each in found] == ["c", "a"]
 
 
-def test_the_traffic_split_chooses_the_model_if_the_request_does_not(explain, explained):
-    answer = explain(deployedModelId="").execute()
-    assert answer["deployedModelId"] == explained["shapley"]
+def test_a_request_without_a_model_needs_a_spec_of_every_deployed_model(
+    vertex_service, explain, explained, refused
+):
+    """Any of them could be drawn by the traffic split, though one has all of it here."""
+    status, code, message = refused(explain(deployedModelId=""))
+    assert (status, code) == (400, "FAILED_PRECONDITION")
+    assert message.endswith("does not support explanation.")
+    endpoint, model = vertex_service.create_endpoint(), explained["model"]
+    deployed = vertex_service.deploy(endpoint, model, {"0": 100})
+    body = {"instances": [INSTANCE]}
+    answer = vertex_service.endpoints.explain(endpoint=endpoint, body=body).execute()
+    assert answer["deployedModelId"] == deployed
 
 
 @pytest.mark.parametrize("deployed", ["plain", "disabled"])
