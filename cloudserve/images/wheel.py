@@ -11,6 +11,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +52,8 @@ def installed_wheel() -> Wheel:
         if text is None:
             raise UserError(f"the installed cloudserve has no {name}", hint=_HINT)
         members[f"{info}/{name}"] = text.encode()
-    return Wheel(f"{NAME}-{__version__}-py3-none-any.whl", _archive(members, f"{info}/RECORD"))
+    name = f"{NAME}-{__version__}-py3-none-any.whl"
+    return Wheel(name, _archive(tuple(sorted(members.items())), f"{info}/RECORD"))
 
 
 def _installed() -> Distribution:
@@ -90,16 +92,18 @@ def _is_cache(name: str) -> bool:
     return name == "__pycache__" or name.startswith(".") or name.endswith((".pyc", ".pyo"))
 
 
-def _archive(members: dict[str, bytes], record: str) -> bytes:
-    rows = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in sorted(members.items())]
-    members[record] = "\n".join([*rows, f"{record},,\n"]).encode()
+@lru_cache(maxsize=1)
+def _archive(members: tuple[tuple[str, bytes], ...], record: str) -> bytes:
+    """Return the zip file; the same files, as of several images in a row, are packed once."""
+    rows = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in members]
+    files = dict(members) | {record: "\n".join([*rows, f"{record},,\n"]).encode()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(members, key=lambda name: (".dist-info/" in name, name)):
+        for name in sorted(files, key=lambda name: (".dist-info/" in name, name)):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
             entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, members[name])
+            archive.writestr(entry, files[name])
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -122,14 +123,17 @@ def test_a_server_may_close_each_connection(scripted):
 
 
 def test_a_request_that_is_not_answered_fails_with_a_timeout(scripted):
+    measured = threading.Event()
+
     def never(number):
         if number == 5:
-            time.sleep(1.5)
+            measured.wait(60)
         return answer()
 
-    load = Load(requests=20, warm_up=0, connections=1, timeout=0.3)
+    load = Load(requests=20, warm_up=0, connections=1, timeout=1)
     with scripted(never) as server:
         result = measure(server.url, load)
+        measured.set()
     assert result.failures == {"timeout": 1}
     assert result.answered == 19
 

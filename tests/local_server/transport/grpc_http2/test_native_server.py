@@ -199,7 +199,7 @@ async def test_a_client_that_leaves_a_stream_ends_its_work():
             "/grpc.health.v1.Health/Watch",
             HealthCheckRequest.SerializeToString,
             HealthCheckResponse.FromString,
-        )(HealthCheckRequest(), timeout=0.2)
+        )(HealthCheckRequest(), timeout=1)
         await call.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
