@@ -2,14 +2,28 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
 from cloudserve.cli.exits import Exit
 
+PLAN = "/_cloudserve/console/api/releases/plan"
+PROJECT = """
+models:
+  half: {{path: {model}}}
+targets:
+  aws:
+    provider: sagemaker
+    bucket: s3://models
+    role_arn: arn:aws:iam::000000000000:role/models
+    region: eu-west-1
+"""
 LIST = """
 import os, urllib.request
 urllib.request.urlopen(os.environ["STORAGE_EMULATOR_HOST"] + "/storage/v1/b?project=p").close()
@@ -123,9 +137,23 @@ def test_exports_that_fail_are_an_error_of_the_shell_that_reads_them(tmp_path, a
     assert "cloudserve emulate failed: no variable is set" in sourced.stderr
 
 
-def test_exports_keep_requests_to_this_machine_away_from_a_proxy(data):
+def ask(url, body, token):
+    """Ask without a proxy, as a browser does that was told about the server."""
+    headers = {"X-Cloudserve-Token": token, "Content-Type": "application/json"}
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(Request(url, body.encode(), headers), timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_requests_to_this_machine_are_kept_away_from_a_proxy(data, tmp_path, shared_models):
+    project = tmp_path / "cloudserve.yaml"
+    project.write_text(PROJECT.format(model=shared_models / "tfs_half_plus_two_2v"))
     proxied = {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "intra", "no_proxy": "intra,::1"}
-    started = emulate("--detach", "--data", data, "--env", **proxied)
+    started = emulate("--detach", "--data", data, "--env", "--project", project, **proxied)
     assert started.returncode == Exit.OK, started.stderr
     for exports in (
         started.stdout,
@@ -137,3 +165,9 @@ def test_exports_keep_requests_to_this_machine_away_from_a_proxy(data):
         script = f'{exports}\n"$0" -c "$1"'
         subprocess.run(["sh", "-ec", script, sys.executable, LIST], check=True, env=environment)
     assert "NO_PROXY" not in emulate("status", "--data", data, "--env", HTTP_PROXY="").stdout
+    # A release of the page calls the clouds from their own process.
+    link = re.search(r"console: (\S+)/#token=(\S+)", (data / "emulator.log").read_text())
+    wanted = json.dumps({"operation": "promote", "model": "half", "target": "aws"})
+    status, answer = ask(f"{link[1]}{PLAN}", wanted, link[2])
+    assert status == 409
+    assert "nothing of half is deployed" in answer["error"]
