@@ -132,6 +132,8 @@ def misbehaving() -> Iterator[Callable[[Behave], str]]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """Give HOST:PORT that nobody listens on."""
-    return f"127.0.0.1:{free_port()}"
+def nobody() -> Iterator[str]:
+    """Give HOST:PORT that nobody listens on, and that no other process can get."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"

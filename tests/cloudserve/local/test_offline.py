@@ -1,12 +1,14 @@
 """`cloudserve.offline_clouds` and the pytest plugin: offline clouds for programs and tests."""
 
+import http.client
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
+import uuid
 
 import boto3
 import pytest
@@ -18,20 +20,33 @@ from cloudserve.pytest import pointed_clouds
 pytest_plugins = ["pytester"]
 
 
+def mark(url):
+    """Make a bucket in offline clouds, and return its URL there.
+
+    When they have ended, another process may get their port: only these clouds have the bucket.
+    """
+    name = uuid.uuid4().hex
+    body = json.dumps({"name": name}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/storage/v1/b?project=p", body, headers)
+    with urllib.request.urlopen(request, timeout=30):
+        return f"{url}/storage/v1/b/{name}"
+
+
 def answers(url):
-    request = urllib.request.Request(f"{url}/storage/v1/b?project=p")
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(url, timeout=30) as response:
             return response.status == 200
-    except urllib.error.URLError:
+    except (OSError, http.client.HTTPException):
         return False
 
 
 def test_the_clouds_answer_until_the_end_of_the_block(tmp_path):
     with cloudserve.offline_clouds(tmp_path / "data") as clouds:
-        assert answers(clouds.url)
+        url = mark(clouds.url)
+        assert answers(url)
         assert (tmp_path / "data").is_dir()
-    assert not answers(clouds.url)
+    assert not answers(url)
 
 
 def test_the_environment_has_no_variable_of_a_real_account(monkeypatch):
@@ -62,7 +77,7 @@ def test_the_clouds_end_when_their_process_is_killed():
     )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        url = process.stdout.readline().decode().strip()
+        url = mark(process.stdout.readline().decode().strip())
         assert answers(url)
         process.send_signal(signal.SIGKILL)
         process.stderr.read()  # until the clouds, which inherit it, have ended

@@ -155,11 +155,12 @@ def test_a_server_that_stops_in_the_middle_ends_the_measurement(scripted):
 
 
 def test_a_port_without_a_server_is_unreachable():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}/v1/models/m", f"grpc://127.0.0.1:{port}/m"):
-        with pytest.raises(UnreachableError, match=f"server answers at 127.0.0.1:{port}: "):
-            measure(url, Load(**QUICK))
+    with socket.socket() as held:  # a port that no other process can get
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        for url in (f"http://127.0.0.1:{port}/v1/models/m", f"grpc://127.0.0.1:{port}/m"):
+            with pytest.raises(UnreachableError, match=f"server answers at 127.0.0.1:{port}: "):
+                measure(url, Load(**QUICK))
 
 
 def test_the_first_request_that_is_refused_is_an_error_with_the_servers_words(scripted):

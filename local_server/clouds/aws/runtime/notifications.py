@@ -1,7 +1,10 @@
 """Notifications of asynchronous invocations, published to SNS.
 
 Source: SageMaker developer guide, "Check prediction results", as messages that users recorded have
-it. An invocation that a kill cut short after its notification is run again after the restart, and
+it. AWS's own example finds its task in `customAttributes`
+(aws-samples/amazon-textract-transformer-pipeline, `pipeline/shared/sagemaker`).
+
+An invocation that a kill cut short after its notification is run again after the restart, and
 notifies twice. A topic that was deleted is not an error of the invocation: the log says that the
 notification is lost.
 """
@@ -23,7 +26,13 @@ from .requests import ModelRefusalError
 
 logger = logging.getLogger(__name__)
 
-_ASKED = {"contentType": "ContentType", "accept": "Accept", "inputLocation": "InputLocation"}
+_ASKED = {
+    "accept": "Accept",
+    "contentType": "ContentType",
+    "customAttributes": "CustomAttributes",
+    "inputLocation": "InputLocation",
+}
+"""The members of a request that the messages repeat, by their names there."""
 SUCCESS, ERROR = "SuccessTopic", "ErrorTopic"
 
 

@@ -23,7 +23,13 @@ from .placement import instance_size
 
 logger = logging.getLogger(__name__)
 
-_NOT_OFFLINE = ("BaseInferenceComponentName", "InstanceType")
+_NOT_OFFLINE: Mapping[str, str] = {
+    "BaseInferenceComponentName": (
+        "adapters need a container that loads them, and TensorFlow's does not"
+    ),
+    "InstanceType": "it chooses one of several Specifications, which are not available either",
+}
+"""The refused members of a specification, and why."""
 _LARGEST_COMMON_PART = 0.25
 
 
@@ -36,9 +42,9 @@ def specification_of(body: Mapping[str, Any]) -> Document:
     if "Specification" not in body:
         raise invalid("Specification is required for an inference component.")
     specification: Document = body["Specification"]
-    for field in _NOT_OFFLINE:
+    for field, reason in _NOT_OFFLINE.items():
         if field in specification:
-            raise invalid(f"{field} of a Specification is not available offline.")
+            raise invalid(f"{field} of a Specification is not available offline: {reason}.")
     if ("ModelName" in specification) == ("Container" in specification):
         raise invalid("A Specification has exactly one of ModelName and Container offline.")
     if "ContainerMetricsConfig" in specification.get("Container", {}):

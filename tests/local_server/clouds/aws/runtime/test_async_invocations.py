@@ -146,7 +146,14 @@ class TestLater:
         aws.add_endpoint(fresh)
         aws.s3.put_object(Bucket=fresh, Key="in.json", Body=b'{"instances": [1]}')
         where = f"s3://{fresh}/in.json"
-        good = self.call(aws, fresh, InputLocation=where, ContentType=JSON, InferenceId="good")
+        good = self.call(
+            aws,
+            fresh,
+            InputLocation=where,
+            ContentType=JSON,
+            InferenceId="good",
+            CustomAttributes="task=7",
+        )
         self.call(aws, fresh, InputLocation=where, ContentType="image/png", InferenceId="bad")
         success = poll_until(lambda: published(aws, topics["SuccessTopic"]), bool)
         failure = poll_until(lambda: published(aws, topics["ErrorTopic"]), bool)
@@ -157,6 +164,7 @@ class TestLater:
             "invocationStatus": "Completed",
             "requestParameters": {
                 "contentType": JSON,
+                "customAttributes": "task=7",
                 "endpointName": fresh,
                 "inputLocation": where,
             },
@@ -180,7 +188,7 @@ class TestLater:
         ("config", "text"),
         [
             ({"SuccessTopic": f"{TOPIC}:nobody"}, "SuccessTopic .*nobody does not exist"),
-            ({"IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}, "is not available"),
+            ({"IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}, "AWS documents"),
         ],
     )
     def test_notifications_that_would_be_lost_are_refused(self, aws, fresh, config, text):

@@ -41,7 +41,7 @@ def test_requests_that_are_incomplete(host, fresh, changes, text):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"BaseInferenceComponentName": "base"}, "BaseInferenceComponentName of a Specification"),
+        ({"BaseInferenceComponentName": "base"}, "adapters need a container that loads"),
         ({"InstanceType": "ml.m5.large"}, "InstanceType of a Specification is not available"),
         ({"ModelName": "nobody"}, 'Could not find model "arn'),
         ({"Container": {"Image": "x"}}, "exactly one of ModelName and Container"),
