@@ -171,6 +171,7 @@ class Performer:
         if endpoint is not None:
             self._aws.owned.take(endpoint, step.model, reporter)
         if endpoint is None or config not in {endpoint.config, endpoint.pending}:
+            self._check_unchanged(endpoint, step.before)
             self._aws.api.change(
                 f"update the endpoint {name}",
                 "update_endpoint",
@@ -180,6 +181,18 @@ class Performer:
                 **({"DeploymentConfig": policy} if policy else {}),
             )
         self._await(name, reporter, config=config, variant=step.variant)
+
+    def _check_unchanged(self, endpoint: Endpoint | None, before: str) -> None:
+        """Raise ConflictError for an endpoint that was updated since: its variants would be lost.
+
+        SageMaker itself refuses an update while another is under way.
+        """
+        if endpoint is not None and before and endpoint.config != before:
+            message = (
+                f"the endpoint {endpoint.name} has the configuration {endpoint.config}, and had"
+                f" {before} when it was planned"
+            )
+            raise out_of_date(message, self._aws.api.where)
 
     def _kept(self, endpoint: Endpoint | None, config: str) -> Mapping[str, Any]:
         """Return the parameters for what an update keeps of the endpoint.
@@ -222,6 +235,7 @@ class Performer:
             names = ", ".join(gone) or step.revision
             message = f"{names} is not on the endpoint {name} any more"
             raise out_of_date(message, self._aws.api.where)
+        self._check_known(endpoint, shares)
         self._aws.owned.take(endpoint, step.model, reporter)
         weights = {
             spec["VariantName"]: shares.get(spec["VariantName"], 0) / ALL
@@ -238,6 +252,19 @@ class Performer:
                 ],
             )
         self._await(name, reporter, weights=weights)
+
+    def _check_known(self, endpoint: Endpoint, shares: Mapping[str, int]) -> None:
+        """Raise ConflictError for a variant with traffic that the plan did not know.
+
+        A plan that gives a revision all traffic names no other variant.
+        """
+        new = [name for name, share in endpoint.shares.items() if share and name not in shares]
+        if new and len(shares) > 1:
+            message = (
+                f"{', '.join(sorted(new))} of the endpoint {endpoint.name} has traffic, and had"
+                " none when it was planned"
+            )
+            raise out_of_date(message, self._aws.api.where)
 
     def _await(
         self,

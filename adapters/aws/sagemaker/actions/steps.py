@@ -103,6 +103,9 @@ class UpdateEndpoint(ModelStep, frozen=True):
     endpoint: str
     config: str
     variant: str = ""
+    before: str = ""
+    """The configuration that the endpoint had when it was planned; plans of older versions have
+    none."""
     policy: dict[str, Any] = field(default_factory=dict)
     """The DeploymentConfig of UpdateEndpoint; {} leaves it to SageMaker."""
 

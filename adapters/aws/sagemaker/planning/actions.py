@@ -162,8 +162,11 @@ def update_endpoint(
     policy: Mapping[str, Any] | None = None,
 ) -> Action:
     """Return the update of an endpoint to a configuration that is created before."""
+    step = UpdateEndpoint(
+        config.model, endpoint.name, config.name, variant, endpoint.config, dict(policy or {})
+    )
     return planned(
-        UpdateEndpoint(config.model, endpoint.name, config.name, variant, dict(policy or {})),
+        step,
         f"update the endpoint {endpoint.name} with {config.name}, {sentence}",
         f"update it to {endpoint.config}",
     )

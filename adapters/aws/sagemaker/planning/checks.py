@@ -33,6 +33,7 @@ def check(artifact: Artifact, aws: AwsContext) -> tuple[str, ...]:
     """
     _check_instances(aws)
     _check_memory(artifact, aws)
+    _check_account(aws)
     check_bucket_region(aws)
     alarms = _check_alarms(aws)
     _check_manifest(aws)
@@ -80,6 +81,24 @@ def _check_memory(artifact: Artifact, aws: AwsContext) -> None:
             where=aws.where_of("serverless_memory_mb"),
             hint="raise it (6144 is the most), or leave it out and use instances",
         )
+
+
+def _check_account(aws: AwsContext) -> None:
+    """Refuse a role of another account than the calls reach, such as with another profile.
+
+    Source: IAM user guide, "Grant a user permissions to pass a role to an AWS service": the role
+    is of the same account. An account that STS does not tell is not compared.
+    """
+    role, here = aws.options.role_arn, aws.api.destination(aws.options.region)
+    account = role.split(":")[4] if role else ""
+    if not account or here.is_offline or here.account in {"", f"account {account}"}:
+        return
+    raise UserError(
+        f"the role is of account {account}, and the calls reach {here.account}",
+        where=aws.where_of("role_arn"),
+        hint="use credentials of the role's account (`profile`), or name a role of this one: "
+        "SageMaker takes no role of another account",
+    )
 
 
 def check_bucket_region(aws: AwsContext) -> str | None:

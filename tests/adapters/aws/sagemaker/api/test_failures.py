@@ -7,7 +7,7 @@ import json
 import pytest
 from cloudserve.adapters.aws.sagemaker.provider import create
 
-from cloudserve.errors import ProjectError, RemoteError, UnreachableError
+from cloudserve.errors import ConflictError, ProjectError, RemoteError, UnreachableError
 from cloudserve.project import Target
 from cloudserve.storage.events import SILENT, Reporter
 from tests.adapters.aws.scripted import (
@@ -15,6 +15,8 @@ from tests.adapters.aws.scripted import (
     FIELDS,
     KEYS,
     NO_LOG,
+    ONE,
+    THREE,
     TWO,
     action,
     bodies,
@@ -227,6 +229,40 @@ def test_an_update_keeps_nothing_if_counts_or_capture_change(sagemaker, change):
     assert bodies(server, "UpdateEndpoint") == [
         {"EndpointName": "half", "EndpointConfigName": "new"}
     ]
+
+
+def test_an_endpoint_that_was_updated_since_the_plan_is_not_updated(sagemaker):
+    provider, server = sagemaker(
+        {
+            "DescribeEndpoint": described(config="by-hand"),
+            "DescribeEndpointConfig": config_of(variants(a=1.0)),
+        }
+    )
+    update = action("update-endpoint", endpoint="half", config="new", before="old")
+    with pytest.raises(ConflictError, match="has the configuration by-hand, and had old when"):
+        provider.perform(update, SILENT)
+    assert not bodies(server, "UpdateEndpoint")
+
+
+@pytest.mark.parametrize(
+    ("weights", "refuses"), [({ONE.id: 10, TWO.id: 90}, True), ({ONE.id: 100}, False)]
+)
+def test_traffic_of_a_variant_that_the_plan_did_not_know(sagemaker, weights, refuses):
+    """A plan that gives a revision all traffic takes it from any variant, as its sentence says."""
+    provider, server = sagemaker(
+        {
+            "UpdateEndpointWeightsAndCapacities": ok({"EndpointArn": ARN}),
+            "DescribeEndpoint": [described(a=0.5, b=0.3, c=0.2), described(a=1.0, b=0.0, c=0.0)],
+            "DescribeEndpointConfig": config_of(variants(a=0.5, b=0.3, c=0.2)),
+        }
+    )
+    step = action("set-weights", endpoint="half", revision=ONE.id, weights=weights)
+    if refuses:
+        with pytest.raises(ConflictError, match=f"{THREE.id} of the endpoint half has traffic"):
+            provider.perform(step, SILENT)
+    else:
+        provider.perform(step, SILENT)
+    assert bool(bodies(server, "UpdateEndpointWeightsAndCapacities")) != refuses
 
 
 def invoking_alone(answer):

@@ -16,6 +16,7 @@ from cloudserve.adapters.aws.sagemaker.provider import create
 
 from cloudserve.errors import ModelError, ProjectError, UserError
 from cloudserve.project import Target
+from cloudserve.release.destination import Destination
 from cloudserve.release.types import Artifact
 
 FIELDS = {
@@ -236,8 +237,12 @@ class Platform:
 
     images = SimpleNamespace(media_type=lambda image, region: "")
 
-    def __init__(self, region="eu-west-1", alarms=()):
+    def __init__(self, region="eu-west-1", alarms=(), account=""):
         self.region, self.states = region, dict.fromkeys(alarms, "OK")
+        self.account = account
+
+    def destination(self, region):
+        return Destination("aws", account=self.account, region=region)
 
     def instance_types(self):
         return ("ml.m5.large", "ml.m5.xlarge", "ml.g5.xlarge")
@@ -273,6 +278,11 @@ def checked(artifact=MODEL, platform=None, image=f"{DLC}:2.20-cpu-py312", **fiel
             "did you mean ml.m5.large",
         ),
         ({"platform": Platform("us-east-1")}, "the bucket is in us-east-1", "choose a bucket"),
+        (
+            {"platform": Platform(account="account 123456789012")},
+            "the role is of account 000000000000, and the calls reach account 123456789012",
+            "`profile`",
+        ),
         (
             {"artifact": Artifact("2.20.0", 2**30, 4), "serverless_memory_mb": 1024},
             "the model has 1,073,741,824 bytes, and the endpoint 1,073,741,824 of memory",
