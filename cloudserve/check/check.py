@@ -15,6 +15,7 @@ from cloudserve.check import (
     signature_tensors,
     signatures,
     stored,
+    warmup,
 )
 from cloudserve.check.finding import UNREADABLE, CheckReport, Finding, Severity, by_severity
 from cloudserve.check.scopes import undefined_ops
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     *placement.RULES,
     *stored.RULES,
     *files.RULES,
+    *warmup.RULES,
 )
 
 _MOST_NAMED = 3

@@ -1,26 +1,18 @@
-"""Rules on the files around the graph: assets, versions, warm-up records, variables."""
+"""Rules on the files around the graph: assets, versions, variables."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
 
 from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.stored import restored_keys
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.errors import ModelError
 from cloudserve.hints import printable
-from cloudserve.plural import counted
 from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
-from cloudserve.savedmodel.files import UNREADABLE, is_file, list_names
+from cloudserve.savedmodel.files import list_names
 from cloudserve.savedmodel.tree import find_files
 from cloudserve.savedmodel.versions import is_saved_model, list_versions
-
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
-MOST_WARMUP_RECORDS = 1000
-"""The limit of TensorFlow Serving (saved_model_warmup_util.h)."""
 
 _COPY_AGAIN = "copy or export the model again"
 _NAMED = 3
@@ -72,49 +64,6 @@ def ignored_directory(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def warmup_records(subject: Subject) -> Iterator[Finding]:
-    """Find warm-up files that make TensorFlow Serving's load fail."""
-    path = subject.model.path / WARMUP_FILE
-    if not is_file(path):
-        return
-    try:
-        with path.open("rb") as file:
-            count = _count_records(file, path.stat().st_size)
-    except OSError as error:
-        message = f"{WARMUP_FILE} cannot be read: {error.strerror}"
-        raise ModelError(message, where=str(path), hint=UNREADABLE) from error
-    if count is None:
-        yield _warmup("is not a whole TFRecord file", "write it again: `cloudserve golden warmup`")
-    elif count > MOST_WARMUP_RECORDS:
-        yield _warmup(
-            f"has {counted(count, 'record')}, and a server takes {MOST_WARMUP_RECORDS:,}",
-            f"keep {MOST_WARMUP_RECORDS:,} of them",
-        )
-
-
-def _warmup(text: str, hint: str) -> Finding:
-    return Finding(
-        "warmup-records",
-        Severity.ERROR,
-        f"{WARMUP_FILE} {text}",
-        "TensorFlow Serving refuses to load the model",
-        hint,
-    )
-
-
-def _count_records(file: BinaryIO, end: int) -> int | None:
-    """Return the number of records; None if their lengths do not add up to the file's size."""
-    count = position = 0
-    while len(head := file.read(12)) == 12:  # noqa: PLR2004 (a length, and its checksum)
-        (size,) = struct.unpack_from("<Q", head)
-        position += 12 + size + 4
-        if position > end:
-            return None
-        file.seek(position)
-        count += 1
-    return count
-
-
 def checksum(subject: Subject) -> Iterator[Finding]:
     """Find variables whose bytes do not match their checksums.
 
@@ -146,4 +95,4 @@ def _checksum(severity: Severity, names: list[str], why: str) -> Finding:
     return Finding("checksum", severity, text, why, _COPY_AGAIN)
 
 
-RULES: tuple[Rule, ...] = (missing_asset, foreign_file, ignored_directory, warmup_records, checksum)
+RULES: tuple[Rule, ...] = (missing_asset, foreign_file, ignored_directory, checksum)

@@ -50,14 +50,19 @@ def no_default_signature(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_method(subject: Subject) -> Iterator[Finding]:
-    """Find signatures that no API of TensorFlow Serving accepts (`VerifySignature`)."""
+    """Find signatures that no API of TensorFlow Serving accepts, if it checks methods.
+
+    `VerifySignature` in predict_util.cc does with --enable_signature_method_name_check, which is
+    off by default.
+    """
     for one in subject.model.signatures:
         if one.method_name not in METHODS:
             yield Finding(
                 "unknown-method",
-                Severity.ERROR,
+                Severity.WARNING,
                 f"its method is {one.method_name or 'not set'}",
-                "TensorFlow Serving refuses every request for it",
+                "TensorFlow Serving refuses every request for it, if it checks methods: with "
+                "--enable_signature_method_name_check, and in versions before that option",
                 f"export it with the method {PREDICT_METHOD}",
                 one.name,
             )

@@ -21,6 +21,7 @@ from ..runtime.loading.serving_image import ServingImage
 from ..runtime.options import SessionOptions
 from ..runtime.session import load_model
 from ..tasks import Usage, to_completion
+from ..warmup import warmed
 from .faults.injected import raise_injected
 from .objects.store.errors import NoSuchBucketError
 from .objects.store.store import ObjectStore
@@ -119,7 +120,8 @@ class ModelHosting:
             for servable in await to_completion(asyncio.to_thread(lambda: tuple(stage(folder)))):
                 name, version = servable.name, servable.version
                 image = servable.image
-                load = partial(self._load_model, image=image) if image else None
+                # As the containers do, which run TensorFlow Serving with its default flags.
+                load = warmed(partial(self._load_model, image=image)) if image else None
                 await to_completion(self._manager.load(name, version, servable.path, load=load))
                 done.append(servable)
         except BaseException as error:

@@ -25,6 +25,7 @@ from ..tasks import to_completion
 from ..transport.grpc.server import GrpcServer
 from ..transport.http.server import HttpServer
 from ..transport.types import Head, Request, Response
+from ..warmup import warmed
 from .discovery import Bundle
 
 _STOP_SECONDS = 1.0
@@ -43,7 +44,7 @@ class Upstream:
         observer: Observer = unobserved,
     ) -> None:
         load = partial(load_model, options=options, image=image)
-        self._manager = Manager(batched(load, batching))
+        self._manager = Manager(warmed(batched(load, batching)))
         self.inference = Inference(self._manager, executor, observer=observer)
         self._rest = TfServingRest(self.inference)
         self._ports = AsyncExitStack()

@@ -31,6 +31,7 @@ FOLDERS = {
     "cut/1": "cassava_tfhub/1",
 }
 """The contents of the buckets `models`, and which real SavedModel it is."""
+WARMUP = "assets.extra/tf_serving_warmup_requests"
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +72,11 @@ def _fill(url: str, models: Path, keras_saved: Path) -> None:
     clouds.aws.s3.create_bucket(Bucket="models")
     bucket = clouds.gcs.create_bucket("models")
     folders = {name: models / folder for name, folder in FOLDERS.items()}
-    for name, folder in {**folders, "keras-saved/1": keras_saved}.items():
-        files = {f"{name}/{path}": content for path, content in _files(folder).items()}
+    contents = {name: _files(folder) for name, folder in folders.items()}
+    contents["keras-saved/1"] = _files(keras_saved)
+    contents["warm-up/1"] = {**contents["half/1"], WARMUP: b"not a file of TFRecords"}
+    for name, content_of in contents.items():
+        files = {f"{name}/{path}": content for path, content in content_of.items()}
         key = f"{name.partition('/')[0]}.tar.gz"
         clouds.aws.s3.put_object(Bucket="models", Key=key, Body=archive(files))
         for path, content in files.items():

@@ -145,6 +145,13 @@ REPORTS = [
         id="a model whose op the runtime's TensorFlow does not have",
     ),
     pytest.param(
+        version(deploymentUri="gs://models/warm-up/1"),
+        'Create Version failed. Bad model detected with error: "Failed to load model: …"',
+        "tensorflow/serving#1562; GoogleCloudPlatform/ai-platform-samples#76 (warm-up there)",
+        r'3: Create Version failed\. Bad model detected with error: "corrupted record at 0 .*',
+        id="warm-up records that are not TFRecords",
+    ),
+    pytest.param(
         version(deploymentUri="gs://models/cut/1"),
         'Create Version failed. Bad model detected with error: "Failed to load model: …"',
         "SeldonIO/MLServer's documentation has the model, whose upload was cut off",

@@ -119,6 +119,14 @@ DEPLOYMENTS = [
         id="a model whose op the image's TensorFlow does not have",
     ),
     pytest.param(
+        deploy("warm-up.tar.gz"),
+        "did not pass the ping health check; the log: Data loss: corrupted record at 0",
+        "tensorflow/serving#1562; the log of aws/sagemaker-tensorflow-serving-container#206 shows "
+        "that the image looks for the records",
+        UNHEALTHY + r"corrupted record at 0 .*",
+        id="warm-up records that are not TFRecords",
+    ),
+    pytest.param(
         deploy("cut.tar.gz"),
         "did not pass the ping health check; the log names the file of variables",
         "SeldonIO/MLServer's documentation has the model, whose upload was cut off",

@@ -154,6 +154,14 @@ REPORTS = [
         id="a model whose op the image's TensorFlow does not have",
     ),
     pytest.param(
+        deploy("warm-up/1"),
+        "400 Model server exited unexpectedly. Model server logs can be found at …",
+        "tensorflow/serving#1562; Vertex AI, Optimized TensorFlow runtime: the pre-built images "
+        "are TensorFlow Serving",
+        r"9: Model server exited unexpectedly\. .*corrupted record at 0 .*",
+        id="warm-up records that are not TFRecords",
+    ),
+    pytest.param(
         deploy("cut/1"),
         "400 Model server exited unexpectedly. Model server logs can be found at …",
         "googleapis/python-aiplatform#4559; the upload of SeldonIO/MLServer's model was cut off",

@@ -45,7 +45,7 @@ def damaged_tensors(path: Path, extend: Extend) -> tuple[str, ...]:
         entry = proto.parse(proto.BundleEntryProto, value)
         if entry.size and dtype_name(entry.dtype) != "variant":
             chunks = _read(path / index.file_name(entry.shard_id), entry.offset, entry.size)
-            if _checksum(entry, chunks, extend) != _unmasked(entry.crc32c):
+            if _checksum(entry, chunks, extend) != unmasked(entry.crc32c):
                 damaged.append(key.decode("utf-8", "replace"))
     return tuple(damaged)
 
@@ -87,6 +87,7 @@ def _checksum_of_strings(data: bytes, count: int, extend: Extend) -> int | None:
     return extend(checksum, data[position:])
 
 
-def _unmasked(masked: int) -> int:
+def unmasked(masked: int) -> int:
+    """Return the CRC-32C of a masked one, as indexes and TFRecord files store them."""
     rotated = (masked - _MASK_DELTA) & _ALL_BITS
     return (rotated >> _ROTATED | rotated << (_BITS - _ROTATED)) & _ALL_BITS

@@ -18,6 +18,7 @@ from ...models import Manager
 from ...monitoring.recording.recorder import Recorder
 from ...runtime.session import load_model
 from ...tasks import Ending
+from ...warmup import warmed
 from ..background_tasks import BackgroundTasks
 from ..data_folder import DATABASE
 from ..google.logging.store import EntryStore
@@ -69,7 +70,7 @@ def open_shared(
     stack.callback(entries.close)
     executor = ThreadPoolExecutor(os.cpu_count(), "predict")
     stack.callback(executor.shutdown, wait=False)
-    manager = Manager(partial(load_model, options=settings.session))
+    manager = Manager(warmed(partial(load_model, options=settings.session)))
     stack.push_async_callback(closing.ending.end, manager.unload_all)
     hosting = _open_hosting(manager, data / "served", settings, stack)
     recorder = _open_recorder(settings.command.recording, stack)

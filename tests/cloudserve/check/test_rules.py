@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import struct
 
 import pytest
 
@@ -106,7 +105,7 @@ DEFAULT = "serving_default"
 PLANTED = {
     "no signature": ({}, [("no-signature", "error", "")]),
     "another name": ({"run": signature()}, [("no-default-signature", "warning", "")]),
-    "no method": ({DEFAULT: signature(method="")}, [("unknown-method", "error", DEFAULT)]),
+    "no method": ({DEFAULT: signature(method="")}, [("unknown-method", "warning", DEFAULT)]),
     "half": ({DEFAULT: signature(tensor("x", HALF))}, [("no-json-form", "warning", DEFAULT)]),
     "reference": ({DEFAULT: signature(y=tensor("y", FLOAT + 100))}, []),
     "bool": ({DEFAULT: signature(tensor("x", BOOL))}, []),
@@ -195,28 +194,6 @@ def test_a_directory_beside_the_versions_that_is_not_a_number(tmp_path):
     (tmp_path / "notes").mkdir()
     (finding,) = check(folder, tmp_path).findings
     assert (finding.rule, finding.hint) == ("ignored-directory", "rename it to a number, such as 2")
-
-
-def records(count):
-    return (struct.pack("<QI", 2, 0) + b"ab" + struct.pack("<I", 0)) * count
-
-
-@pytest.mark.parametrize(
-    ("data", "is_found"),
-    [
-        (b"", False),
-        (records(1000), False),
-        (records(1001), True),
-        (records(1)[:-1], True),
-        (b"a text file with more than twelve bytes", True),
-    ],
-    ids=["empty", "as many as allowed", "one more", "truncated", "another kind"],
-)
-def test_warm_up_records(tmp_path, data, is_found):
-    folder = save(tmp_path / "1")
-    (folder / "assets.extra").mkdir()
-    (folder / "assets.extra" / "tf_serving_warmup_requests").write_bytes(data)
-    assert rules(folder) == ([("warmup-records", "error", "")] if is_found else [])
 
 
 def test_a_changed_byte_of_a_variable(tmp_path, shared_models):
