@@ -8,7 +8,7 @@ ORACLES_JS := .oracles-js
 # The tests start hundreds of processes. Each takes 0.3 s longer if it compiles the modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench oracle-memory oracle-monitoring oracle-console oracle-ci oracle-mlflow oracle-sdks oracle-node oracle-gsutil oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo docs-pictures bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-loads soak clean oracle-image oracle-install test-oldest same-python
+.PHONY: bench oracle-memory oracle-monitoring oracle-console oracle-ci oracle-mlflow oracle-sdks oracle-node oracle-gsutil oracle-sklearn bench-serving bench-start bench-peers demo test lint types unit test-later test-slow oracle-aws oracle-grpc-js walk-kills search fuzz format docs docs-demo docs-pictures bench-batching bench-codecs bench-hostile bench-hostile-grpc bench-storage bench-grpc bench-canary bench-check bench-deployed bench-loads soak clean oracle-image oracle-install test-oldest same-python
 
 # The demo: releases of real models to the offline clouds.
 demo: $(VENV)/demo.done
@@ -237,6 +237,10 @@ bench-hostile-grpc: $(VENV)/test.done
 # Precision and recall of `cloudserve check` over the models beside the checkout, with planted faults.
 bench-check: $(VENV)/test.done
 	$(BIN)/python benchmarks/models/findings.py ../shared/models
+
+# The verdicts of `cloudserve check --for` beside deployments to each offline cloud, with the same faults.
+bench-deployed: $(VENV)/test.done
+	$(BIN)/python benchmarks/models/deployed.py ../shared/models/tfs_half_plus_two_tf2 ../shared/models/tfs_half_plus_two_cpu
 
 bench-storage: $(VENV)/test.done
 	$(BIN)/python benchmarks/storage/uploads.py

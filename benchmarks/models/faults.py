@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import places
+from cloudserve.local_server.codecs.tfrecord import frame
 from cloudserve.local_server.messages import Message, message_class
+from cloudserve.local_server.warmup import WARMUP_FILE
+
+from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 GRAPH, INDEX = Path("saved_model.pb"), Path("variables", "variables.index")
 NO_PLACE = (IndexError, FileNotFoundError, StopIteration, ValueError)
@@ -157,9 +161,9 @@ def need_newer(meta_graph: Message) -> None:
     meta_graph.graph_def.versions.min_consumer = 1_000_000
 
 
-def refuse_newest(meta_graph: Message) -> None:
-    """Let the graph refuse the newest TensorFlow."""
-    meta_graph.graph_def.versions.bad_consumers.extend(range(2000, 3000))
+def refuse_all(meta_graph: Message) -> None:
+    """Let the graph refuse each TensorFlow, that of the server and that of the platform."""
+    meta_graph.graph_def.versions.bad_consumers.extend(range(3000))
 
 
 def come_from_nowhere(meta_graph: Message) -> None:
@@ -302,6 +306,65 @@ def fetch_nothing(meta_graph: Message) -> None:
     places.signatures(meta_graph)[0].outputs.clear()
 
 
+def have_no_signature(meta_graph: Message) -> None:
+    """Remove all signatures."""
+    for name in set(meta_graph.signature_def) - HIDDEN_SIGNATURES:
+        del meta_graph.signature_def[name]
+
+
+def name_another_method(meta_graph: Message) -> None:
+    """Give a signature a method that no API has; servers do not look at it: not a fault."""
+    places.signatures(meta_graph)[0].method_name = "absent"
+
+
+def tag_otherwise(meta_graph: Message) -> None:
+    """Tag the MetaGraph for training."""
+    meta_graph.meta_info_def.tags[:] = ["train"]
+
+
+def answer_a_scalar(meta_graph: Message) -> None:
+    """Add an output without a batch dimension, which the row form of JSON cannot hold."""
+    node = meta_graph.graph_def.node.add(name="added", op="Const")
+    node.attr["dtype"].type = _DOUBLE
+    node.attr["value"].tensor.dtype = _DOUBLE
+    node.attr["value"].tensor.tensor_shape.SetInParent()
+    node.attr["value"].tensor.double_val.append(1.0)
+    places.signatures(meta_graph)[0].outputs["added"].name = "added:0"
+    places.signatures(meta_graph)[0].outputs["added"].dtype = _DOUBLE
+    places.signatures(meta_graph)[0].outputs["added"].tensor_shape.SetInParent()
+
+
+def use_new_op(meta_graph: Message) -> None:
+    """Add a node of an op that TensorFlow has from 2.18 on."""
+    meta_graph.graph_def.node.add(name="added", op="GlobalIterId")
+
+
+def lose_asset(folder: Path) -> None:
+    """Remove an asset."""
+    next(folder.glob("assets/*")).unlink()
+
+
+def warm(folder: Path, records: bytes) -> None:
+    """Write warm-up records."""
+    file = folder / WARMUP_FILE
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(records)
+
+
+def warm_up_another(folder: Path) -> None:
+    """Add a warm-up record with an input of another model."""
+    log = message_class("tensorflow.serving.PredictionLog")()
+    tensor = log.predict_log.request.inputs["absent"]
+    tensor.dtype = _DOUBLE
+    tensor.double_val.append(1.0)
+    warm(folder, frame(log.SerializeToString()))
+
+
+def warm_up_nothing(folder: Path) -> None:
+    """Add a warm-up record that is not a message."""
+    warm(folder, frame(b"not a message"))
+
+
 FAULTS: dict[str, Fault] = {
     "as it is": lambda _: None,
     "cut graph": lambda folder: cut(folder / GRAPH),
@@ -318,7 +381,7 @@ FAULTS: dict[str, Fault] = {
     "placed on a GPU": edited(place_on_gpu),
     "colocated with nothing": edited(colocate),
     "needs a newer TensorFlow": edited(need_newer),
-    "refuses this TensorFlow": edited(refuse_newest),
+    "refuses each TensorFlow": edited(refuse_all),
     "impossible producer": edited(come_from_nowhere),
     "attribute missing": edited(lose_attribute),
     "attributes missing in a function": edited(lose_attributes_of_function),
@@ -352,4 +415,15 @@ FAULTS: dict[str, Fault] = {
     "changed variable": lambda folder: flip(shard(folder)),
     "changed first byte": lambda folder: flip(shard(folder), 0),
     "cut index": lambda folder: cut(folder / INDEX),
+    "no index": lambda folder: (folder / INDEX).unlink(),
+    "no asset": lose_asset,
+    "no signature": edited(have_no_signature),
+    "signature of another method": edited(name_another_method),
+    "tagged for training": edited(tag_otherwise),
+    "scalar output": edited(answer_a_scalar),
+    "op of a newer TensorFlow": edited(use_new_op),
+    "warm-up records cut": lambda folder: warm(folder, frame(b"1234")[:-3]),
+    "warm-up records damaged": lambda folder: warm(folder, frame(b"1234")[:-1] + b"."),
+    "warm-up records of another model": warm_up_another,
+    "warm-up records of no kind": warm_up_nothing,
 }

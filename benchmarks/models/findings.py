@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from cloudserve.local_server.runtime.loading.serving_image import ServingImage
 from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadedModel
 from cloudserve.local_server.status import StatusError
+from cloudserve.local_server.warmup import warmed
 from faults import FAULTS, GRAPH, NO_PLACE
 
 from cloudserve.check.check import check_model
@@ -70,11 +72,14 @@ def refusals(folder: Path) -> list[str]:
 def works(folder: Path) -> bool:
     """Return whether TensorFlow Serving's loader restores a model, and each signature can be run.
 
-    A request that the model refuses for its values is not a fault of the model.
+    There must be one. A request that the model refuses for its values is not a fault of the model.
     """
     try:
-        with closing(load_model(folder, TAGS, image=ServingImage())) as model:
-            return not any(is_unable(*one) for one in refused(model, folder))
+        load = warmed(partial(load_model, tags=TAGS, image=ServingImage()))
+        with closing(load(folder)) as model:
+            return bool(read_saved_model(folder).signatures) and not any(
+                is_unable(*one) for one in refused(model, folder)
+            )
     except CloudserveError:
         return False
 
