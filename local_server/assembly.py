@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Protocol
 
 from cloudserve.storage import versions
@@ -141,7 +142,7 @@ def make_core(
     is_strict = options.startup is Startup.EVERY
     discover = find_versions if is_strict else find_versions_or_model
     in_bucket = versions.find_versions if is_strict else versions.find_versions_or_model
-    remote = RemoteBases(find=in_bucket)
+    remote = RemoteBases(find=partial(in_bucket, suffixes=options.files.suffixes))
     lifecycle = Lifecycle(manager, options.retry)
     source = FileSystemSource(
         lifecycle.aspire, discover, independent=not is_strict, remote=remote.find

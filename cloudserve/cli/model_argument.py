@@ -61,12 +61,9 @@ def resolve_version(model: Model, version: int | None) -> Path:
 
 def resolve_numbered(model: Model, version: int | None) -> tuple[int, Path]:
     """Return a version's number too; see `resolve_version`."""
-    from cloudserve.modelfiles.files import resolve_model
     from cloudserve.storage.model_source import ModelSource
 
-    if model.url:
-        return ModelSource(model).resolve(version)
-    return resolve_model(model.path, version)
+    return ModelSource(model).resolve_any(version)
 
 
 def split_tags(tags: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,9 +29,12 @@ class Kind(Enum):
         return f"model{self.value}"
 
 
+SUFFIXES = tuple(kind.value for kind in Kind)
+
+
 def is_model_file(path: Path) -> bool:
     """Return whether a path is a file with the suffix of a model of one file."""
-    return path.suffix.lower() in {kind.value for kind in Kind} and _is_file(path)
+    return path.suffix.lower() in SUFFIXES and _is_file(path)
 
 
 def has_usual_file(folder: Path) -> bool:

@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from cloudserve import registry
-from cloudserve.errors import ModelError, UserError
+from cloudserve.errors import CloudserveError, ModelError, UserError
 from cloudserve.hints import choose_from, printable
-from cloudserve.modelfiles.kinds import Kind
+from cloudserve.modelfiles.files import find_model_file, resolve_model
+from cloudserve.modelfiles.kinds import SUFFIXES
 from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.contract import BlobStore
@@ -27,6 +29,7 @@ from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.model_registry import ModelRegistry, RegisteredModel
 from cloudserve.storage.versions import RemoteVersion, find_versions_or_model
 
+ResolveLocal = Callable[[Path, int | None], tuple[int, Path]]
 _IN_VERSION = re.compile(r"([0-9]+/)?[^/]+")
 
 
@@ -56,8 +59,20 @@ class ModelSource:
         Raises ModelError if there is no SavedModel, UserError for an unknown version or a URL that
         no adapter opens, RemoteError if the bucket or the registry cannot be read.
         """
+        return self._resolve(number, resolve, ())
+
+    def resolve_any(self, number: int | None = None) -> tuple[int, Path]:
+        """Return the same, or the path of a TensorFlow Lite or ONNX file.
+
+        Raises as `resolve`, and ModelError for a folder with several files.
+        """
+        return self._resolve(number, resolve_model, SUFFIXES)
+
+    def _resolve(
+        self, number: int | None, local: ResolveLocal, suffixes: Collection[str]
+    ) -> tuple[int, Path]:
         if not self._model.url and not self._model.is_registered:
-            return resolve(self._model.path, number)
+            return local(self._model.path, number)
         if self._is_offline:
             raise UserError(
                 "the model's files are not on this machine, and nothing is read with --offline",
@@ -65,13 +80,16 @@ class ModelSource:
                 hint="run the same command without --offline",
             )
         if self._model.is_registered:
-            return self._resolve_registered(number)
+            return self._resolve_registered(number, local)
         store, base = registry.bucket(self._model.url, self._environ)
-        versions = find_versions_or_model(store, base)
+        versions = find_versions_or_model(store, base, suffixes)
         if not versions:
             raise self._no_model(store, base)
         chosen, version = self._choose(versions, base, number)
-        return chosen, self._cached().get(store, base, version, reporter=self._reporter)
+        path = self._cached().get(store, version, reporter=self._reporter)
+        with named_by_url(self._model, path):
+            file = find_model_file(path) if suffixes else None
+        return chosen, file.path if file else path
 
     def registered(self, source: Path) -> str:
         """Return the URL of the registry's version that a directory is a copy of, or ""."""
@@ -86,7 +104,7 @@ class ModelSource:
     def _registry(self) -> ModelRegistry:
         return registry.model_registry(self._model.url, self._environ)
 
-    def _resolve_registered(self, number: int | None) -> tuple[int, Path]:
+    def _resolve_registered(self, number: int | None, local: ResolveLocal) -> tuple[int, Path]:
         found = self._registry.find(self._model.url)
         if found.number is not None and number not in {None, found.number}:
             raise UserError(
@@ -98,7 +116,7 @@ class ModelSource:
             self._reporter.line(f"download {found.url}")
             download = partial(self._registry.download, found.url)
             self._registered[found] = self._cached().keep(download, str(found.number or "model"))
-        inner, path = resolve(self._registered[found], number)
+        inner, path = local(self._registered[found], number)
         return found.number or inner, path
 
     def _choose(
@@ -130,7 +148,7 @@ class ModelSource:
             return ModelError(
                 f"there is no SavedModel, but a TensorFlow Lite or ONNX file: {printable(file)}",
                 where=self._model.url,
-                hint="copy it to this machine: such files are not read from a bucket",
+                hint="`cloudserve serve`, `run` and `inspect` take it; platforms serve SavedModels",
             )
         return ModelError(
             "there is no SavedModel",
@@ -151,11 +169,21 @@ class ModelSource:
         self._release()
 
 
+@contextmanager
+def named_by_url(model: Model, path: Path) -> Iterator[None]:
+    """Let errors in the block name a model's URL where they name `path`, the copy of its files."""
+    try:
+        yield
+    except CloudserveError as error:
+        if model.url and error.where and error.where.startswith(str(path)):
+            error.where = f"{model.url.rstrip('/')}{error.where.removeprefix(str(path))}"
+        raise
+
+
 def _model_file(store: BlobStore, base: str) -> str:
     """Return the key, below a base path, of a TensorFlow Lite or ONNX file; "" if none is there."""
-    suffixes = tuple(kind.value for kind in Kind)
     names = (blob.key.removeprefix(base) for blob in store.list(base) if not blob.is_folder)
-    files = (name for name in names if name.lower().endswith(suffixes))
+    files = (name for name in names if name.lower().endswith(SUFFIXES))
     return next((name for name in files if _IN_VERSION.fullmatch(name)), "")
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -56,12 +56,17 @@ class RemoteVersion:
     files: tuple[Blob, ...]
     manifest: Manifest | None
     fingerprint: str
+    is_file: bool = False
+    """Whether it is one file of a folder, which may hold others."""
 
 
-def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
+def find_versions(
+    store: BlobStore, base: str, suffixes: Collection[str] = ()
+) -> dict[int, RemoteVersion]:
     """Return the complete versions below a base path, by number; the path is "" or ends in "/".
 
-    Raises RemoteError if the service fails, ConflictError for an invalid manifest.
+    A version has a SavedModel, or a file with one of the suffixes. Raises RemoteError if the
+    service fails, ConflictError for an invalid manifest.
     """
     folders: dict[str, list[Blob]] = {}
     for blob in store.list(base):
@@ -76,23 +81,49 @@ def find_versions(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
         key = f"{base}{MANIFESTS}{int(folder)}.json"
         manifest = _manifest(store, key) if key in manifests else None
         version = _version(int(folder), f"{base}{folder}/", blobs, manifest)
-        if _is_complete(version):
+        if _is_complete(version, suffixes):
             versions[version.number] = version
     return versions
 
 
-def find_versions_or_model(store: BlobStore, base: str) -> dict[int, RemoteVersion]:
-    """Return the complete versions below a base path, or the SavedModel at the path itself.
+def find_versions_or_model(
+    store: BlobStore, base: str, suffixes: Collection[str] = ()
+) -> dict[int, RemoteVersion]:
+    """Return the complete versions below a base path, or the model at the path itself.
 
-    A SavedModel's number is its folder's name, or 1. Raises as `find_versions`.
+    That is a SavedModel, or if there are no versions a file with one of the suffixes. Its number is
+    its folder's name, or 1. Raises as `find_versions`.
     """
     blobs = tuple(blob for blob in store.list(base) if not blob.is_folder)
     if not any(blob.key == f"{base}{name}" for name in MODEL_FILES for blob in blobs):
-        return find_versions(store, base)
+        if versions := find_versions(store, base, suffixes):
+            return versions
+        if not blobs:
+            return _one_file(store, base.rstrip("/"), suffixes)
     name = base.rstrip("/").rpartition("/")[2]
     number = int(name) if _NUMBER.fullmatch(name) and int(name) <= _LARGEST else _UNNAMED
     version = _version(number, base, blobs, None)
-    return {number: version} if _is_complete(version) else {}
+    return {number: version} if _is_complete(version, suffixes) else {}
+
+
+def _one_file(store: BlobStore, key: str, suffixes: Collection[str]) -> dict[int, RemoteVersion]:
+    if not key.lower().endswith(tuple(suffixes)):
+        return {}
+    folder = key[: key.rfind("/") + 1]
+    files = [blob for blob in store.list(folder) if blob.key == key]
+    version = replace(_version(_UNNAMED, folder, files, None), is_file=True)
+    return {_UNNAMED: version} if files else {}
+
+
+def is_unchanged(store: BlobStore, version: RemoteVersion) -> bool:
+    """Return whether the bucket still has the files of a version, and no others below its prefix.
+
+    Raises RemoteError if the service fails.
+    """
+    keys = {blob.key for blob in version.files}
+    blobs = (blob for blob in store.list(version.prefix) if not blob.is_folder)
+    now = [blob for blob in blobs if blob.key in keys or not version.is_file]
+    return _version(version.number, version.prefix, now, None).fingerprint == version.fingerprint
 
 
 def publish(
@@ -189,11 +220,13 @@ def _version(
     return RemoteVersion(number, prefix, files, manifest, fingerprint)
 
 
-def _is_complete(version: RemoteVersion) -> bool:
+def _is_complete(version: RemoteVersion, suffixes: Collection[str]) -> bool:
     sizes = {blob.key.removeprefix(version.prefix): blob.size for blob in version.files}
     if version.manifest is not None:
         return all(sizes.get(file.path) == file.size for file in version.manifest.files)
-    return any(name in sizes for name in MODEL_FILES) and _has_shards(sizes)
+    if any(name in sizes for name in MODEL_FILES):
+        return _has_shards(sizes)
+    return any("/" not in name and name.lower().endswith(tuple(suffixes)) for name in sizes)
 
 
 def _has_shards(sizes: Mapping[str, int]) -> bool:

@@ -88,11 +88,11 @@ class RemoteBases:
         return versions
 
     def _get(self, url: str, version: RemoteVersion) -> Path:
-        store, base = self._store(url)
+        store, _ = self._store(url)
         keep = frozenset().union(*self._served.values())
         if self._cache is None:
             self._cache, self._slot = claim_cache(self._environ)
-        return self._cache.get(store, base, version, keep=keep)
+        return self._cache.get(store, version, keep=keep)
 
     def _store(self, url: str) -> tuple[BlobStore, str]:
         if url not in self._stores:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cloudserve.errors import UserError
 from cloudserve.golden.recording import Recording
 from cloudserve.local.servers import ServeCommand
-from cloudserve.modelfiles.kinds import has_usual_file, is_model_file
+from cloudserve.modelfiles.kinds import SUFFIXES, has_usual_file, is_model_file
 from cloudserve.savedmodel.versions import is_saved_model, list_versions, resolve
 
 from ..config import ModelConfig, ModelServerConfig
@@ -119,8 +119,16 @@ def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> Con
 
 
 def _last(url: str) -> str:
-    """Return a model's name: the last part of its prefix; for a version, the part above."""
+    """Return a model's name: the last part of its prefix; for a version, the part above.
+
+    A file has its own name, unless it is the usual one, as on disk.
+    """
     words = url.rstrip("/").partition("://")[2].split("/")
+    stem, dot, suffix = words[-1].rpartition(".")
+    if f"{dot}{suffix}".lower() in SUFFIXES:
+        if stem != "model":
+            return stem
+        del words[-1]
     return words[-2] if words[-1].isdecimal() and len(words) > 1 else words[-1]
 
 

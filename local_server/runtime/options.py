@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cloudserve.modelfiles.kinds import SUFFIXES, Kind
+
 from ..status import Code, StatusError
 from .devices import parse_devices
 
@@ -78,6 +80,17 @@ class FileOptions:
     rule: FileRule = FileRule.NEVER
     interpreters: int = 0
     """How many TensorFlow Lite interpreters each model may have; 0 is as many as the CPUs."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Return the ends of the names of files that make a folder a version."""
+        match self.rule:
+            case FileRule.NEVER:
+                return ()
+            case FileRule.PREFER_TFLITE:
+                return (Kind.TFLITE.usual_name,)
+            case FileRule.WITHOUT_SAVED_MODEL:
+                return SUFFIXES
 
 
 def library_paths(words: str) -> tuple[Path, ...]:

@@ -19,13 +19,14 @@ from typing import IO
 
 from cloudserve.errors import ConflictError, ModelError, RemoteError, UserError
 from cloudserve.files import try_lock
+from cloudserve.modelfiles.files import model_files
 from cloudserve.savedmodel import is_saved_model, read_tree
 from cloudserve.savedmodel.checkpoint.variables import check_variables
 from cloudserve.storage.contract import BlobStore
 from cloudserve.storage.download.partial_file import Incoming, local_path
 from cloudserve.storage.download.tree import download_files, download_tree, staging_dir
 from cloudserve.storage.events import SILENT, Reporter
-from cloudserve.storage.versions import RemoteVersion, find_versions, find_versions_or_model
+from cloudserve.storage.versions import RemoteVersion, is_unchanged
 
 _INCOMING = ".incoming-"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -46,7 +47,6 @@ class ModelCache:
     def get(
         self,
         store: BlobStore,
-        base: str,
         version: RemoteVersion,
         *,
         keep: Collection[Path] = (),
@@ -64,7 +64,7 @@ class ModelCache:
             if version.manifest is not None:
                 download_tree(store, version.prefix, version.manifest, path, reporter=reporter)
             else:
-                _fetch_unannounced(store, base, version, path, reporter)
+                _fetch_unannounced(store, version, path, reporter)
         os.utime(path.parent)
         return path
 
@@ -107,7 +107,7 @@ class ModelCache:
 
 
 def _fetch_unannounced(
-    store: BlobStore, base: str, version: RemoteVersion, path: Path, reporter: Reporter
+    store: BlobStore, version: RemoteVersion, path: Path, reporter: Reporter
 ) -> None:
     """Download a version without a manifest, which must be loadable and must not change."""
     with staging_dir(path, version.fingerprint) as staging:
@@ -118,9 +118,7 @@ def _fetch_unannounced(
         ]
         download_files(store, files, reporter)
         _check_loadable(staging)
-        find = find_versions_or_model if version.prefix == base else find_versions
-        now = find(store, base).get(version.number)
-        if now is None or now.fingerprint != version.fingerprint:
+        if not is_unchanged(store, version):
             raise ConflictError(
                 f"version {version.number} changed during the download",
                 where=f"{store.url}/{version.prefix}",
@@ -130,13 +128,14 @@ def _fetch_unannounced(
 
 def _check_loadable(path: Path) -> None:
     # Objects appear atomically, so a copy in progress can only lack files.
-    if not is_saved_model(path):
+    if is_saved_model(path):
+        check_variables(path)
+    elif not model_files(path):
         raise ModelError(
             "there is no complete SavedModel yet",
             where=str(path),
             hint="wait until all its files are copied; `saved_model.pb` is last",
         )
-    check_variables(path)
 
 
 def _size(folder: Path) -> int:

@@ -53,25 +53,27 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve.modelfiles.kinds import is_model_file
     from cloudserve.savedmodel import read_saved_model, read_tree
     from cloudserve.savedmodel.checks.servable import check_is_restored
+    from cloudserve.storage.model_source import named_by_url
 
     located = locate(model, project_file)
-    number, folder = resolve_numbered(located, version)
-    if is_model_file(folder):
-        print_report(_file_report(folder, number, requests=requests or openapi), output)
-        return
-    where = located.url or str(folder)
-    saved_model = read_saved_model(folder, split_tags(tags, located.tags))
-    if openapi:
-        print_result(_openapi(located, folder, saved_model))
-        return
-    if requests:
-        print_report(_requests(located, folder, saved_model, where), output)
-        return
-    print_report(model_report(saved_model, read_tree(folder), number, where), output)
-    check_is_restored(saved_model.unrestored, where)
+    number, path = resolve_numbered(located, version)
+    with named_by_url(located, path):
+        if is_model_file(path):
+            report = _file_report(path, number, located.url, requests=requests or openapi)
+            print_report(report, output)
+            return
+        saved_model = read_saved_model(path, split_tags(tags, located.tags))
+        where = located.url or str(path)
+        if openapi:
+            print_result(_openapi(located, path, saved_model))
+        elif requests:
+            print_report(_requests(located, path, saved_model, where), output)
+        else:
+            print_report(model_report(saved_model, read_tree(path), number, where), output)
+            check_is_restored(saved_model.unrestored, where)
 
 
-def _file_report(path: Path, number: int, *, requests: bool) -> Report:
+def _file_report(path: Path, number: int, url: str, *, requests: bool) -> Report:
     from cloudserve.cli.render.models.model_file import model_file_report
     from cloudserve.modelfiles.files import ModelFile
     from cloudserve.modelfiles.model import read_model_file
@@ -83,7 +85,7 @@ def _file_report(path: Path, number: int, *, requests: bool) -> Report:
             hint="leave out --requests and --openapi; docs/how-to/serve-tflite-and-onnx.md has an "
             "example",
         )
-    return model_file_report(read_model_file(ModelFile.of(path)), number)
+    return model_file_report(read_model_file(ModelFile.of(path)), number, url)
 
 
 def _name_of(located: Model, folder: Path) -> str:

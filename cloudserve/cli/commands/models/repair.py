@@ -72,7 +72,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     models answer the same requests, made up from the signatures, and the bits are compared.
     """
     from cloudserve.registry import local_server
-    from cloudserve.storage.model_source import ModelSource
+    from cloudserve.storage.model_source import ModelSource, named_by_url
 
     located = locate(model, project_file)
     _, folder = ModelSource(located).resolve(version)
@@ -86,7 +86,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         pairs(inputs, "--rename-input"),
         pairs(outputs, "--rename-output"),
     )
-    report = local_server().repair(folder, out, request)
+    with named_by_url(located, folder):
+        report = local_server().repair(folder, out, request)
     print_report(_report(report), output)
 
 

@@ -110,6 +110,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     from cloudserve.cli.render.models.run import run_report
     from cloudserve.registry import local_server
+    from cloudserve.storage.model_source import named_by_url
 
     located = locate(_only(model, folder), project_file)
     directory = resolve_version(located, version)
@@ -130,7 +131,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         outdir,
         overwrite,
     )
-    result = local_server().run_once(directory, request)
+    with named_by_url(located, directory):
+        result = local_server().run_once(directory, request)
     for path in result.files:
         print_progress(f"wrote {path}")
     if output in FOR_PROGRAMS:

@@ -14,24 +14,27 @@ from cloudserve.plural import counted
 _PLATFORMS = "none: Vertex AI, SageMaker and AI Platform take SavedModels"
 
 
-def model_file_report(model: FileModel, number: int) -> Report:
-    """Render a model of one file."""
+def model_file_report(model: FileModel, number: int, url: str = "") -> Report:
+    """Render a model of one file; `url` is where its bucket has it."""
+    where = url or printable(model.file.path)
     rows = [
         ("version", str(number)),
         ("format", model.file.kind.title),
         *model.details,
         ("size", counted(model.size, "byte")),
         ("ops", ", ".join(model.ops) or "none"),
-        ("serve it", f"cloudserve serve {shlex.quote(str(path_to_serve(model.file.path)))}"),
+        ("serve it", f"cloudserve serve {shlex.quote(url or str(path_to_serve(model.file.path)))}"),
         ("platforms", _PLATFORMS),
     ]
-    overview = Table(("path", printable(model.file.path)), rows)
-    return Report(_document(model, number), (overview, *map(signature_table, model.signatures)))
+    overview = Table(("path", where), rows)
+    return Report(
+        _document(model, number, where), (overview, *map(signature_table, model.signatures))
+    )
 
 
-def _document(model: FileModel, number: int) -> dict[str, object]:
+def _document(model: FileModel, number: int, where: str) -> dict[str, object]:
     return {
-        "path": printable(model.file.path),
+        "path": where,
         "version": number,
         "format": model.file.kind.title,
         "size": model.size,

@@ -153,20 +153,20 @@ def cache(tmp_path) -> ModelCache:
 def test_a_version_is_fetched_once(place, model, cache):
     publish(place, "", 1, model, origin=ORIGIN)
     (version,) = find_versions(place, "").values()
-    path = cache.get(place, "", version)
+    path = cache.get(place, version)
     assert path.name == "1"
     assert read_tree(path).digest == read_tree(model).digest
     inode = (path / "saved_model.pb").stat().st_ino
-    assert (cache.get(place, "", version) / "saved_model.pb").stat().st_ino == inode
+    assert (cache.get(place, version) / "saved_model.pb").stat().st_ino == inode
 
 
 def test_a_version_replaced_under_its_number_is_another_directory(place, model, cache):
     copy_in(place, "1/", model)
     (before,) = find_versions(place, "").values()
-    first = cache.get(place, "", before)
+    first = cache.get(place, before)
     place.write("1/assets.extra/new", b"new")
     (after,) = find_versions(place, "").values()
-    second = cache.get(place, "", after)
+    second = cache.get(place, after)
     assert first != second
     assert not (first / "assets.extra").exists()
     assert (second / "assets.extra" / "new").read_bytes() == b"new"
@@ -178,7 +178,7 @@ def test_a_version_that_is_still_being_copied_is_never_a_directory(place, model,
     place.write("1/variables/variables.data-00000-of-00001", data[:-1])
     (version,) = find_versions(place, "").values()
     with pytest.raises(ModelError, match="truncated"):
-        cache.get(place, "", version)
+        cache.get(place, version)
     assert not cache.path(version).exists()
 
 
@@ -187,7 +187,7 @@ def test_a_version_that_changes_while_it_is_fetched_is_never_a_directory(place, 
     (version,) = find_versions(place, "").values()
     place.write("1/assets.extra/late", b"late")
     with pytest.raises(ConflictError, match="changed during the download"):
-        cache.get(place, "", version)
+        cache.get(place, version)
     assert not cache.path(version).exists()
 
 
@@ -198,7 +198,7 @@ def test_the_cache_stays_within_its_limit_and_keeps_served_versions(place, model
     for number in (1, 2, 3):
         copy_in(place, f"{number}/", model)
         version = find_versions(place, "")[number]
-        paths.append(cache.get(place, "", version, keep=paths[:1]))
+        paths.append(cache.get(place, version, keep=paths[:1]))
         os.utime(paths[-1].parent, (number, number))
     assert [path.is_dir() for path in paths] == [True, False, True]
 
@@ -210,7 +210,7 @@ def test_the_cache_evicts_no_folder_of_others(place, model, tmp_path):
     precious.write_bytes(bytes(1000))
     copy_in(place, "1/", model)
     (version,) = find_versions(place, "").values()
-    assert ModelCache(tmp_path, 1).get(place, "", version).is_dir()
+    assert ModelCache(tmp_path, 1).get(place, version).is_dir()
     assert precious.exists()
 
 
@@ -258,7 +258,7 @@ def test_the_empty_folders_of_consoles_hide_no_version(place, model, tmp_path):
         place.write(f"base/{folder}", b"")
     result = find_versions(place, "base/")
     assert result == {5: before}
-    path = ModelCache(tmp_path / "cache", 1 << 30).get(place, "base/", result[5])
+    path = ModelCache(tmp_path / "cache", 1 << 30).get(place, result[5])
     assert read_tree(path).digest == read_tree(model).digest
     assert find_versions_or_model(place, "base/5/")[5].fingerprint == before.fingerprint
 
