@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cloudserve.errors import RemoteError
 from cloudserve.interruption import pause
-from cloudserve.storage.events import Reporter
+from cloudserve.storage.events import Reporter, Waited, Waiting
 
 Result = TypeVar("Result")
 GROWTH = 1.6
@@ -20,6 +20,38 @@ PATIENCE = 5
 """The number of retryable failures in a row that end a wait."""
 REMINDER_SECONDS = 10.0
 """The time between lines that say that the wait continues."""
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A wait in progress, and what it reports."""
+
+    what: str
+    state: Callable[[], str]
+    reporter: Reporter
+    start: float
+    reported: float = 0.0
+    """Seconds after the start of the last line."""
+    failures: int = 0
+
+    def failed(self, error: RemoteError) -> None:
+        """Count a failure; raises it if it cannot pass, or is one too many."""
+        self.failures += 1
+        if not error.retryable or self.failures >= PATIENCE:
+            raise error
+        self.reporter.line(f"{error.message}; asking again")
+
+    def report(self, now: float) -> None:
+        """Report the seconds and the state, with a line every ten seconds."""
+        seconds = now - self.start
+        is_due = seconds - self.reported >= REMINDER_SECONDS
+        self.reporter.waiting(self.after(seconds), is_due=is_due)
+        if is_due:
+            self.reported = seconds
+
+    def after(self, seconds: float) -> Waiting:
+        """Return the state of the wait."""
+        return Waiting(self.what, seconds, self.state())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +76,39 @@ class Poller:
     ) -> Result:
         """Call `probe` until it returns something, and return that.
 
-        Reports every ten seconds that the operation is not done, with `state()`, what the platform
-        last called its state. Raises what the probe raises, except retryable errors (five in a row
-        are one too many), and RemoteError at the deadline; the operation itself continues.
+        Reports the wait with `state()`, what the platform last called its state, and a line every
+        ten seconds. Raises what the probe raises, except retryable errors (five in a row are one
+        too many), and RemoteError at the deadline; the operation itself continues.
         """
-        start = self.clock()
-        deadline, reminder = start + self.timeout, start + REMINDER_SECONDS
-        seconds, failures = self.first, 0
+        wait = _Wait(what, state, reporter, self.clock())
+        try:
+            return self._polled(probe, wait, where)
+        finally:
+            reporter.event(Waited())
+
+    def _polled(self, probe: Callable[[], Result | None], wait: _Wait, where: str) -> Result:
+        seconds = self.first
         while True:
             try:
                 result = probe()
             except RemoteError as error:
-                failures += 1
-                if not error.retryable or failures >= PATIENCE:
-                    raise
-                reporter.line(f"{error.message}; asking again")
+                wait.failed(error)
             else:
-                failures = 0
+                wait.failures = 0
                 if result is not None:
                     return result
             now = self.clock()
-            if now + seconds > deadline:
-                raise self._late(_unfinished(what, self.timeout, state()), where)
-            if now >= reminder:
-                reporter.line(_unfinished(what, round(now - start), state()))
-                reminder = now + REMINDER_SECONDS
+            if now + seconds > wait.start + self.timeout:
+                raise _late(wait.after(self.timeout), where)
+            wait.report(now)
             self.sleep(seconds)
             seconds = min(seconds * GROWTH, self.longest)
 
-    def _late(self, unfinished: str, where: str) -> RemoteError:
-        return RemoteError(
-            f"{unfinished}; it continues on the platform",
-            where=where,
-            hint="run the same command again to keep waiting, or raise `timeout_seconds`",
-            retryable=True,
-        )
 
-
-def _unfinished(what: str, seconds: float, state: str) -> str:
-    """Return the sentence of a wait: `the endpoint half is not done after 10 s (Creating)`."""
-    return f"{what} is not done after {seconds:g} s{f' ({state})' if state else ''}"
+def _late(wait: Waiting, where: str) -> RemoteError:
+    return RemoteError(
+        f"{wait.sentence}; it continues on the platform",
+        where=where,
+        hint="run the same command again to keep waiting, or raise `timeout_seconds`",
+        retryable=True,
+    )

@@ -169,13 +169,12 @@ class Subject:
 
     def releases(
         self,
-        reporter: Reporter | None = None,
         *,
         yes: bool = False,
         gates: GateFlags = NO_FLAGS,
         tape: Tape = LIVE,
     ) -> Releases:
-        """Create the library's Releases, and print their destination and progress on stderr.
+        """Create the library's Releases, and show their destination and progress on stderr.
 
         `yes` confirms every change, `gates` has the overrides of gates, `tape` keeps what is read.
         """
@@ -187,7 +186,7 @@ class Subject:
             self.project(),
             self.model,
             self.target,
-            reporter=reporter or Reporter(print_progress),
+            reporter=progress_reporter(),
             confirm=plan_confirmation(yes=yes),
             allow_breaking=gates.allow_breaking,
             overrides=gates.overrides,
@@ -281,6 +280,13 @@ def _take_hangup_as_ctrl_c() -> None:
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+def progress_reporter() -> Reporter:
+    """Return a reporter that shows a command's progress on stderr until the command ends."""
+    from cloudserve.cli.render.terminal import progress_view
+
+    return click.get_current_context().with_resource(progress_view(print_progress))
 
 
 def print_progress(line: str) -> None:

@@ -1,6 +1,6 @@
-"""Progress: lines for people, and the events of transfers for programs.
+"""Progress: lines for people, and the events of transfers and waits for programs.
 
-Both arrive one at a time, events from the transfer's own threads. The sizes of `Moved` add up:
+Both arrive one at a time, events of a transfer from its own threads. The sizes of `Moved` add up:
 bytes that are sent again are not reported again.
 """
 
@@ -67,7 +67,31 @@ class Ended:
     """All files are complete. A failed transfer raises instead."""
 
 
-Event = Started | Skipped | Moved | Retrying | FileDone | Ended
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An operation of a platform is not done, `seconds` after the wait began."""
+
+    what: str
+    seconds: float
+    state: str = ""
+    """The last state, as the platform names it; "" if it names none."""
+
+    @property
+    def sentence(self) -> str:
+        """Return the line for people."""
+        state = f" ({self.state})" if self.state else ""
+        seconds = round(self.seconds, 1) if self.seconds < _LONG else round(self.seconds)
+        return f"{self.what} is not done after {seconds:g} s{state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A wait has ended, for whatever reason."""
+
+
+_LONG = 10.0
+"""Seconds above which their tenths say nothing."""
+Event = Started | Skipped | Moved | Retrying | FileDone | Ended | Waiting | Waited
 Notify = Callable[[str], None]
 Observe = Callable[[Event], None]
 
@@ -82,6 +106,8 @@ class Reporter:
 
     on_line: Notify = ignore
     on_event: Observe = ignore
+    shows_waits: bool = False
+    """Whether `on_event` shows what `Waiting` has: waits have no lines then."""
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def line(self, text: str) -> None:
@@ -95,6 +121,13 @@ class Reporter:
             self.on_event(event)
             if isinstance(event, Retrying):
                 self.on_line(f"{event.path}: {event.reason}; again in {event.seconds:.1f} s")
+
+    def waiting(self, wait: Waiting, *, is_due: bool) -> None:
+        """Report a wait; a line only if one is due."""
+        with self._lock:
+            self.on_event(wait)
+            if is_due and not self.shows_waits:
+                self.on_line(wait.sentence)
 
     def changes(self) -> Reporter:
         """Return a reporter that leaves out a line if it is equal to the line before."""

@@ -8,7 +8,7 @@ import pytest
 from cloudserve.adapters.polling import Poller
 
 from cloudserve.errors import RemoteError
-from cloudserve.storage.events import SILENT, Reporter
+from cloudserve.storage.events import SILENT, Reporter, Waited, Waiting
 
 
 class Time:
@@ -129,3 +129,35 @@ def test_a_short_wait_is_not_reported(time):
     lines = []
     until(time.poller(45), probe_of(None, None, "done"), lines)
     assert lines == []
+
+
+def test_a_view_that_shows_waits_gets_each_state_and_the_end_but_no_lines(time):
+    lines, events, states = [], [], iter(["Creating", *["Updating"] * 20])
+    view = Reporter(lines.append, events.append, shows_waits=True).indented()
+    outcome = time.poller(100).until(
+        probe_of(*[None] * 12, "done"),
+        what="it",
+        where="there",
+        reporter=view,
+        state=lambda: next(states),
+    )
+    assert outcome == "done"
+    assert events[:2] == [Waiting("it", 0.0, "Creating"), Waiting("it", 0.2, "Updating")]
+    assert events[-1] == Waited()
+    assert lines == []
+
+
+def test_a_wait_that_fails_has_an_end_too(time):
+    events = []
+    with pytest.raises(ZeroDivisionError):
+        time.poller(10).until(
+            lambda: 1 // 0, what="it", where="there", reporter=Reporter(on_event=events.append)
+        )
+    assert events == [Waited()]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.25, "0.2 s"), (3.0, "3 s"), (12.4, "12 s"), (36000.0, "36000 s")]
+)
+def test_the_seconds_of_a_wait_are_short(seconds, text):
+    assert Waiting("it", seconds, "Creating").sentence == f"it is not done after {text} (Creating)"

@@ -167,16 +167,18 @@ class Performer:
             raise self._failed(reason, model, version, name)
 
     def _await_version(self, model: str, version: str, reporter: Reporter) -> None:
-        where = self._ml.url(model, version)
+        where, state = self._ml.url(model, version), ""
 
         def probe() -> Mapping[str, Any] | None:
+            nonlocal state
             now = self._ml.get_version(model, version)
             if now is None:
                 raise self._failed(f"version {version} is gone", model, version)
-            return now if now.get("state") in {"READY", "FAILED"} else None
+            state = str(now.get("state", ""))
+            return now if state in {"READY", "FAILED"} else None
 
         record = self._poller.until(
-            probe, what=f"version {version}", where=where, reporter=reporter
+            probe, what=f"version {version}", where=where, reporter=reporter, state=lambda: state
         )
         if record["state"] == "FAILED":
             reason = record.get("errorMessage", "no reason given")

@@ -47,18 +47,24 @@ class Operations:
         name = str(operation["name"])
         if not operation.get("done"):
             reporter.line(f"{what}: operation {last_part(name)} is running")
-            stages = reporter.changes()
+            stages, stage = reporter.changes(), ""
 
             def look() -> Record | None:
+                nonlocal stage
                 now = self._api.operation(name)
                 stage = str(now.get("metadata", {}).get("deploymentStage", ""))
+                stage = stage.lower().replace("_", " ")
                 if stage and not now.get("done"):
-                    stages.line(f"{what}: {stage.lower().replace('_', ' ')}")
+                    stages.line(f"{what}: {stage}")
                 return now if now.get("done") else None
 
             try:
                 operation = self._poller.until(
-                    look, what=f"{what}: operation {name}", where=where, reporter=reporter
+                    look,
+                    what=f"{what}: operation {name}",
+                    where=where,
+                    reporter=reporter,
+                    state=lambda: stage,
                 )
             except (UnreachableError, KeyboardInterrupt) as error:
                 error.add_note(f"the operation continues in the cloud: {name}")

@@ -1,25 +1,26 @@
-"""Progress of transfers: a bar on a terminal, otherwise a line every ten seconds.
+"""Progress of transfers in a log: a line every ten seconds, and one at the end.
 
 The bytes of the events only add up, so progress never runs backwards. The files of a small transfer
-have a line each. Retries are reported as lines by the library.
+have a line each. Retries and waits are reported as lines by the library.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from cloudserve.cli.verbosity import PROGRESS
 from cloudserve.plural import counted
-from cloudserve.storage.events import Ended, Event, FileDone, Moved, Reporter, Skipped, Started
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from cloudserve.storage.events import (
+    Ended,
+    Event,
+    FileDone,
+    Moved,
+    Skipped,
+    Started,
+    Waited,
+    Waiting,
+)
 
 SECONDS_BETWEEN_LINES = 10.0
 FILES_WITH_LINES = 10
@@ -90,6 +91,8 @@ class Lines:
 
     def event(self, event: Event) -> None:
         """Add an event, and print a line if ten seconds have passed or the transfer has ended."""
+        if isinstance(event, Waiting | Waited):
+            return
         now = self._now()
         self._tally.add(event, now)
         if line := self._tally.file_line(event):
@@ -109,69 +112,6 @@ class Lines:
         moved = format_bytes(tally.moved)
         files = counted(tally.files, "file")
         return f"{tally.verb}: {files}, {moved} moved in {format_duration(seconds)}{existing}"
-
-
-class Bars:
-    """One bar per transfer, on a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tally = Tally()
-        self._task: TaskID | None = None
-
-    def event(self, event: Event) -> None:
-        """Advance the bar, and hide it when the transfer ends: the release continues without it."""
-        self._tally.add(event, time.monotonic())
-        if line := self._tally.file_line(event):
-            self.line(line)
-        if isinstance(event, Started):
-            # Not earlier: a bar would overwrite the question for confirmation.
-            self._progress.start()
-            self._task = self._progress.add_task(event.direction, total=event.size, files="")
-        if self._task is not None:
-            tally = self._tally
-            files = f"{tally.files_done}/{counted(tally.files, 'file')}"
-            is_moving = not isinstance(event, Ended)
-            self._progress.update(self._task, completed=tally.done, files=files, visible=is_moving)
-
-    def line(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def transfer_view(print_line: PrintLine) -> Iterator[Reporter]:
-    """Yield a reporter that draws bars if standard error is a terminal, and otherwise prints.
-
-    With `--quiet` nothing is drawn: `print_line` leaves the warnings.
-    """
-    if not (sys.stderr.isatty() and PROGRESS.isEnabledFor(logging.INFO)):
-        yield Reporter(print_line, Lines(print_line).event)
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[files]}"),
-    )
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    try:
-        bars = Bars(progress)
-        yield Reporter(bars.line, bars.event)
-    finally:
-        progress.stop()
 
 
 def format_bytes(size: float) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cloudserve.cli.options import Subject, print_progress, project_options, target_options
-from cloudserve.cli.render.progress import format_bytes, transfer_view
+from cloudserve.cli.options import Subject, project_options, target_options
+from cloudserve.cli.render.progress import format_bytes
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.hints import printable
 from cloudserve.plural import counted
@@ -32,8 +32,7 @@ def command(*, subject: Subject, version: str | None, into: Path, output: str) -
     The digest of every file is verified. The directory appears atomically, and an interrupted pull
     continues where it stopped.
     """
-    with transfer_view(print_progress) as reporter:
-        pulled = subject.releases(reporter).pull(into, version)
+    pulled = subject.releases().pull(into, version)
     files = f"{counted(pulled.files, 'file')}, {format_bytes(pulled.size)}"
     what = files if pulled.changed else "already complete"
     document = {

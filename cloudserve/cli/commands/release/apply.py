@@ -9,8 +9,7 @@ import click
 from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.last_known import remember
-from cloudserve.cli.options import Subject, print_progress, project_options
-from cloudserve.cli.render.progress import transfer_view
+from cloudserve.cli.options import Subject, project_options
 from cloudserve.cli.render.report import print_outcome, release_output_option
 
 
@@ -40,8 +39,7 @@ def command(
 
     plan = read_plan(file)
     subject = Subject(plan.model, plan.target, project_file, settings)
-    with transfer_view(print_progress) as reporter:
-        releases = subject.releases(reporter, yes=yes, gates=gates)
-        outcome = gates.carry_out(lambda: releases.apply(plan))
+    releases = subject.releases(yes=yes, gates=gates)
+    outcome = gates.carry_out(lambda: releases.apply(plan))
     print_outcome(outcome_report(outcome), output)
     remember(subject, releases)

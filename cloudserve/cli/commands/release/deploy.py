@@ -11,11 +11,9 @@ from cloudserve.cli.options import (
     Subject,
     VersionNumber,
     dry_run_option,
-    print_progress,
     project_options,
     target_options,
 )
-from cloudserve.cli.render.progress import transfer_view
 from cloudserve.cli.render.report import print_outcome, print_report, release_output_option
 
 
@@ -54,9 +52,8 @@ def command(
         plan = subject.releases().plan_deploy(version)
         print_report(plan_report(plan), output)
         return
-    with transfer_view(print_progress) as reporter:
-        releases = subject.releases(reporter, yes=yes, gates=gates)
-        outcome = gates.carry_out(lambda: releases.deploy(version))
+    releases = subject.releases(yes=yes, gates=gates)
+    outcome = gates.carry_out(lambda: releases.deploy(version))
     print_outcome(outcome_report(outcome), output)
     if output == "table":
         show_calls(lambda: call_example(subject.project(), subject.model, subject.target))

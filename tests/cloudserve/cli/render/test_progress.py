@@ -1,16 +1,10 @@
-"""Transfers are shown as bars on a terminal, and as a line every ten seconds in a log."""
+"""Transfers are shown as a line every ten seconds in a log."""
 
 from __future__ import annotations
 
-import io
-import logging
-
 import pytest
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 
-from cloudserve.cli.render.progress import Bars, Lines, format_bytes, format_duration, transfer_view
-from cloudserve.cli.verbosity import PROGRESS
+from cloudserve.cli.render.progress import Lines, format_bytes, format_duration
 from cloudserve.storage.events import (
     Direction,
     Ended,
@@ -20,6 +14,8 @@ from cloudserve.storage.events import (
     Retrying,
     Skipped,
     Started,
+    Waited,
+    Waiting,
 )
 
 MB = 1_000_000
@@ -59,6 +55,16 @@ def test_a_log_has_a_line_every_ten_seconds_and_one_at_the_end(time, printed):
     assert printed[2:] == ["  upload: 2 files, 50.0 MB moved in 50 s, 50.0 MB already existed"]
 
 
+def test_a_wait_after_a_transfer_is_no_part_of_it(time, printed):
+    lines = Lines(printed.append, time)
+    for event in (Started(Direction.UPLOAD, 1, 5), Moved("a", 5), Ended()):
+        lines.event(event)
+    time.now += 60
+    for event in (Waiting("the endpoint", 12.0, "Creating"), Waited()):
+        lines.event(event)
+    assert printed == ["  upload: 1 file, 5 B moved in 0 s"]
+
+
 def test_existing_bytes_do_not_count_for_the_rate(time, printed):
     lines = Lines(printed.append, time)
     lines.event(Started(Direction.DOWNLOAD, 1, 100 * MB))
@@ -84,43 +90,6 @@ def test_only_the_files_of_a_small_transfer_have_lines(time, printed, files, lin
     view.event(Ended())
     assert len(printed) == lines
     assert printed[0] == ("  f0: already exists" if lines > 1 else printed[-1])
-
-
-def test_a_bar_never_runs_backwards_or_beyond_its_end():
-    out = io.StringIO()
-    positions = []
-    with Progress(TextColumn("x"), console=Console(file=out, force_terminal=True)) as progress:
-        bars = Bars(progress)
-        bars.event(Started(Direction.UPLOAD, 1, 100))
-        for event in (Moved("a", 60), Retrying("a", "lost", 0.5), Moved("a", 30), Skipped("a", 20)):
-            bars.event(event)
-            positions.append(progress.tasks[0].completed)
-        bars.line("a line [with brackets] above it")
-        assert progress.tasks[0].visible
-        bars.event(Ended())
-        assert not progress.tasks[0].visible
-    assert positions == [60, 60, 90, 100]
-    assert "a line [with brackets] above it" in out.getvalue()
-
-
-def test_lines_are_printed_without_a_terminal(printed):
-    with transfer_view(printed.append) as reporter:
-        reporter.line("a line")
-        reporter.event(Started(Direction.UPLOAD, 0, 0))
-        reporter.event(Ended())
-    assert printed == ["a line", "  upload: 0 files, 0 B moved in 0 s"]
-
-
-def test_a_quiet_command_draws_nothing_on_a_terminal(printed, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.setattr(PROGRESS, "level", logging.WARNING)
-    monkeypatch.setattr(PROGRESS, "_cache", {})
-    with transfer_view(printed.append) as reporter:
-        reporter.event(Started(Direction.UPLOAD, 1, 5))
-        reporter.line("warning: a line")
-        reporter.event(Ended())
-    assert capsys.readouterr().err == ""
-    assert "warning: a line" in printed
 
 
 def test_a_retry_has_a_line(printed):
