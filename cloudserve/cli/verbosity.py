@@ -19,8 +19,8 @@ PROGRESS = logging.getLogger("cloudserve.progress")
 PROGRESS.setLevel(logging.INFO)
 PROGRESS.propagate = False
 _LIBRARY = logging.getLogger("cloudserve")
-_SERVERS = frozenset({"serve", "model-server", "emulate"})
-"""Commands with a log of their own."""
+_FOREIGN = "model-server"
+"""The command whose flags are those of tensorflow_model_server."""
 
 
 class _Lines(logging.Handler):
@@ -40,6 +40,19 @@ def is_progress_shown(line: str) -> bool:
     return PROGRESS.isEnabledFor(logging.INFO) or line.startswith("warning:")
 
 
+def take_log_level() -> int:
+    """Return the level of a server's own log, whose handler prints the library's records alone."""
+    level = logging.DEBUG if _LIBRARY.level == logging.DEBUG else PROGRESS.level
+    _remove_lines()
+    return level
+
+
+def _remove_lines() -> None:
+    for handler in [each for each in _LIBRARY.handlers if isinstance(each, _Lines)]:
+        _LIBRARY.removeHandler(handler)
+        _LIBRARY.setLevel(logging.NOTSET)
+
+
 def is_on(value: str) -> bool:
     """Return whether a variable turns a flag on, as click reads it."""
     return value.strip().lower() in {"1", "true", "t", "yes", "y", "on"}
@@ -48,9 +61,7 @@ def is_on(value: str) -> bool:
 def reset() -> None:
     """Return to the usual verbosity, before a command of the same process."""
     PROGRESS.setLevel(logging.INFO)
-    for handler in [each for each in _LIBRARY.handlers if isinstance(each, _Lines)]:
-        _LIBRARY.removeHandler(handler)
-        _LIBRARY.setLevel(logging.NOTSET)
+    _remove_lines()
 
 
 def _quiet(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -96,7 +107,7 @@ def options(*, hidden: bool) -> list[click.Option]:
 
 def add_options(command: click.Command, name: str) -> None:
     """Let a command and its subcommands take the options of the group after their name too."""
-    if name in _SERVERS:
+    if name == _FOREIGN:
         return
     inner: Mapping[str, Any] = getattr(command, "commands", {})
     taken = {text for parameter in command.params for text in parameter.opts}

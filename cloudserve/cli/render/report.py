@@ -75,6 +75,12 @@ def print_report(report: Report, output: str) -> None:
         append_summary(markdown(report))
 
 
+def print_written(document: Any, output: str) -> None:
+    """Print a document about written files for programs; people have read it as progress."""
+    if output in FOR_PROGRAMS:
+        print_result(encoded(document, output))
+
+
 def print_outcome(report: Report, output: str) -> None:
     """Print the report of a release; with `junit` its gates are printed instead."""
     if output != JUNIT:

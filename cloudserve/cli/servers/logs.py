@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from cloudserve.cli.verbosity import take_log_level
 from cloudserve.errors import UserError
 
 FORMS = ("text", "json")
@@ -31,7 +32,8 @@ class JsonFormatter(logging.Formatter):
 def log_to_stderr(form: str) -> None:
     """Log to standard error as `text` or `json`; raises UserError for another format.
 
-    The level is INFO for cloudserve's loggers and WARNING for those of other packages.
+    The level is INFO for cloudserve's loggers, WARNING with --quiet and DEBUG with --verbose, and
+    WARNING for those of other packages.
     """
     formatters = {"text": logging.Formatter(_TEXT), "json": JsonFormatter()}
     if form not in formatters:
@@ -39,4 +41,4 @@ def log_to_stderr(form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatters[form])
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("cloudserve").setLevel(logging.INFO)
+    logging.getLogger("cloudserve").setLevel(take_log_level())

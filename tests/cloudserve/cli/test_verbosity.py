@@ -6,6 +6,7 @@ import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.cli.options import print_progress
+from cloudserve.errors import UserError
 
 
 def deployed(*flags):
@@ -70,3 +71,29 @@ def test_debug_is_a_variable_that_can_be_off(capsys, monkeypatch, value, is_show
     monkeypatch.setenv("CLOUDSERVE_DEBUG", value)
     assert run(["inspect", "x/y"]) != 0
     assert ("Traceback" in capsys.readouterr().err) is is_shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "level"), [([], logging.INFO), (["-q"], logging.WARNING), (["-v"], logging.DEBUG)]
+)
+def test_a_servers_own_log_has_the_lines_that_the_flags_leave(
+    tmp_path, monkeypatch, capsys, flags, level
+):
+    library = logging.getLogger("cloudserve")
+
+    def started(*_):
+        library.debug("once")  # by the log's own handler, not below the progress
+        assert library.level == level
+        raise UserError("not now", hint="later")
+
+    monkeypatch.setattr(library, "level", library.level)
+    monkeypatch.setattr("cloudserve.registry.local_server", started)
+    assert run(["serve", str(tmp_path), *flags]) == 2
+    err = capsys.readouterr().err
+    assert "error: not now" in err
+    assert "  once" not in err
+
+
+def test_options_after_the_command_of_emulate_are_the_commands_own(capsys):
+    assert run(["emulate", "no-such-program", "-v", "--port", "x"]) == 2
+    assert capsys.readouterr().err.startswith("error: the command `no-such-program` does not exist")

@@ -43,7 +43,7 @@ def test_the_records_are_what_tensorflow_serving_reads(tmp_path, model, capsys):
     requests = ({"instances": [1.0, 2.0]}, {"signature_name": "serving_default", "inputs": [3.5]})
     output = model / WARMUP_FILE
     file = str(golden(tmp_path / "g", *requests))
-    assert run(["golden", "warmup", file, "--output", str(output)]) == 0
+    assert run(["golden", "warmup", file, "--out", str(output)]) == 0
     assert capsys.readouterr().err == f"wrote {output}: 2 warm-up requests\n"
     read = subprocess.run(
         [sys.executable, "-c", READ, str(output)], capture_output=True, text=True, check=True

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import Decimal, Number, print_progress, project_for, project_option
-from cloudserve.cli.render.report import output_option, print_report
+from cloudserve.cli.render.report import output_option, print_report, print_written
+from cloudserve.hints import printable
 from cloudserve.plural import counted
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -37,6 +38,7 @@ def command() -> None:
 @click.option("--relative", type=Decimal(0), default=0.0, help="The relative tolerance.")
 @click.option("--ulp", type=Number(min=0), default=0, help="The tolerance in steps of the dtype.")
 @project_option
+@output_option
 def record_command(  # noqa: PLR0913 - one parameter per option
     requests: Path,
     *,
@@ -46,6 +48,7 @@ def record_command(  # noqa: PLR0913 - one parameter per option
     relative: float,
     ulp: int,
     project_file: Path,
+    output: str,
 ) -> None:
     """Send requests, and write them with their answers to a golden file.
 
@@ -68,6 +71,7 @@ def record_command(  # noqa: PLR0913 - one parameter per option
     # Requests that only their owner may read stay so.
     write_golden(replace(golden, mode=requests.stat().st_mode & 0o666), out)
     print_progress(f"wrote {out}: {counted(len(golden.examples), 'request')} with answers")
+    print_written({"path": printable(out), "examples": len(golden.examples)}, output)
 
 
 @command.command("show")
@@ -85,7 +89,8 @@ def show_command(file: Path, *, output: str) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--most", type=Number(min=1), required=True, help="The number of examples to keep.")
 @click.option("--out", type=_FILE, help="The file to write; by default FILE itself.")
-def trim_command(file: Path, *, most: int, out: Path | None) -> None:
+@output_option
+def trim_command(file: Path, *, most: int, out: Path | None, output: str) -> None:
     """Keep the first examples of a golden file."""
     from cloudserve.golden.file import read_golden, write_golden
     from cloudserve.golden.replay import trim
@@ -94,18 +99,19 @@ def trim_command(file: Path, *, most: int, out: Path | None) -> None:
     write_golden(trim(golden, most), out or file)
     kept = min(most, len(golden.examples))
     print_progress(f"wrote {out or file}: {kept} of {counted(len(golden.examples), 'example')}")
+    print_written({"path": printable(out or file), "examples": kept}, output)
 
 
 @command.command("warmup")
 @click.argument("file", type=_FILE)
 @click.option(
-    "--output",
-    "out",
+    "--out",
     type=_FILE,
     required=True,
     help="The file to write: MODEL/assets.extra/tf_serving_warmup_requests.",
 )
-def warmup_command(file: Path, *, out: Path) -> None:
+@output_option
+def warmup_command(file: Path, *, out: Path, output: str) -> None:
     """Write the requests of a golden file as a model's warm-up requests.
 
     A server answers them before it serves the version: `cloudserve serve`, `model-server` and
@@ -115,3 +121,4 @@ def warmup_command(file: Path, *, out: Path) -> None:
 
     count = write_warmup(file, out)
     print_progress(f"wrote {out}: {counted(count, 'warm-up request')}")
+    print_written({"path": printable(out), "requests": count}, output)

@@ -21,6 +21,7 @@ from cloudserve.cli.options import (
 )
 from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.render.models.predictions import print_answer, print_response
+from cloudserve.cli.render.report import GITHUB
 from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
@@ -112,13 +113,13 @@ def _payload_options(command: Function) -> Function:
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["table", *FOR_PROGRAMS, "npy"]),
+    type=click.Choice(["table", *FOR_PROGRAMS, GITHUB, "npy"]),
     metavar="FORMAT",
     default="json",
     envvar="CLOUDSERVE_OUTPUT",
     show_envvar=True,
     show_default=True,
-    help=f"The format of the result: table, {', '.join(FOR_PROGRAMS)}, npy.",
+    help=f"The format of the result: table, {', '.join(FOR_PROGRAMS)}, {GITHUB}, npy.",
 )
 def command(  # noqa: PLR0913 - keywords, one per option
     *,

@@ -12,7 +12,8 @@ import click
 from cloudserve.cli.consent import announce
 from cloudserve.cli.durations import PastTime
 from cloudserve.cli.options import Number, Subject, print_progress, project_options, target_options
-from cloudserve.cli.render.report import print_result
+from cloudserve.cli.render.formats import FOR_PROGRAMS, YAML, encoded
+from cloudserve.cli.render.report import GITHUB, print_result
 from cloudserve.hints import without_controls
 from cloudserve.plural import counted
 
@@ -47,12 +48,13 @@ SECONDS = 2.0
 @click.option(
     "--output",
     "-o",
-    type=click.Choice(["text", "json", "ndjson"]),
+    type=click.Choice(["text", *FOR_PROGRAMS, "table", GITHUB]),
     default="text",
     metavar="FORMAT",
     envvar="CLOUDSERVE_OUTPUT",
     show_envvar=True,
-    help="The format of the lines: text, json or ndjson (an object per line).",
+    help="The format of the lines: text (also named table and github), json or ndjson (an object "
+    "per line), yaml (an item of a list for each line).",
 )
 def command(  # noqa: PLR0913 - one parameter per option
     *,
@@ -74,7 +76,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     from cloudserve.logs.reading import open_logs
 
     read = open_logs(subject.project(), subject.model, subject.target, announce=announce)
-    render = _text if output == "text" else _json
+    render = _text if output not in FOR_PROGRAMS else _yaml if output == YAML else _json
     query = LogQuery(since, grep, job)
     if follow:
         stopped = threading.Event()
@@ -104,6 +106,10 @@ def _text(line: LogLine) -> str:
     time = line.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     severity = f" {line.severity}" if line.severity else ""
     return without_controls(f"{time}  {line.source}{severity}  {line.text}")
+
+
+def _yaml(line: LogLine) -> str:
+    return encoded([line], YAML).decode()
 
 
 def _json(line: LogLine) -> str:

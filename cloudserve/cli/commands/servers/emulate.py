@@ -14,7 +14,13 @@ import click
 
 from cloudserve.cli.commands.servers.emulate_verbs import ARGUMENTS, VERBS, WithVerbs, data_option
 from cloudserve.cli.flag_variables import LINE
-from cloudserve.cli.options import Number, deny_ops_option, load, project_file_option
+from cloudserve.cli.options import (
+    Number,
+    deny_ops_option,
+    load,
+    print_progress,
+    project_file_option,
+)
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
@@ -35,7 +41,8 @@ _PORT = 8900
 _LOOPBACK = "127.0.0.1"
 
 
-@click.command("emulate", cls=WithVerbs)
+# A COMMAND's own options are not those of `emulate`.
+@click.command("emulate", cls=WithVerbs, context_settings={"allow_interspersed_args": False})
 @click.option(
     "--port",
     type=Number(0, 65535),
@@ -193,7 +200,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         os.environ.update({**bypass_proxies(os.environ), **emulator.environment()})
         _announce(emulator.environment(), typed, as_exports=as_exports)
         if emulator.console_url:
-            click.echo(f"console: {emulator.console_url}", err=True)
+            print_progress(f"console: {emulator.console_url}")
 
     if argv:
 

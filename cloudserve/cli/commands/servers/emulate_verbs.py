@@ -9,8 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from cloudserve.cli.options import print_progress
-from cloudserve.cli.render.report import Report, Table, output_option, print_report
+from cloudserve.cli.render.report import (
+    Report,
+    Table,
+    output_option,
+    print_report,
+    print_written,
+)
 from cloudserve.cli.servers.variables import ExportsCommand, print_exports
+from cloudserve.hints import printable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _STOP_SECONDS = 60.0
@@ -99,7 +106,8 @@ def status_command(*, data: Path, as_exports: bool, output: str) -> None:
 
 @click.command("stop")
 @data_option(required=True)
-def stop_command(*, data: Path) -> None:
+@output_option
+def stop_command(*, data: Path, output: str) -> None:
     """Stop the offline clouds of a data folder, and wait until they have ended.
 
     Does nothing if they do not run. Buckets and resources stay in the folder.
@@ -109,9 +117,10 @@ def stop_command(*, data: Path) -> None:
     running = read_running(data)
     if running is None:
         print_progress(f"no offline clouds run with {data}")
-        return
-    stop_running(running, _STOP_SECONDS)
-    print_progress(f"stopped the offline clouds on {running.url}")
+    else:
+        stop_running(running, _STOP_SECONDS)
+        print_progress(f"stopped the offline clouds on {running.url}")
+    print_written({"data": printable(data), "stopped": running is not None}, output)
 
 
 VERBS: dict[str, click.Command] = {"status": status_command, "stop": stop_command}

@@ -12,7 +12,7 @@ from cloudserve.cli.commands.servers.contracts import (
     tfserving_options,
     vertex_options,
 )
-from cloudserve.cli.options import Decimal, Number, deny_ops_option
+from cloudserve.cli.options import Decimal, Number, deny_ops_option, print_progress
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
@@ -175,8 +175,8 @@ def command(
 
     def announce() -> None:
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
-        click.echo(f"serving {', '.join(server.models)} on {server.address}{grpc}", err=True)
+        print_progress(f"serving {', '.join(server.models)} on {server.address}{grpc}")
         if server.console_url:
-            click.echo(f"console: {server.console_url}", err=True)
+            print_progress(f"console: {server.console_url}")
 
     run_model_server(server, announce)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from cloudserve.cli.options import Subject, print_progress, project_options, target_options
+from cloudserve.cli.render.report import output_option, print_written
+from cloudserve.hints import printable
 from cloudserve.scaffold import SYSTEMS
 
 
@@ -18,7 +20,8 @@ def command() -> None:
 @target_options
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @project_options
-def init_command(*, subject: Subject, system: str, force: bool) -> None:
+@output_option
+def init_command(*, subject: Subject, system: str, force: bool, output: str) -> None:
     """Write a pipeline that rehearses and releases MODEL.
 
     A push rehearses the release on offline clouds, a pull request shows its plan, the main branch
@@ -30,3 +33,4 @@ def init_command(*, subject: Subject, system: str, force: bool) -> None:
     project = subject.project()
     path = write_pipeline(system, project, subject.model, subject.target, force=force)
     print_progress(f"wrote {path}; its first lines say what to set up")
+    print_written({"path": printable(path), "system": system}, output)

@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.render.formats import FOR_PROGRAMS
+from cloudserve.cli.render.report import output_option, print_result, print_written
+from cloudserve.hints import printable
 from cloudserve.images.requirements import NEWEST, TENSORFLOWS
 
 _TAG = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/cloudserve:1"
@@ -42,7 +45,8 @@ def command() -> None:
 @command.command("write")
 @click.argument("folder", type=_PATH, default=Path("image"))
 @_tensorflow
-def write(*, folder: Path, tensorflow: str) -> None:
+@output_option
+def write(*, folder: Path, tensorflow: str, output: str) -> None:
     """Write a Dockerfile and the files that it copies.
 
     Creates FOLDER (by default `image`) with a Dockerfile, a wheel of this cloudserve, the
@@ -52,13 +56,15 @@ def write(*, folder: Path, tensorflow: str) -> None:
     """
     from cloudserve.images.dockerfile import write_image
 
-    for path in write_image(folder, tensorflow):
+    paths = write_image(folder, tensorflow)
+    for path in paths:
         print_progress(f"wrote {path}")
     print_progress("build and push it, with Docker or with Cloud Build:")
     print_progress(f"  docker build --platform linux/amd64 --tag {_TAG} {folder}")
     print_progress(f"  docker push {_TAG}")
     print_progress(f"  gcloud builds submit --tag {_TAG} {folder}")
     print_progress('then set in the target: `image:` to that tag, and `args: ""`')
+    print_written({"path": printable(folder), "files": [path.name for path in paths]}, output)
 
 
 @command.command("build")
@@ -68,7 +74,7 @@ def write(*, folder: Path, tensorflow: str) -> None:
     metavar="REGISTRY/NAME[:TAG]",
     help="Upload the image. An existing `latest` is replaced only if TAG names it.",
 )
-@click.option("--output", type=_PATH, help="Write the image into a directory, as an OCI layout.")
+@click.option("--out", type=_PATH, help="Write the image into a directory, as an OCI layout.")
 @click.option(
     "--base",
     metavar="IMAGE",
@@ -77,8 +83,15 @@ def write(*, folder: Path, tensorflow: str) -> None:
 )
 @click.option("--model", type=_PATH, help="A SavedModel or base path to copy into the image.")
 @_tensorflow
+@output_option
 def build_command(
-    *, name: str | None, output: Path | None, base: str | None, model: Path | None, tensorflow: str
+    *,
+    name: str | None,
+    out: Path | None,
+    base: str | None,
+    model: Path | None,
+    tensorflow: str,
+    output: str,
 ) -> None:
     """Build the container without Docker, and upload it.
 
@@ -91,16 +104,20 @@ def build_command(
     from cloudserve.images.oci.build import DEFAULT_BASE, Recipe, build, push, save
     from cloudserve.images.oci.references import parse_reference
 
-    if not name and not output:
-        raise click.UsageError("name --push or --output")
+    if not name and not out:
+        raise click.UsageError("name --push or --out")
     environ = dict(os.environ)
     target = parse_reference(name, "--push") if name else None
     source = parse_reference(base or DEFAULT_BASE, "--base")
     with tempfile.TemporaryDirectory(prefix="cloudserve-image-") as folder:
         recipe = Recipe(source, tensorflow, model, environ, print_progress)
         image = build(recipe, Path(folder))
-        if output:
-            save(image, output)
-            print_progress(f"wrote {output}")
-        pushed = push(image, target, environ, print_progress) if target else image.digest
-    click.echo(pushed)
+        if out:
+            save(image, out)
+            print_progress(f"wrote {out}")
+        pushed = push(image, target, environ, print_progress) if target else None
+    document = {"image": pushed, "digest": image.digest, "path": printable(out) if out else None}
+    if output in FOR_PROGRAMS:
+        print_written(document, output)
+    else:
+        print_result(pushed or image.digest)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.render.report import output_option, print_written
+from cloudserve.hints import printable
 from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
 
 
@@ -22,7 +24,8 @@ from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
     help="A target to write: Vertex AI, SageMaker, or the legacy AI Platform; can be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing cloudserve.yaml.")
-def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
+@output_option
+def command(*, folder: Path, targets: tuple[str, ...], force: bool, output: str) -> None:
     """Write a cloudserve.yaml for the models in a folder.
 
     Searches for SavedModels in FOLDER (by default the current folder) and three levels below it.
@@ -42,3 +45,5 @@ def command(*, folder: Path, targets: tuple[str, ...], force: bool) -> None:
     print_progress(f"wrote {path}; next:")
     for step, what in steps.items():
         print_progress(f"  {step:{width}}  # {what}")
+    found = [{"name": model.name, "path": printable(model.path)} for model in models]
+    print_written({"path": printable(path), "models": found, "targets": targets}, output)

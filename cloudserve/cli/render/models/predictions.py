@@ -23,8 +23,8 @@ def print_response(response: bytes, where: str, output: str, times: Sequence[flo
     from cloudserve.client.payloads.raw import predictions_of
 
     match output:
-        case "table":
-            _print_table(predictions_of(response, where))
+        case "table" | "github":
+            _print_table(predictions_of(response, where), output)
         case "npy":
             _write_arrays(decode_json(response, None, where))
         case _:
@@ -37,8 +37,8 @@ def print_answer(answer: Answer, output: str, times: Sequence[float]) -> None:
     from cloudserve.client.payloads.raw import answer_document
 
     match output:
-        case "table":
-            _print_table(answer_document(answer)["predictions"])
+        case "table" | "github":
+            _print_table(answer_document(answer)["predictions"], output)
         case "npy":
             _write_arrays(answer.outputs)
         case _:
@@ -56,11 +56,11 @@ def _print_times(times: Sequence[float]) -> None:
         print_progress(summary(times))
 
 
-def _print_table(predictions: list[Any]) -> None:
+def _print_table(predictions: list[Any], output: str) -> None:
     named = [p if isinstance(p, dict) else {"PREDICTION": p} for p in predictions]
     columns = tuple(dict.fromkeys(name for prediction in named for name in prediction))
     rows = [tuple(_cell(prediction.get(name)) for name in columns) for prediction in named]
-    print_report(Report(None, (Table(columns, rows),)), "table")
+    print_report(Report(None, (Table(columns, rows),)), output)
 
 
 def _cell(value: Any) -> str:

@@ -143,7 +143,7 @@ def test_their_requests_are_no_predict_requests(recorded):
 def test_they_become_warm_up_requests(recorded, version, tmp_path):
     model = shutil.copytree(version, tmp_path / NAME / "1", copy_function=shutil.copyfile)
     output = model / WARMUP_FILE
-    assert run(["golden", "warmup", str(recorded), "--output", str(output)]) == 0
+    assert run(["golden", "warmup", str(recorded), "--out", str(output)]) == 0
     loaded = load_model(model)
     try:
         warmup = Replay(loaded)
