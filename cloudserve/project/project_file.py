@@ -112,6 +112,8 @@ class Project:
     In an environment it is `NAME--ENVIRONMENT`.
     """
     environment: str = ""
+    environments: tuple[str, ...] = ()
+    """The names of the environments of the file, whichever is chosen."""
 
     def model(self, name: str) -> Model:
         """Return the model of this name; raises UserError with a hint of the existing names."""
@@ -161,7 +163,8 @@ def load_project(
     name = _project_name(document, top.get("name"))
     targets = _targets(document, top.get("targets") or {}, top.get("environments"), name, chosen)
     full_name = environments.project_name(name, chosen)
-    project = Project(document.path, models, targets, full_name, chosen)
+    known = tuple(top.get("environments") or ())
+    project = Project(document.path, models, targets, full_name, chosen, known)
     return _with_environment(project, environ, overrides or {})
 
 

@@ -24,6 +24,7 @@ import msgspec
 from cloudserve.errors import CloudserveError, GateRefusedError
 from cloudserve.interruption import Interruption, interruptible
 from cloudserve.project import load_project
+from cloudserve.project.environments import VARIABLE
 
 from ...console.app import Change
 from ...reloaded_file import Stamp, file_stamp
@@ -57,6 +58,9 @@ class ProjectRow:
     file: str
     models: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    environment: str = ""
+    """The environment that CLOUDSERVE_ENV chooses; "" if there is none."""
     problem: str = ""
 
 
@@ -68,6 +72,8 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     target: str
     version: str = ""
     percent: int = 100
+    environment: str | None = None
+    """An environment of the project file, "" for none; None for that of CLOUDSERVE_ENV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class ShownPlan:
 
     id: str
     destination: str
+    environment: str
     title: str
     actions: tuple[str, ...]
     gates: tuple[str, ...]
@@ -162,7 +169,7 @@ class Releasing:
 
         assert self.file is not None
         return api.plan(
-            load_project(self.file),
+            load_project(self.file, environment=wanted.environment),
             wanted.model,
             wanted.target,
             wanted.operation,
@@ -212,7 +219,8 @@ class Releasing:
             lines.append(line)
 
         try:
-            project = load_project(self.file)
+            # That of the plan, whatever a page or the shell chooses by now.
+            project = load_project(self.file, environment=_environment(plan))
             with interruptible(interruption):
                 api.apply(project, plan, environ=self._environ(), notify=notify)
         except KeyboardInterrupt as error:
@@ -235,6 +243,7 @@ class Releasing:
         return ShownPlan(
             key,
             str(plan.destination),
+            _environment(plan),
             title if plan.actions else f"{title}: there is nothing to do",
             tuple(action.sentence for action in plan.actions),
             tuple(gate.sentence for gate in plan.gates),
@@ -249,13 +258,19 @@ class Releasing:
         words += ["--version" if wanted.operation == "promote" else "--to", plan.revision.id]
         if wanted.operation == "promote" and plan.percent != 100:  # noqa: PLR2004  all
             words += ["--percent", str(plan.percent)]
-        if plan.destination is not None and plan.destination.environment:
-            words += ["--env", plan.destination.environment]
+        environment = _environment(plan)
+        if environment or os.environ.get(VARIABLE):
+            words += ["--env", environment]  # an empty one is none, whatever the shell has
         return _REMARK + shlex.join([*words, "--project", str(self.file.resolve())])
 
 
 def _title(plan: Plan) -> str:
-    return f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+    title = f"{plan.operation} {plan.model} {plan.revision.id} on {plan.target}"
+    return f"{title}, environment {_environment(plan)}" if _environment(plan) else title
+
+
+def _environment(plan: Plan) -> str:
+    return plan.destination.environment if plan.destination else ""
 
 
 def _row(file: Path) -> ProjectRow:
@@ -263,7 +278,13 @@ def _row(file: Path) -> ProjectRow:
         project = load_project(file)
     except CloudserveError as error:
         return ProjectRow(str(file), problem=_text(error))
-    return ProjectRow(str(file), tuple(project.models), tuple(project.targets))
+    return ProjectRow(
+        str(file),
+        tuple(project.models),
+        tuple(project.targets),
+        project.environments,
+        project.environment,
+    )
 
 
 def _text(error: CloudserveError) -> str:

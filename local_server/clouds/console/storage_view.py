@@ -48,6 +48,8 @@ class ReleaseRow:
     id: str
     bucket: str
     target: str
+    environment: str
+    """The environment of the project file that was chosen; "" if there is none."""
     model: str
     operation: str
     revision: str
@@ -128,7 +130,8 @@ class Ledgers:
             if entry.supersedes:
                 later[entry.supersedes] = entry
         for release, entries in groups.items():
-            yield _row(fold(entries, later.get(release)), f"{bucket.scheme}://{bucket.name}")
+            place = f"{bucket.scheme}://{bucket.name}"
+            yield _row(fold(entries, later.get(release)), place, entries[0].environment)
 
     def _entries(self, bucket: BucketRow) -> Iterator[Entry]:
         store = self._stores[bucket.scheme]
@@ -145,11 +148,12 @@ class Ledgers:
                 continue
 
 
-def _row(release: Release, bucket: str) -> ReleaseRow:
+def _row(release: Release, bucket: str, environment: str) -> ReleaseRow:
     return ReleaseRow(
         release.id,
         bucket,
         release.target,
+        environment,
         release.model,
         str(release.operation),
         release.revision,

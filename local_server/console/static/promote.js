@@ -10,7 +10,7 @@ const APPLY = "releases/apply";
 
 export class ReleaseForm {
   constructor() {
-    this.wanted = { operation: "promote", model: "", target: "", version: "", percent: 100 };
+    this.wanted = { operation: "promote", model: "", target: "", environment: null, version: "", percent: 100 };
     this.plan = null;
     this.choices = h("div", { class: "actions" });
     this.version = h("input", { type: "text", size: 16, placeholder: "the newest", "aria-label": "Version", oninput: () => this.take("version", this.version.value.trim()) });
@@ -44,6 +44,9 @@ export class ReleaseForm {
     this.complain(project.problem);
     if (!project.models.includes(this.wanted.model)) this.wanted.model = project.models[0] ?? "";
     if (!project.targets.includes(this.wanted.target)) this.wanted.target = project.targets[0] ?? "";
+    const known = ["", ...project.environments];
+    if (!known.includes(this.wanted.environment)) this.wanted.environment = project.environment;
+    this.environments = project.environments.length > 0 ? known : [];
     this.models = project.models;
     this.targets = project.targets;
     this.choose();
@@ -57,6 +60,7 @@ export class ReleaseForm {
       select("Operation", [["promote", "promote"], ["rollback", "roll back"]], this.wanted.operation, (value) => { this.take("operation", value); this.choose(); }),
       select("Model", named(this.models), this.wanted.model, (value) => this.take("model", value)),
       select("Target", named(this.targets), this.wanted.target, (value) => this.take("target", value)),
+      this.environments.length > 0 && select("Environment", this.environments.map((name) => [name, printable(name) || "none"]), this.wanted.environment, (value) => this.take("environment", value)),
       h("label", { class: "choice" }, h("span", {}, isPromotion ? "Version" : "To version"), this.version),
       isPromotion && h("label", { class: "choice" }, h("span", {}, "Percent"), this.percent));
   }

@@ -43,7 +43,7 @@ export class ReleasesSection {
     const card = h("details", { class: "operation", open: this.open_.has(each.id) },
       h("summary", {}, h("span", { class: `badge ${KINDS[each.outcome] ?? "busy"}` }, each.outcome), " ",
         h("strong", {}, `${each.operation} ${printable(each.model)}${share}`), " ", h("code", {}, printable(each.revision)), " ",
-        h("span", { class: "quiet" }, `on ${printable(each.target)}, ${localTime(each.started)}, ${printable(each.who)}`)),
+        h("span", { class: "quiet" }, `on ${printable(each.target)}${each.environment ? ` in ${printable(each.environment)}` : ""}, ${localTime(each.started)}, ${printable(each.who)}`)),
       h("div", { class: "operation-body" },
         each.error && h("p", { class: "problem" }, printable(each.error)),
         h("p", { class: "quiet" }, `${printable(each.bucket)}${each.previous ? `, before it ${printable(each.previous)} was live` : ""}`),

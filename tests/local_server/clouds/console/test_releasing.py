@@ -11,6 +11,7 @@ from cloudserve.project import load_project
 from tests.local_server.clouds.console.test_clouds_console import API, ask, shown, token
 
 PROJECT = """
+name: shop
 models:
   scale: {path: scale}
 targets:
@@ -18,6 +19,9 @@ targets:
     provider: sagemaker
     bucket: s3://releasing
     role_arn: arn:aws:iam::000000000000:role/releasing
+environments:
+  prod: {targets: {aws: {endpoint_name: scale-prod}}}
+  empty: {targets: {aws: {endpoint_name: scale-empty}}}
 """
 
 
@@ -53,10 +57,10 @@ def wanted(operation="promote", **more):
     return {"operation": operation, "model": "scale", "target": "aws", **more}
 
 
-def answer(clouds):
-    """Return what the endpoint answers."""
+def answer(clouds, endpoint="scale"):
+    """Return what an endpoint answers."""
     response = clouds.aws("sagemaker-runtime").invoke_endpoint(
-        EndpointName="scale", ContentType="application/json", Body=b'{"instances": [1.0]}'
+        EndpointName=endpoint, ContentType="application/json", Body=b'{"instances": [1.0]}'
     )
     return json.loads(response["Body"].read())["predictions"]
 
@@ -78,6 +82,42 @@ def test_a_plan_is_shown_carried_out_once_and_rolled_back(released):
     assert answer(released) == [3.0]
     assert post(released, "apply", {"id": plan["id"]})[0] == 409
     back = post(released, "plan", wanted("rollback"))[1]
+    assert post(released, "apply", {"id": back["id"]})[1]["is_done"]
+    assert answer(released) == [2.0]
+
+
+def test_a_release_of_an_environment_changes_no_other(released):
+    project = load_project(released.emulator._command.project, environment="prod")
+    for version in (1, 2):
+        api.deploy(project, "scale", "aws", version=version, environ=released.environment)
+    row = shown(released, "project")
+    assert (row["environments"], row["environment"]) == (["prod", "empty"], "")
+    plan = post(released, "plan", wanted(version="2", environment="prod"))[1]
+    assert plan["environment"] == "prod"
+    assert plan["title"].endswith(" on aws, environment prod")
+    assert " --env prod --project " in plan["command"]
+    assert post(released, "apply", {"id": plan["id"]})[1]["is_done"]
+    assert (answer(released, "scale-prod"), answer(released)) == ([3.0], [2.0])
+    newest = shown(released, "releases")[0]
+    assert (newest["operation"], newest["environment"]) == ("promote", "prod")
+    assert post(released, "plan", wanted(version="2", environment="empty"))[0] == 409
+    status, unknown = post(released, "plan", wanted(version="2", environment="prd"))
+    assert (status, "did you mean `prod`" in unknown["error"]) == (409, True)
+
+
+def test_the_shells_environment_is_the_pages_default_and_no_more(released, monkeypatch):
+    base = post(released, "plan", wanted(version="2", environment=""))[1]
+    monkeypatch.setenv("CLOUDSERVE_ENV", "empty")
+    file = released.emulator._command.project
+    file.write_text(f"{PROJECT}\n# read again\n")
+    assert shown(released, "project")["environment"] == "empty"
+    assert post(released, "plan", wanted(version="2"))[0] == 409  # nothing is deployed there
+    again = post(released, "plan", wanted(version="2", environment=""))[1]
+    assert " --env '' --project " in again["command"]
+    # A plan is carried out in its own environment.
+    assert post(released, "apply", {"id": base["id"]})[1]["is_done"]
+    assert answer(released) == [3.0]
+    back = post(released, "plan", wanted("rollback", environment=""))[1]
     assert post(released, "apply", {"id": back["id"]})[1]["is_done"]
     assert answer(released) == [2.0]
 
