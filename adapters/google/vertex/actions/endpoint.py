@@ -183,12 +183,23 @@ class EndpointSteps:
             self.operations.finish(operation, "delete the endpoint", self.api.url(name), reporter)
 
     def set_traffic(self, step: SetTraffic, reporter: Reporter) -> None:
-        """Give revisions their shares, unless the endpoint was changed since it was read."""
+        """Give revisions their shares.
+
+        Raises ConflictError if somebody changed the traffic after the plan was made, such as during
+        a deployment of the same plan, which takes minutes.
+        """
         snapshot = self._look(step.model, reporter)
         endpoint = require_endpoint(self.api, snapshot)
         split = {self._deployment(endpoint, name): part for name, part in step.split.items()}
         if {key: share for key, share in endpoint.split.items() if share} == split:
             return
+        now = percents(endpoint.shares)
+        if step.before is not None and step.before != now:
+            raise out_of_date(
+                f"the traffic of the endpoint {snapshot.endpoint_id} is {_written(now)} now, and "
+                f"was {_written(step.before)} when this was planned",
+                self.api.url(endpoint.name),
+            )
         body = {"trafficSplit": split, "etag": endpoint.etag}
         self.api.patch_endpoint(snapshot.endpoint_id, "trafficSplit", body)
 
@@ -213,3 +224,8 @@ class EndpointSteps:
         if any(placed.id == name for placed in endpoint.placed):
             return name
         raise out_of_date(f"{name} is not on the endpoint any more", self.api.url(endpoint.name))
+
+
+def _written(traffic: Mapping[str, int]) -> str:
+    shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(traffic.items()))
+    return shares or "with nobody"

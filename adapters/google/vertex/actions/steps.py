@@ -88,6 +88,8 @@ class SetTraffic(ModelStep, frozen=True):
     """Give revisions their percentages of the traffic."""
 
     split: dict[str, int]
+    before: dict[str, int] | None = None
+    """The percentages when the plan was made; None in plan files of an earlier cloudserve."""
 
 
 class SetAliases(RevisionStep, frozen=True):

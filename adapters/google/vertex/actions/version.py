@@ -188,9 +188,12 @@ class VersionSteps:
         if step.version:
             versions = (v for v in snapshot.versions if v.number == step.version)
             version = next(versions, None)
-            existing = version.record.get("labels", {}) if version else {}
-            labels = {**existing, **step.labels}
-            self._api.patch_version(snapshot.model_id, step.version, "labels", {"labels": labels})
+            name = self._api.model_name(snapshot.model_id, step.version)
+            if version is None:
+                raise out_of_date(f"there is no version {name} any more", self._api.url(name))
+            labels = {**version.record.get("labels", {}), **step.labels}
+            body = {"labels": labels, "etag": version.record.get("etag", "")}
+            self._api.patch_version(snapshot.model_id, step.version, "labels", body)
             return
         endpoint = require_endpoint(self._api, snapshot)
         body = {"labels": {**endpoint.labels, **step.labels}, "etag": endpoint.etag}

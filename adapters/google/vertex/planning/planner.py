@@ -107,7 +107,7 @@ class Planner:
             actions.append(self._deploy_model(model, revision_id))
         shares = split(deployment.traffic, revision_id, percent)
         if shares != percents(deployment.traffic):
-            actions.append(self._set_traffic(model, shares, deployment.live))
+            actions.append(self._set_traffic(model, shares, deployment.traffic, deployment.live))
         if shares == {revision_id: 100}:
             actions += self._aliases(model, revision_id, version)
         pruned = self._prune(model, snapshot, set(shares), before=deployment.live)
@@ -252,7 +252,7 @@ class Planner:
             )
         # A deployment where nothing is live brings all traffic with it.
         actions = (
-            [self._set_traffic(model, {revision_id: 100}, None)] if revision_id in shares else []
+            [self._set_traffic(model, {revision_id: 100}, {})] if revision_id in shares else []
         )
         return [*actions, *self._aliases(model, revision_id, version)]
 
@@ -272,10 +272,16 @@ class Planner:
         deployed = [v for v in idle if snapshot.endpoint.placements(v.revision.id)]
         return [self._undeploy(model, v.revision.id) for v in deployed[self._options.keep_idle :]]
 
-    def _set_traffic(self, model: str, traffic: Mapping[str, int], live: str | None) -> Action:
+    def _set_traffic(
+        self,
+        model: str,
+        traffic: Mapping[str, int],
+        before: Mapping[str, float],
+        live: str | None = None,
+    ) -> Action:
         shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(traffic.items()))
         return planned(
-            SetTraffic(model, dict(traffic)),
+            SetTraffic(model, dict(traffic), percents(before)),
             f"give the traffic of the endpoint {self._names.endpoint(model)}: {shares}",
             f"give it back to {live}" if live else "",
         )

@@ -2,7 +2,7 @@
 
 Sources: aiplatform v1, `UndeployModelRequest` (what has traffic is undeployed last, or by a split
 that gives it to others), `models.deleteVersion` (not the only version, nor the default one),
-`models.delete` and `endpoints.delete` (nothing may be deployed).
+`models.delete` and `endpoints.delete` (nothing may be deployed, on any endpoint).
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 def plan_removal(
     api: VertexApi, reading: Reading, revision_ids: Sequence[str] | None
 ) -> tuple[Action, ...]:
-    """Return what removes these revisions, or the whole model; () if nothing is left."""
+    """Return what removes these revisions, or the whole model; () if nothing is left.
+
+    Raises ConflictError for what Vertex AI would refuse half-way: a version that is deployed on
+    another endpoint cannot be deleted.
+    """
     model, snapshot = reading.deployment.model, snapshot_of(reading)
     every = (*snapshot.versions, *snapshot.superseded)
     if revision_ids is None:
@@ -35,6 +39,7 @@ def plan_removal(
     else:
         placed = [p for p in _placed(snapshot) if p.revision in revision_ids]
         going = tuple(v for v in every if v.revision.id in revision_ids)
+    _check_elsewhere(api, snapshot, going)
     actions = [
         _take_off(model, snapshot, p) for p in sorted(placed, key=lambda p: _share(snapshot, p))
     ]
@@ -61,6 +66,24 @@ def _ours(api: VertexApi, snapshot: Snapshot) -> list[Placed]:
             hint="undeploy that first, or take the revisions down one by one with --version",
         )
     return list(_placed(snapshot))
+
+
+def _check_elsewhere(api: VertexApi, snapshot: Snapshot, going: Sequence[Version]) -> None:
+    """Raise ConflictError if a version is deployed on an endpoint that is not this target's."""
+    for version in going:
+        elsewhere = " and ".join(_elsewhere(version, snapshot))
+        if elsewhere:
+            raise ConflictError(
+                f"the version {version.number} of the model {snapshot.model_id}, "
+                f"{version.revision.id}, is also deployed on the endpoint {elsewhere}",
+                where=api.url(api.model_name(snapshot.model_id, version.number)),
+                hint="undeploy it there first: Vertex AI keeps a version that is deployed",
+            )
+
+
+def _elsewhere(version: Version, snapshot: Snapshot) -> list[str]:
+    """Return the ids of the other endpoints that a version is deployed on."""
+    return sorted({last_part(name) for name in version.deployed} - {snapshot.endpoint_id})
 
 
 def _share(snapshot: Snapshot, placed: Placed) -> tuple[int, str]:
@@ -127,5 +150,5 @@ def _reason(version: Version, snapshot: Snapshot) -> str:
     aliases = sorted(version.aliases - {version.revision.id})
     if aliases:
         return f"its version has the alias {' and '.join(aliases)}"
-    elsewhere = sorted({last_part(name) for name in version.deployed} - {snapshot.endpoint_id})
+    elsewhere = _elsewhere(version, snapshot)
     return f"it is deployed on the endpoint {' and '.join(elsewhere)}" if elsewhere else ""

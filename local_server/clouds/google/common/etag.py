@@ -19,6 +19,9 @@ def etag(document: Mapping[str, Any]) -> str:
 
 
 def check_etag(document: Mapping[str, Any], expected: str | None) -> None:
-    """Refuse an update of an outdated reading; raises ApiError ABORTED."""
-    if expected is not None and expected != etag(document):
+    """Refuse an update of an outdated reading; raises ApiError ABORTED.
+
+    An empty ETag is a field that is not set (proto3).
+    """
+    if expected and expected != etag(document):
         raise ApiError(Code.ABORTED, "The etag does not match: the resource has changed.")

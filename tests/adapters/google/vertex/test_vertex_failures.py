@@ -240,6 +240,19 @@ def test_traffic_goes_to_the_newest_deployment_on_the_endpoint_as_it_was_read(an
     assert json.loads(patch.body) == {"trafficSplit": {"88": 60, "99": 40}, "etag": "E"}
 
 
+def test_traffic_that_somebody_changed_after_the_plan_stays(answering, lines):
+    existing = endpoint(placed(), placed("99", model="m/theirs"), trafficSplit={"77": 50, "99": 50})
+    provider, server = answering(state([version()], existing))
+    args = {**ARGS, "split": {ONE.id: 100}, "before": {ONE.id: 90, "99": 10}}
+    with pytest.raises(ConflictError) as error:
+        provider.perform(Action("set-traffic", "", args), Reporter(lines.append))
+    assert error.value.message == (
+        f"the traffic of the endpoint half-plus is 50 % to 99, 50 % to {ONE.id} now, and was "
+        f"10 % to 99, 90 % to {ONE.id} when this was planned"
+    )
+    assert [request.method for request in server.requests] == ["GET", "GET"]
+
+
 def test_a_deployment_with_traffic_is_never_undeployed(answering, lines):
     existing = endpoint(placed(), trafficSplit={"77": 100})
     provider, _ = answering(state([version()], existing))

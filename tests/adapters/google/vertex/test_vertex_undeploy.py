@@ -112,6 +112,22 @@ def test_a_version_and_a_deployment_of_somebody_elses_stay(provider, api, deploy
     assert {v["versionId"] for v in api.versions(MODEL)} == {"3"}
 
 
+def test_a_version_that_is_deployed_elsewhere_is_refused_before_anything_is_undeployed(
+    provider, api, deploy
+):
+    one, two = deploy(1), deploy(2)
+    done(api, api.create_endpoint("theirs", {"displayName": "theirs"}))
+    body = {"deployedModel": {"model": api.model_name(MODEL, "1"), "dedicatedResources": LAST}}
+    done(api, api.deploy("theirs", body))
+    for revisions in ((), (one,)):
+        with pytest.raises(
+            ConflictError, match=f"{one.id}, is also deployed on the endpoint theirs"
+        ):
+            removal(provider, MODEL, *revisions)
+    perform(provider, removal(provider, MODEL, two))
+    assert live(provider.read(MODEL).deployment) == {one.id: 1.0}
+
+
 def test_a_version_of_somebody_elses_that_comes_later_keeps_the_model(provider, api, deploy):
     deploy(1)
     actions = removal(provider, MODEL)
