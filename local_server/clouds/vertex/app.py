@@ -40,6 +40,7 @@ from .deployment.deployments import Deployments
 from .deployment.pools import Pools
 from .deployment.prediction import DEDICATED_LIMIT, Predictions, limit_of, too_large
 from .endpoints import Endpoints
+from .explanation.explain import Explainer
 from .exports import Exports
 from .listing import Listing
 from .models import Models
@@ -123,7 +124,11 @@ class VertexAi(GoogleApp):
             metrics=parts.metrics,
         )
         runner = JobRunner(
-            self._artifacts, parts.store, parts.hosting, parts.inference, tuple(parts.rehearsals)
+            self._artifacts,
+            parts.store,
+            parts.hosting,
+            Explainer(parts.inference, parts.rng),
+            tuple(parts.rehearsals),
         )
         self._jobs = Jobs(records, self._operations, runner, parts.work, parts.latency)
         self._handlers = (

@@ -201,7 +201,7 @@ class Records:
         """Return a model version as the API shows it."""
         deployments = self.deployments(version)
         labels = self._labels(version)
-        more = {"deployedModels": deployments} if deployments else {}
+        more: Document = {"deployedModels": deployments} if deployments else {}
         more |= {"labels": labels} if labels else {}
         return version.document | {"etag": etag(version.stored())} | more
 

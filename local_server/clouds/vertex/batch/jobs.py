@@ -12,6 +12,7 @@ from typing import Any
 
 from ....status import Code, StatusError
 from ...background_tasks import BackgroundTasks, either
+from ...google.common.discovery import snake
 from ...google.common.errors import ApiError
 from ...latency import Latency, Step
 from ...model_hosting import reason
@@ -26,6 +27,7 @@ from ..validation import (
     check_labels,
     check_service_account,
 )
+from .answers import check_explanation
 from .run import Plan, Stopped, Totals
 from .runner import JobRunner
 
@@ -42,7 +44,7 @@ _LISTED = Listing(
     },
 )
 _ENDED = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
-_NOT_OFFLINE = ("unmanagedContainerModel", "generateExplanation")
+_NOT_OFFLINE = ("unmanagedContainerModel",)
 _ATTEMPTED = "All attempted instances failed: see prediction.errors_stats in the output."
 
 
@@ -110,6 +112,7 @@ class Jobs:
         if f"{separator}{location}/" not in body["model"]:
             raise invalid(f"The model `{body['model']}` is not in the job's location {location}.")
         version = self._records.version(body["model"])
+        check_explanation(body, version)
         plan = Plan.of(body)
         for uri in (*plan.uris, f"gs://{plan.output.bucket}/"):
             self._runner.check_location(uri, location)
@@ -204,20 +207,14 @@ class Jobs:
 def _check_offline(job: Mapping[str, Any]) -> None:
     for field in _NOT_OFFLINE:
         if job.get(field):
-            text = f"batch_prediction_job.{field} is not available offline."
+            text = f"batch_prediction_job.{snake(field)} is not available offline."
             raise ApiError(Code.UNIMPLEMENTED, text)
 
 
 def _check_service(job: Mapping[str, Any], parent: str) -> None:
-    """Refuse a service account, key or explanations that a job cannot have (ApiError).
-
-    Source: aiplatform v1, `BatchPredictionJob.explanationSpec`: "Can be specified only if
-    generate_explanation is set to `true`."
-    """
+    """Refuse a service account or key that a job cannot have (ApiError)."""
     check_service_account(job.get("serviceAccount", ""), "batch_prediction_job.service_account")
     check_encryption(job, parent)
-    if job.get("explanationSpec"):
-        raise invalid("An explanation_spec can be specified only if generate_explanation is true.")
 
 
 def _check_machines(machines: Mapping[str, Any]) -> None:

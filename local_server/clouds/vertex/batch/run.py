@@ -12,14 +12,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from ....inference import Inference
-from ....protocols.vertex.predict import DeployedModel, predict_batch
 from ....status import Code, StatusError
 from ...google.common.discovery import snake
 from ...google.common.errors import ApiError
@@ -30,8 +27,10 @@ from ...objects.store.store import ObjectStore
 from ...objects.store.types import ObjectInfo, ObjectProperties
 from ..artifacts import source_of
 from ..records import invalid
+from .answers import Answer
 from .instances import READERS, Instance, InstanceError, Shape, batches
 from .tables import Files, Rows, lines
+from .wildcards import literal_start, matches
 
 _FORMATS = (*READERS, "csv", "file-list")
 _ELSEWHERE = {
@@ -40,6 +39,13 @@ _ELSEWHERE = {
     "vertexMultimodalDatasetSource": "datasets",
     "vertexMultimodalDatasetDestination": "datasets",
 }
+_RECORDS = ("tf-record", "tf-record-gzip")
+_CONFIGURED: Mapping[str, Sequence[str]] = {
+    "csv": ("keyField",),
+    "file-list": (),
+    **dict.fromkeys(_RECORDS, ("keyField", "includedFields", "excludedFields")),
+}
+"""Formats -> the fields of an InstanceConfig that apply to them; all apply to others."""
 _DEFAULT_BATCH = 64
 _MOST_FAILURES = 20
 _PROPERTIES = ObjectProperties(content_type="application/octet-stream")
@@ -118,11 +124,15 @@ def _check_config(kind: str, config: Mapping[str, Any]) -> None:
 
     That the service refuses them is our reading.
     """
-    if kind not in {"csv", "file-list"}:
-        return
-    allowed = {"keyField"} if kind == "csv" else set()
-    for name in sorted({name for name, value in config.items() if value} - allowed):
-        raise invalid(f'instance_config.{snake(name)} does not apply to instances_format "{kind}".')
+    fields = sorted(name for name, value in config.items() if value)
+    for name in fields:
+        if name not in _CONFIGURED.get(kind, fields):
+            raise invalid(
+                f'instance_config.{snake(name)} does not apply to instances_format "{kind}".'
+            )
+    if fields and kind in _RECORDS:
+        text = f"instance_config.{snake(fields[0])} of TFRecord files is not available offline."
+        raise ApiError(Code.UNIMPLEMENTED, text)
 
 
 def _available(field_name: str, value: str, here: Sequence[str] | Mapping[str, object]) -> str:
@@ -151,12 +161,9 @@ class Stopped(Exception):  # noqa: N818 - not an error: a client asked for it
 class Run:
     """One run of a job. Blocks; `stop` ends it from another thread."""
 
-    def __init__(
-        self, store: ObjectStore, inference: Inference, deployed: DeployedModel, plan: Plan
-    ) -> None:
+    def __init__(self, store: ObjectStore, answer: Answer, plan: Plan) -> None:
         self._store = store
-        self._inference = inference
-        self._deployed = deployed
+        self._answer = answer
         self._plan = plan
         self._stopping = threading.Event()
         self.totals = Totals()
@@ -176,14 +183,9 @@ class Run:
 
     def _files(self, uri: str) -> list[ObjectInfo]:
         bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        literal = min((pattern.partition(mark)[0] for mark in "*?["), key=len)
         try:
-            walked = self._store.walk(bucket, literal)
-            files = [
-                info
-                for info in walked
-                if not info.is_folder and (info.key == pattern or _fits(info.key, pattern))
-            ]
+            walked = self._store.walk(bucket, literal_start(pattern))
+            files = [info for info in walked if not info.is_folder and matches(info.key, pattern)]
         except NoSuchBucketError:
             files = []
         if not files:
@@ -247,11 +249,8 @@ class Run:
     def _predict_batch(self, batch: list[Instance], results: _Output, errors: _Output) -> None:
         if not batch:
             return
-        body = b"[" + b",".join(instance.sent for instance in batch) + b"]"
         try:
-            answers = predict_batch(
-                self._inference, self._deployed, body, self._plan.parameters, len(batch)
-            )
+            answers = self._answer([instance.sent for instance in batch], self._plan.parameters)
         except StatusError as error:
             self.totals.fail(len(batch), error.code, error.message)
             for instance in batch:
@@ -259,11 +258,7 @@ class Run:
             return
         self.totals.succeeded += len(batch)
         for instance, answer in zip(batch, answers, strict=True):
-            results.write(b"{" + instance.label + b',"prediction":' + bytes(answer) + b"}\n")
-
-
-def _fits(key: str, pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[") and fnmatchcase(key, pattern)
+            results.write(b"{" + instance.label + b"," + answer + b"}\n")
 
 
 def _failed(label: bytes, code: Code, message: str) -> bytes:

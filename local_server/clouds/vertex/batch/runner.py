@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection
 from pathlib import Path
 
-from ....inference import Inference
 from ....protocols.vertex.predict import DeployedModel
 from ....status import Code
 from ...background_tasks import either
@@ -15,7 +14,11 @@ from ...model_hosting import ModelHosting, Servable
 from ...objects.store.errors import NoSuchBucketError
 from ...objects.store.store import ObjectStore
 from ..artifacts import Artifacts, check_bucket_location, serving_image
+from ..explanation.explain import Explainer
+from ..explanation.rules import check_signature
+from ..images import is_prebuilt
 from ..records import Job, Version, failed_precondition
+from .answers import Answer, Explained, Predicted, spec_of
 from .run import Plan, Run, Totals
 
 
@@ -27,14 +30,14 @@ class JobRunner:
         artifacts: Artifacts,
         store: ObjectStore,
         hosting: ModelHosting,
-        inference: Inference,
+        explainer: Explainer,
         rehearsed: Collection[str] = (),
     ) -> None:
         self._rehearsed = frozenset(rehearsed)
         self._artifacts = artifacts
         self._store = store
         self._hosting = hosting
-        self._inference = inference
+        self._explainer = explainer
 
     def check_location(self, uri: str, location: str) -> None:
         """Refuse a bucket in another region than the job's (ApiError)."""
@@ -79,7 +82,7 @@ class JobRunner:
 
     async def _predict(self, job: Job, cancelled: asyncio.Event) -> Totals:
         plan = Plan.of(job.document)
-        run = Run(self._store, self._inference, _deployed(job), plan)
+        run = Run(self._store, await self._answers(job), plan)
         running = asyncio.ensure_future(asyncio.to_thread(run, _folder(job, plan)))
         try:
             await either(asyncio.shield(running), cancelled.wait())
@@ -89,6 +92,17 @@ class JobRunner:
             await asyncio.gather(running, return_exceptions=True)
         await running
         return run.totals
+
+    async def _answers(self, job: Job) -> Answer:
+        """Return what answers a job's instances; raises ApiError for a spec that does not fit."""
+        deployed, version = _deployed(job), job.version
+        spec = spec_of(job.document, version)
+        if not spec or version.artifact is None:
+            return Predicted(self._explainer.inference, deployed)
+        path = self._artifacts.saved_model(version.artifact)
+        if is_prebuilt(version.image):
+            await asyncio.to_thread(check_signature, spec, path)
+        return Explained(self._explainer, deployed, path, spec)
 
 
 def _folder(job: Job, plan: Plan) -> str:

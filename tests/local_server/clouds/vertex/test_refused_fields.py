@@ -124,7 +124,6 @@ def test_an_update_of_an_outdated_reading(vertex, refused):
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"explanationSpec": {"parameters": {}}}, "only if generate_explanation is true"),
         ({"encryptionSpec": {"kmsKeyName": "k"}}, "encryption_spec.kms_key_name"),
         ({"encryptionSpec": {"kmsKeyName": KEY.replace("us-", "eu-")}}, "not in the resource's"),
     ],

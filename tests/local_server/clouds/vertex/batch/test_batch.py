@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 MACHINE = {"machineSpec": {"machineType": "n1-standard-2"}}
+KINDS = ("results", "errors_stats")
 
 
 class Bucket:
@@ -157,6 +158,7 @@ class TestJsonLines:
         bucket.put("in/a.jsonl", b"1\n")
         bucket.put("in/b.jsonl", b"2\n")
         bucket.put("in/c.txt", b"3\n")
+        bucket.put("in/below/d.jsonl", b"4\n")
         job = run(body([f"gs://{bucket.name}/in/*.jsonl"]))
         files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])
         assert files["prediction.results-00000-of-00002"] == [{"instance": 1, "prediction": 2.0}]
@@ -317,6 +319,43 @@ class TestJobs:
                 400,
                 'instance_config.included_fields does not apply to instances_format "csv"',
             ),
+            (
+                {
+                    "inputConfig": {
+                        "instancesFormat": "tf-record",
+                        "gcsSource": {"uris": ["gs://models/x"]},
+                    },
+                    "instanceConfig": {"instanceType": "object"},
+                },
+                400,
+                'instance_config.instance_type does not apply to instances_format "tf-record"',
+            ),
+            (
+                {
+                    "inputConfig": {
+                        "instancesFormat": "tf-record-gzip",
+                        "gcsSource": {"uris": ["gs://models/x"]},
+                    },
+                    "instanceConfig": {"keyField": "id"},
+                },
+                501,
+                "instance_config.key_field of TFRecord files is not available offline.",
+            ),
+            (
+                {"unmanagedContainerModel": {"artifactUri": "gs://models/x"}},
+                501,
+                "batch_prediction_job.unmanaged_container_model is not available offline.",
+            ),
+            (
+                {"explanationSpec": {"parameters": {}}},
+                400,
+                "An explanation_spec can be specified only if generate_explanation is true.",
+            ),
+            (
+                {"generateExplanation": True},
+                400,
+                "If generate_explanation is true, either the Model.explanation_spec or",
+            ),
         ],
     )
     def test_a_job_that_breaks_a_rule_is_refused_at_once(
@@ -328,6 +367,17 @@ class TestJobs:
         assert refusal[2].startswith(message)
         assert vertex.jobs.list(parent=vertex.parent).execute() == {}
 
+    def test_jobs_are_found_by_the_names_of_their_models(self, vertex, run, body, bucket, refused):
+        run(body([bucket.put("in", b"1\n")]))
+
+        def found(words: str):
+            return vertex.jobs.list(parent=vertex.parent, filter=words)
+
+        for words in ('model_display_name="double"', 'display_name:"jo*"'):
+            assert len(found(words).execute()["batchPredictionJobs"]) == 1
+        assert found('model_display_name!="double"').execute() == {}
+        assert refused(found("model_display_name:double"))[1] == "INVALID_ARGUMENT"
+
     def test_an_ended_job_is_listed_filtered_and_deleted(self, vertex, refused, run, body, bucket):
         job = run(body([bucket.put("in", b"1\n")], labels={"a": "b"}))
         listed = vertex.jobs.list(
@@ -338,6 +388,33 @@ class TestJobs:
         assert vertex.jobs.get(name=job["name"]).execute() == job
         vertex.done(vertex.jobs.delete(name=job["name"]))
         assert refused(vertex.jobs.get(name=job["name"]))[:2] == (404, "NOT_FOUND")
+
+    def test_a_job_explains_what_it_predicts(self, run, body, bucket):
+        """The model doubles its input, so all of a prediction is the input's."""
+        spec = {"parameters": {"sampledShapleyAttribution": {"pathCount": 1}}}
+        uri = bucket.put("in.jsonl", b'3\n"text"\n')
+        more = {"manualBatchTuningParameters": {"batchSize": 1}}
+        job = run(body([uri], generateExplanation=True, explanationSpec=spec, **more))
+        files = bucket.lines(job["outputInfo"]["gcsOutputDirectory"])
+        ((line,), (error,)) = (files[f"prediction.{kind}-00000-of-00001"] for kind in KINDS)
+        (attribution,) = line.pop("explanation")["attributions"]
+        assert line == {"instance": 3, "prediction": 6.0}
+        (share,) = attribution["featureAttributions"].values()
+        assert (share, attribution["instanceOutputValue"]) == (6.0, 6.0)
+        assert error["instance"] == "text"
+
+    def test_a_spec_that_does_not_fit_the_model_fails_its_job(self, run, body, bucket):
+        spec = {
+            "parameters": {"sampledShapleyAttribution": {"pathCount": 1}},
+            "metadata": {
+                "inputs": {"i": {"inputTensorName": "no"}},
+                "outputs": {"o": {"outputTensorName": "y"}},
+            },
+        }
+        uri = bucket.put("in.jsonl", b"3\n")
+        job = run(body([uri], generateExplanation=True, explanationSpec=spec))
+        assert job["state"] == "JOB_STATE_FAILED"
+        assert "KeyError: 'no'" in job["error"]["message"]
 
     def test_googles_own_sdk_runs_a_job(self, sdk, bucket, poll_until):
         model = sdk.Model.upload(

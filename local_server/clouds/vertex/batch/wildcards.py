@@ -1,0 +1,38 @@
+"""Wildcards in the URIs of a job's inputs.
+
+Source: aiplatform v1, `GcsSource.uris`, which refers to Cloud Storage, "URI wildcards": `*` matches
+"within the current directory level", `**` "across directory boundaries", `?` one character, `[a-c]`
+one of a range.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(r"\*\*|[*?]|\[(?P<set>[^\]/]+)\]|[\s\S]")
+_WILD = {"**": "[\\s\\S]*", "*": "[^/]*", "?": "[^/]"}
+_MARK = re.compile(r"[*?\[]")
+
+
+def literal_start(pattern: str) -> str:
+    """Return a pattern's start that has no wildcards."""
+    return _MARK.split(pattern, maxsplit=1)[0]
+
+
+def matches(key: str, pattern: str) -> bool:
+    """Return whether an object's key is a pattern's, or matches it."""
+    return key == pattern or _compiled(pattern).fullmatch(key) is not None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile("".join(_piece(token) for token in _TOKEN.finditer(pattern)))
+    except re.error:  # a range such as [z-a] is no wildcard
+        return re.compile(re.escape(pattern))
+
+
+def _piece(token: re.Match[str]) -> str:
+    if token["set"]:
+        inside = token["set"].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+        return f"[{inside}]"
+    return _WILD.get(token[0]) or re.escape(token[0])
