@@ -13,10 +13,10 @@ from ..latency import Step
 from ..model_hosting import ModelHosting
 from ..resources import Document
 from .deployment.deployments import serving_key
-from .deployment.tasks import Deploy
+from .deployment.removal import Removal, Removals
 from .deployment.traffic import check_split
 from .listing import BY_NAME_OR_TIME, EQUAL, EQUALITY, MAP, Listing
-from .operations import EMPTY, Operations, Outcome, Runner, Task
+from .operations import Operations, Outcome, Runner, Task
 from .private_endpoints import check_private, refuse_public
 from .records import (
     ENDPOINT,
@@ -66,8 +66,8 @@ class _Update(Task, frozen=True, tag="update-endpoint"):
     value: Document
 
 
-class _Delete(Task, frozen=True, tag="delete-endpoint"):
-    name: str
+class _Delete(Removal, frozen=True, tag="delete-endpoint"):
+    """The deletion of an endpoint."""
 
 
 class Endpoints:
@@ -81,8 +81,17 @@ class Endpoints:
         operations.register(
             Runner(_Create, create, Step.CREATE_ENDPOINT, self._create),
             Runner(_Update, update, Step.MUTATE, self._update),
-            Runner(_Delete, "DeleteOperationMetadata", Step.DELETE, self._delete),
         )
+        self._removals = Removals(
+            records,
+            operations,
+            ENDPOINT,
+            "Endpoint",
+            _Delete,
+            lambda name: [m["id"] for m in records.endpoint(name).get("deployedModels", ())],
+            lambda task: task.endpoint,
+        )
+        self._removals.register()
 
     def create(self, parent: str, body: Document, endpoint_id: str) -> Document:
         """Start creating an endpoint and return the operation."""
@@ -185,27 +194,7 @@ class Endpoints:
 
     def delete(self, name: str) -> Document:
         """Start deleting an endpoint; refused while a model is deployed there."""
-        self._refuse_deployed(name)
-        parent = name.partition("/endpoints/")[0]
-        return self._operations.begin(parent, _Delete(name), name)
-
-    def _refuse_deployed(self, name: str) -> None:
-        deployed = [model["id"] for model in self._records.endpoint(name).get("deployedModels", ())]
-        pending = self._operations.pending(Deploy)
-        deployed += [task.deployed["id"] for task in pending if task.endpoint == name]
-        if deployed:
-            raise failed_precondition(
-                f"Endpoint `{name}` has deployed or being deployed DeployedModel(s):"
-                f" {', '.join(deployed)}. Please undeploy them before retry."
-            )
-
-    async def _delete(self, task: _Delete) -> Outcome:
-        def finish() -> Mapping[str, Any]:
-            self._refuse_deployed(task.name)
-            self._records.resources.delete(ENDPOINT, task.name)
-            return EMPTY
-
-        return Outcome(finish)
+        return self._removals.begin(name)
 
 
 def check_serves(endpoint: Mapping[str, Any], host: str) -> None:

@@ -130,7 +130,8 @@ class Deployments:
             **explained(fields, version),
         }
         if new.get("sharedResources"):
-            check_shared(self._records, endpoint, new, version)
+            pending = self._operations.pending(Deploy)
+            check_shared(self._records, endpoint, new, version, pending)
         return new
 
     def _being_deployed(self, endpoint: str) -> list[str]:

@@ -1,14 +1,16 @@
 """Deployment resource pools: machines that several deployed models share.
 
 Offline every model is loaded by itself; a pool keeps the machines that its models would have, and
-the rules on them. Sources: aiplatform v1, DeploymentResourcePool and its methods; Vertex AI, "Share
-resources across deployments" (which models can share; explanations cannot). The texts are ours.
+the rules on them. Their `patch` is refused by name: which fields of a pool can change is not
+documented, and those of its machines are "Immutable". Sources: aiplatform v1,
+DeploymentResourcePool and its methods; Vertex AI, "Share resources across deployments" (which models
+can share; explanations cannot). The texts are ours.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....status import Code
@@ -17,7 +19,7 @@ from ...latency import Step
 from ...resources import Document
 from ..images import is_tensorflow_2
 from ..listing import Listing
-from ..operations import EMPTY, Operations, Outcome, Runner, Task
+from ..operations import Operations, Outcome, Runner, Task
 from ..records import (
     ENDPOINT,
     POOL,
@@ -29,6 +31,7 @@ from ..records import (
 )
 from ..validation import check_encryption, check_service_account
 from .machines import check_dedicated
+from .removal import Removal, Removals
 from .tasks import Deploy
 
 _ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -41,8 +44,8 @@ class _Create(Task, frozen=True, tag="create-pool"):
     pool: Document
 
 
-class _Delete(Task, frozen=True, tag="delete-pool"):
-    name: str
+class _Delete(Removal, frozen=True, tag="delete-pool"):
+    """The deletion of a pool."""
 
 
 class Pools:
@@ -52,10 +55,17 @@ class Pools:
         self._records = records
         self._operations = operations
         create = "CreateDeploymentResourcePoolOperationMetadata"
-        operations.register(
-            Runner(_Create, create, Step.CREATE_ENDPOINT, self._create),
-            Runner(_Delete, "DeleteOperationMetadata", Step.DELETE, self._delete),
+        operations.register(Runner(_Create, create, Step.CREATE_ENDPOINT, self._create))
+        self._removals = Removals(
+            records,
+            operations,
+            POOL,
+            "DeploymentResourcePool",
+            _Delete,
+            lambda name: [deployed["id"] for _, deployed in deployed_in(records, name)],
+            lambda task: str(task.deployed.get("sharedResources", "")),
         )
+        self._removals.register()
 
     def create(self, parent: str, body: Document) -> Document:
         """Start creating a pool and return the operation."""
@@ -128,27 +138,7 @@ class Pools:
     def delete(self, name: str) -> Document:
         """Start deleting a pool; refused while a model is deployed in it."""
         self._records.pool(name)
-        self._refuse_deployed(name)
-        parent = name.partition("/deploymentResourcePools/")[0]
-        return self._operations.begin(parent, _Delete(name), name)
-
-    def _refuse_deployed(self, name: str) -> None:
-        ids = [deployed["id"] for _, deployed in deployed_in(self._records, name)]
-        pending = self._operations.pending(Deploy)
-        ids += [t.deployed["id"] for t in pending if t.deployed.get("sharedResources") == name]
-        if ids:
-            raise failed_precondition(
-                f"DeploymentResourcePool `{name}` has deployed or being deployed DeployedModel(s):"
-                f" {', '.join(ids)}. Please undeploy them before retry."
-            )
-
-    async def _delete(self, task: _Delete) -> Outcome:
-        def finish() -> Mapping[str, Any]:
-            self._refuse_deployed(task.name)
-            self._records.resources.delete(POOL, task.name)
-            return EMPTY
-
-        return Outcome(finish)
+        return self._removals.begin(name)
 
 
 def deployed_in(records: Records, pool: str) -> list[tuple[str, Document]]:
@@ -162,9 +152,13 @@ def deployed_in(records: Records, pool: str) -> list[tuple[str, Document]]:
 
 
 def check_shared(
-    records: Records, endpoint: Mapping[str, Any], fields: Mapping[str, Any], version: Version
+    records: Records,
+    endpoint: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    version: Version,
+    pending: Iterable[Deploy],
 ) -> None:
-    """Refuse a deployment in a pool that cannot have it (ApiError)."""
+    """Refuse a deployment in a pool that cannot have it, beside pending ones (ApiError)."""
     name = fields["sharedResources"]
     pool = records.pool(name)
     if (
@@ -176,7 +170,9 @@ def check_shared(
         raise invalid("The pool and the endpoint need to have the same encryption_spec.")
     if not is_tensorflow_2(version.image):
         raise invalid(f"'shared_resources' is not supported for Model {version.model}.")
-    images = {records.deployed_version(other).image for _, other in deployed_in(records, name)}
+    others = [deployed for _, deployed in deployed_in(records, name)]
+    others += [t.deployed for t in pending if t.deployed.get("sharedResources") == name]
+    images = {records.deployed_version(other).image for other in others}
     if images - {version.image}:
         raise failed_precondition(
             f"The pool `{name}` runs {', '.join(sorted(images))}: models of another image, such as"

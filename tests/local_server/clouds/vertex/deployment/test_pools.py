@@ -147,6 +147,23 @@ def test_models_that_cannot_share_a_pool_are_refused(vertex, pools, refused):
     assert mutated[2] == "A DeployedModel with shared_resources has no machines to mutate."
 
 
+def test_two_deployments_that_begin_at_once_have_one_image(vertex, pools, refused):
+    name, model = pools.make()["name"], vertex.upload()["name"]
+    other = vertex.upload(containerSpec={"imageUri": OTHER})["name"]
+    first, second = vertex.create_endpoint(), vertex.create_endpoint()
+    begun = shared(vertex, first, model, name).execute()
+    message = refused(shared(vertex, second, other, name))[2]
+    assert message.endswith(f"models of another image, such as {OTHER}, cannot share it.")
+    assert "response" in vertex.finish(begun)
+
+
+def test_an_update_of_a_pool_is_refused_by_name(pools, refused):
+    """Which of its fields can change is not documented."""
+    name = pools.make()["name"]
+    request = pools.patch(name=name, updateMask="disableContainerLogging", body={})
+    assert refused(request)[:2] == (501, "UNIMPLEMENTED")
+
+
 def test_pool_and_endpoint_have_the_same_key(vertex, pools, refused):
     key = f"projects/p/{vertex.parent.partition('/')[2].partition('/')[2]}/keyRings/r/cryptoKeys/k"
     name = pools.make(encryptionSpec={"kmsKeyName": key})["name"]
