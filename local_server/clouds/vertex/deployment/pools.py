@@ -3,8 +3,8 @@
 Offline every model is loaded by itself; a pool keeps the machines that its models would have, and
 the rules on them. Their `patch` is refused by name: which fields of a pool can change is not
 documented, and those of its machines are "Immutable". Sources: aiplatform v1,
-DeploymentResourcePool and its methods; Vertex AI, "Share resources across deployments" (which models
-can share; explanations cannot). The texts are ours.
+DeploymentResourcePool and its methods; Vertex AI, "Share resources across deployments" (which
+models can share; explanations cannot). The texts are ours.
 """
 
 from __future__ import annotations
