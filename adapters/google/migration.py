@@ -88,8 +88,15 @@ def _nodes(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
     return Mapped(name, value, "min_replicas", value, "without max_replicas the number is fixed")
 
 
+def _gpu_target(name: str, value: Field, fields: Mapping[str, Field]) -> Mapped:
+    if _number(value) and not fields.get("accelerator_type"):
+        return Mapped(name, value, "", None, "the machine has no accelerators")
+    return Mapped(name, value, name, value)
+
+
 def _is_scaled(fields: Mapping[str, Field]) -> bool:
-    return any(_number(fields.get(name)) for name in ("cpu_target", "gpu_target"))
+    gpu_target = fields.get("accelerator_type") and _number(fields.get("gpu_target"))
+    return bool(gpu_target or _number(fields.get("cpu_target")))
 
 
 def _number(value: Any) -> int:
@@ -112,13 +119,13 @@ RULES: Mapping[str, Rule] = {
             "accelerator_type",
             "accelerator_count",
             "cpu_target",
-            "gpu_target",
             "labels",
             "service_account",
             "timeout_seconds",
         ),
         _same,
     ),
+    "gpu_target": _gpu_target,
     "runtime_version": _image,
     "machine_type": _machine,
     "min_nodes": _min_nodes,

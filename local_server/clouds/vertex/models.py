@@ -62,8 +62,8 @@ class Models:
     def get(self, name: str) -> Document:
         """Return a model version: the named one, or the default.
 
-        The name of a version that is asked for has its number, which google-cloud-aiplatform
-        expects (`ModelRegistry.get_version_info`, `update_version`).
+        The name of a version that is asked for has its number: google-cloud-aiplatform logs it as
+        the service answers it (GoogleCloudPlatform/vertex-ai-samples#2768, "models/…@1").
         """
         version = self._records.version(name)
         shown = self._records.shown_version(version)

@@ -26,6 +26,7 @@ _KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[
 _LABEL = re.compile(r"[\w-]*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
+_TABLE = re.compile(r"bq://(?:[\w.-]+:)?[\w-]+(?:\.[\w-]+){0,2}")
 _LONGEST_INFERENCE = 3600.0
 """Seconds, for dedicated endpoints."""
 
@@ -101,11 +102,11 @@ def seconds_of(duration: str, field: str) -> float:
 
 
 def check_connection(endpoint: Mapping[str, Any]) -> None:
-    """Refuse an inference timeout, or a sampling rate of logged requests, that is out of range.
+    """Refuse an inference timeout, or a rate or a table of logged requests, that cannot be.
 
-    Source: aiplatform v1, ClientConnectionConfig and PredictRequestResponseLoggingConfig
-    ("expressed as a fraction in range(0,1]"); google-cloud-aiplatform leaves the rate out by
-    default and says that it is 0 then.
+    Source: aiplatform v1, ClientConnectionConfig, BigQueryDestination and
+    PredictRequestResponseLoggingConfig ("expressed as a fraction in range(0,1]");
+    google-cloud-aiplatform leaves the rate out by default and says that it is 0 then.
     """
     timeout = endpoint.get("clientConnectionConfig", {}).get("inferenceTimeout")
     if timeout is not None:
@@ -115,6 +116,12 @@ def check_connection(endpoint: Mapping[str, Any]) -> None:
     logging = endpoint.get("predictRequestResponseLoggingConfig", {})
     if not 0 <= logging.get("samplingRate", 0) <= 1:
         raise invalid("The sampling rate of logged requests must be in (0, 1].")
+    table = logging.get("bigqueryDestination", {}).get("outputUri", "")
+    if table and not _TABLE.fullmatch(table):
+        raise invalid(
+            f'"{table}" is not valid for `bigquery_destination.output_uri`: bq://projectId,'
+            " bq://projectId.bqDatasetId or bq://projectId.bqDatasetId.bqTableId."
+        )
 
 
 def check_model_id(text: str) -> None:

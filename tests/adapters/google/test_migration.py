@@ -38,6 +38,7 @@ def test_every_field_that_ai_platform_has_is_mapped():
         ({"cpu_target": 60, "max_nodes": 1}, {"cpu_target": 60, "max_replicas": 2}),
         ({"nodes": 3}, {"min_replicas": 3}),
         ({"labels": {"team": "x"}}, {"labels": {"team": "x"}}),
+        ({"gpu_target": 50, "max_nodes": 1}, {"max_replicas": 1}),
         ({"service_account": "a@p.iam"}, {"service_account": "a@p.iam"}),
         ({"framework": "TENSORFLOW", "python_version": "3.7", "endpoint": "http://x"}, {}),
         ({"region": "europe-west4", "timeout_seconds": None}, {"region": "europe-west4"}),

@@ -55,9 +55,13 @@ TARGETS = {"cpu_target": CPU_METRIC, "gpu_target": GPU_METRIC, "request_target":
 def with_accelerator(options: Options, where: Where) -> Options:
     """Return the options with the machine's accelerators spelled out.
 
-    Raises UserError for a pair of machine and accelerator that Vertex AI does not have.
+    Raises UserError for a pair of machine and accelerator that Vertex AI does not have, and for a
+    `gpu_target` without accelerators.
     """
     kind, count = _accelerator_of(options, where)
+    if options.gpu_target and not count:
+        message = f"`gpu_target` needs an accelerator, and {options.machine_type} has none"
+        raise _wrong(message, where, "gpu_target")
     return replace(options, accelerator_type=kind, accelerator_count=count)
 
 

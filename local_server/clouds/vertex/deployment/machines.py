@@ -80,7 +80,8 @@ _KINDS = {
 }
 
 _ONLINE = "aiplatform.googleapis.com/prediction/online/"
-_PERCENTAGES = frozenset({f"{_ONLINE}accelerator/duty_cycle", f"{_ONLINE}cpu/utilization"})
+_DUTY_CYCLE = f"{_ONLINE}accelerator/duty_cycle"
+_PERCENTAGES = frozenset({_DUTY_CYCLE, f"{_ONLINE}cpu/utilization"})
 _METRICS = _PERCENTAGES | {
     f"{_ONLINE}request_count",
     "pubsub.googleapis.com/subscription/num_undelivered_messages",
@@ -121,14 +122,16 @@ def check_dedicated(resources: Mapping[str, Any]) -> Document:
         raise invalid("The field `dedicated_resources.machine_spec` is required.")
     spec = {"machineType": _DEFAULT_MACHINE, **resources["machineSpec"]}
     check_machine(spec)
-    _check_metrics(resources.get("autoscalingMetricSpecs", ()))
+    _check_metrics(resources.get("autoscalingMetricSpecs", ()), spec)
     return {**resources, "machineSpec": spec, **_replicas(resources)}
 
 
-def _check_metrics(specs: Sequence[Mapping[str, Any]]) -> None:
+def _check_metrics(specs: Sequence[Mapping[str, Any]], machine: Mapping[str, Any]) -> None:
     """Refuse an unknown or repeated metric, or a target that is not a percentage (ApiError).
 
     Source: aiplatform v1, `DedicatedResources.autoscalingMetricSpecs` and `AutoscalingMetricSpec`.
+    Without accelerators the service scales by CPU "only"; that it refuses their metric then is our
+    reading, and google-cloud-aiplatform does (`Endpoint.deploy`).
     """
     names = [spec.get("metricName", "") for spec in specs]
     for name in names:
@@ -136,6 +139,8 @@ def _check_metrics(specs: Sequence[Mapping[str, Any]]) -> None:
             raise invalid(f'"{name}" is not a metric of `autoscaling_metric_specs`.')
         if names.count(name) > 1:
             raise invalid(f'`autoscaling_metric_specs` has the metric "{name}" more than once.')
+    if _DUTY_CYCLE in names and not machine.get("acceleratorCount"):
+        raise invalid(f"The metric {_DUTY_CYCLE} needs a machine_spec with accelerators.")
     for spec in specs:
         if spec["metricName"] in _PERCENTAGES and not 0 <= spec.get("target", 0) <= _WHOLE:
             raise invalid(f"The target of {spec['metricName']} is not a percentage from 1 to 100.")

@@ -99,6 +99,13 @@ def test_a_pair_that_vertex_has_not_is_refused(fields, message, where, refusal):
     assert error.hint
 
 
+def test_a_target_of_accelerators_needs_some(refusal, options):
+    error = refusal(gpu_target=50, max_replicas=2)
+    assert error.message == "`gpu_target` needs an accelerator, and n1-standard-2 has none"
+    assert error.where == "f:1.gpu_target"
+    assert with_accelerator(options(machine_type="g2-standard-4", gpu_target=50), str).gpu_target
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

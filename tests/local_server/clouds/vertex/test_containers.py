@@ -7,6 +7,7 @@ import pytest
 IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 OWN = "us-docker.pkg.dev/p/r/serving:1"
 MACHINE = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
+DUTY_CYCLE = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 
 
@@ -98,6 +99,10 @@ def test_a_route_prefix_needs_a_dedicated_endpoint(vertex, refused):
             {"predictRequestResponseLoggingConfig": {"enabled": True, "samplingRate": 50}},
             r"must be in (0, 1]",
         ),
+        (
+            {"predictRequestResponseLoggingConfig": {"bigqueryDestination": {"outputUri": "p.d"}}},
+            '"p.d" is not valid for `bigquery_destination.output_uri`',
+        ),
     ],
 )
 def test_connections_of_an_endpoint_that_are_out_of_range(vertex, refused, fields, text):
@@ -113,7 +118,9 @@ def test_connections_of_an_endpoint_that_are_out_of_range(vertex, refused, field
 
 def test_requests_may_be_logged_without_a_rate(vertex):
     """Endpoint.create of google-cloud-aiplatform: "If not set, default is 0.0"."""
-    body = {"displayName": "e", "predictRequestResponseLoggingConfig": {"enabled": True}}
+    table = {"bigqueryDestination": {"outputUri": "bq://example.com:p.dataset.table"}}
+    logging = {"enabled": True} | table
+    body = {"displayName": "e", "predictRequestResponseLoggingConfig": logging}
     assert "error" not in vertex.endpoints.create(parent=vertex.parent, body=body).execute()
 
 
@@ -123,6 +130,7 @@ def test_requests_may_be_logged_without_a_rate(vertex):
         ([{"metricName": "cpu", "target": 60}], '"cpu" is not a metric'),
         ([{"metricName": CPU, "target": 60}, {"metricName": CPU}], "more than once"),
         ([{"metricName": CPU, "target": 101}], "is not a percentage"),
+        ([{"metricName": DUTY_CYCLE, "target": 60}], "needs a machine_spec with accelerators"),
     ],
 )
 def test_scaling_by_a_metric_that_does_not_exist(vertex, refused, metrics, text):
