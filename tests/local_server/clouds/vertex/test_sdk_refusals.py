@@ -64,10 +64,10 @@ def test_bigquery_is_refused_by_name(model, place, text):
         model.batch_predict(job_display_name="j", machine_type="n1-standard-2", **place)
 
 
-def test_explanations_of_a_job_are_refused_by_name(model):
-    from google.api_core.exceptions import MethodNotImplemented
+def test_explanations_of_a_job_need_a_spec(model):
+    from google.api_core.exceptions import BadRequest
 
-    with pytest.raises(MethodNotImplemented, match="generateExplanation is not available"):
+    with pytest.raises(BadRequest, match=r"either the Model\.explanation_spec or explanation_spec"):
         model.batch_predict(
             job_display_name="j",
             gcs_source="gs://models/in.jsonl",

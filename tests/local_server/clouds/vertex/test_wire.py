@@ -78,7 +78,7 @@ def test_an_upload_answers_the_model_and_its_version(gapic, upload):
     assert second == first | {"modelVersionId": "2"}
     status, model = gapic.send("GET", first["model"].replace("/", "/") + "%402")
     assert status == 200
-    assert (model["name"], model["versionId"]) == (first["model"], "2")
+    assert (model["name"], model["versionId"]) == (f"{first['model']}@2", "2")
     status, answer = gapic.send("GET", f"{first['model']}:listVersions")
     assert [version["versionId"] for version in answer["models"]] == ["1", "2"]
     body = {"versionAliases": ["prod"]}
@@ -163,7 +163,7 @@ def test_the_beta_api_says_that_it_is_not_here(clouds):
 def test_googleapiclient_reaches_everything_with_its_own_names(vertex):
     model = vertex.upload()["name"]
     versions = vertex.models.listVersions(name=model).execute()["models"]
-    assert [version["name"] for version in versions] == [model]
+    assert [version["name"] for version in versions] == [f"{model}@1"]
     endpoint = vertex.create_endpoint(labels={"a": "b"})
     assert vertex.endpoints.list(parent=vertex.parent, filter="labels.a=b").execute()[
         "endpoints"
