@@ -1,7 +1,8 @@
 """The HTTP application of Cloud Logging (logging v2): entries of projects.
 
-Source: Google's discovery document of logging v2. Buckets, views, sinks, metrics and tailing are
-refused by name.
+Source: Google's discovery document of logging v2, `LogEntry.logName` among them; the words about
+an entry's size are the service's (googleapis/nodejs-logging#520), which measures another encoding.
+Buckets, views, sinks, metrics and tailing are refused by name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+import msgspec
 
 from ....status import Code, StatusError
 from ....transport.types import BodyTooLargeError, Head, Request, Response
@@ -28,7 +32,9 @@ from .store import EntryStore, Place
 
 _PATH = re.compile(r"/v2/.+")
 _PROJECT = re.compile(r"projects/([^/]+)")
-_LOG = re.compile(r"projects/([^/]+)/logs/[^/]+")
+_LOG = re.compile(r"projects/([^/]+)/logs/((?:[A-Za-z0-9_.-]|%2[Ff])+)")
+_LONGEST_LOG = 511
+_LARGEST_ENTRY = 256 * 1024
 _BODY = 10 * 2**20
 _PAGE, _MOST = 50, 1000
 _LAST = 2**63 - 1
@@ -121,7 +127,7 @@ class CloudLogging:
         by_project: dict[str, list[Document]] = {}
         for entry in entries:
             match = _LOG.fullmatch(entry["logName"])
-            if match is None:
+            if match is None or len(unquote(match[2])) > _LONGEST_LOG:
                 raise _invalid(f'"{entry["logName"]}" is not a log of a project.')
             by_project.setdefault(match[1], []).append(entry)
         if not body.get("dryRun"):
@@ -135,6 +141,10 @@ class CloudLogging:
         resource = entry.get("resource") or defaults.get("resource")
         if not resource:
             raise _invalid("A log entry needs a resource.")
+        size = len(msgspec.json.encode(entry))
+        if size > _LARGEST_ENTRY:
+            text = f"Log entry with size {_written(size)} exceeds maximum size of 256.0K"
+            raise _invalid(text)
         now = timestamp(self._now())
         severity = entry.get("severity", "DEFAULT")
         if severity not in SEVERITIES:
@@ -189,6 +199,11 @@ def _time(text: str) -> str:
         return timestamp_bound(text)
     except ApiError as error:
         raise _invalid(f'"{text}" is not a timestamp.') from error
+
+
+def _written(size: int) -> str:
+    kilobytes = size / 1024
+    return f"{kilobytes:.1f}K" if kilobytes < 1024 else f"{kilobytes / 1024:.2f}M"  # noqa: PLR2004
 
 
 def _invalid(message: str) -> ApiError:
