@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..google.common.discovery import snake
-from ..google.common.etag import check_etag
+from ..google.common.etag import check_any_etag
 from ..resources import Document
 from .records import DEFAULT_ALIAS, MODEL, Records, Version, failed_precondition
 from .validation import apply_mask, check_display_name, check_labels, mask_paths
@@ -37,7 +37,9 @@ class ModelUpdates:
         model, _, label = name.partition("@")
         is_version = label not in {"", _WHOLE}
         version = self._records.version(name if is_version else model)
-        check_etag(version.stored(), body.get("etag"))
+        # Model.update of google-cloud-aiplatform sends the ETag of the version that it has read.
+        shown = [version] if is_version else self._records.versions(model)
+        check_any_etag((each.stored() for each in shown), body.get("etag"))
         _check_scope(name, mask_paths(mask), is_version=is_version)
         allowed = _OF_BOTH | (_OF_VERSIONS if is_version else _OF_MODELS)
         changed = apply_mask(version.document, body, mask, allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....status import Code
@@ -23,5 +23,10 @@ def check_etag(document: Mapping[str, Any], expected: str | None) -> None:
 
     An empty ETag is a field that is not set (proto3).
     """
-    if expected and expected != etag(document):
+    check_any_etag((document,), expected)
+
+
+def check_any_etag(documents: Iterable[Mapping[str, Any]], expected: str | None) -> None:
+    """Refuse an update of an outdated reading of what is shown as any of these; raises ApiError."""
+    if expected and expected not in map(etag, documents):
         raise ApiError(Code.ABORTED, "The etag does not match: the resource has changed.")

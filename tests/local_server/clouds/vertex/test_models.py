@@ -215,6 +215,9 @@ class TestUpdates:
         assert [infos[number].version_description for number in "12"] == ["the first", ""]
         assert {info.model_resource_name for info in infos.values()} == {first.resource_name}
         assert registry.get_model("1").labels == {"a": "b"}
+        # Whichever version the object has read, this updates the model.
+        registry.get_model("2").update(display_name="renamed")
+        assert registry.get_model("1").display_name == "renamed"
 
 
 class TestDeletes:
