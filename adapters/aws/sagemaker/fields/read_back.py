@@ -85,7 +85,7 @@ def fields_of_variant(spec: Spec) -> dict[str, Any]:
 def fields_of_config(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of an endpoint configuration, beside its variants."""
     capture = settings.get("DataCaptureConfig", {})
-    captures = bool(capture.get("EnableCapture"))
+    captures = bool(capture.get("EnableCapture", capture))
     later = settings.get("AsyncInferenceConfig", {})
     output, client = later.get("OutputConfig", {}), later.get("ClientConfig", {})
     return _given(

@@ -154,6 +154,7 @@ def _invoke_request(head: Head, fields: Document, body: bytes) -> InvokeRequest:
         fields.get("InferenceId"),
         container=fields.get("TargetContainerHostname"),
         component=fields.get("InferenceComponentName"),
+        is_streamed=head.path.endswith("/invocations-response-stream"),
     )
 
 

@@ -42,8 +42,11 @@ class DataCapture:
         self._rng = rng
 
     def is_sampled(self, config: Mapping[str, Any] | None) -> bool:
-        """Return whether to capture a request: draw it by the sampling percentage."""
-        if config is None or not config.get("EnableCapture"):
+        """Return whether to capture a request: draw it by the sampling percentage.
+
+        Without EnableCapture, capture is enabled (API reference, `DataCaptureConfig`).
+        """
+        if config is None or not config.get("EnableCapture", True):
             return False
         percentage: int = config["InitialSamplingPercentage"]
         return percentage >= _ALWAYS or self._rng.random() * _ALWAYS < percentage

@@ -28,6 +28,7 @@ from .requests import (
     InvokeResult,
     ModelRefusalError,
     not_found,
+    oversize,
     too_large,
     validation_error,
 )
@@ -36,8 +37,10 @@ from .targets import NoCapacityError, Target, component_target, variant_target
 logger = logging.getLogger(__name__)
 
 PAYLOAD_LIMIT = 6_291_456
-"""Bytes of an InvokeEndpoint body (botocore's model of the runtime)."""
+"""Bytes of the body of InvokeEndpoint's input, and of its output (botocore's model of the
+runtime)."""
 SERVERLESS_LIMIT = 4 * 1024 * 1024
+"""Bytes of a request, and of its answer (developer guide, "Invoke a serverless endpoint")."""
 ASYNC_LIMIT = 1024 * 1024 * 1024
 """Bytes of an input in the bucket (developer guide, "Asynchronous inference")."""
 TIME_LIMIT = 60.0
@@ -146,6 +149,7 @@ class Invoker:
         if answer.status != HTTPStatus.OK:
             message = answer.body.decode("utf-8", "replace")
             raise ModelRefusalError(request, answer.status, message, answer, progress.container)
+        check_answer(request, target.variant, answer, progress.container)
         await self._write_capture(deployment, target.variant, request, answer)
         return InvokeResult(target.variant.name, answer)
 
@@ -250,10 +254,29 @@ class Invoker:
 
 
 def _check_size(request: InvokeRequest, variant: Variant) -> None:
-    limit = SERVERLESS_LIMIT if variant.serverless else PAYLOAD_LIMIT
-    limit = ASYNC_LIMIT if request.is_async else limit
-    if len(request.invocation.body) > limit:
+    size = len(request.invocation.body)
+    if variant.serverless and size > SERVERLESS_LIMIT:
+        raise oversize()
+    limit = ASYNC_LIMIT if request.is_async else PAYLOAD_LIMIT
+    if size > limit:
         raise too_large(limit)
+
+
+def check_answer(request: InvokeRequest, variant: Variant, answer: Answer, container: str) -> None:
+    """Raise ModelRefusalError for an answer that is larger than the service returns.
+
+    Nothing limits the parts of a stream together, or what is written to a bucket. The service's
+    text is not known.
+    """
+    limit = PAYLOAD_LIMIT
+    if variant.serverless:
+        limit = SERVERLESS_LIMIT
+    elif request.is_async or request.is_streamed:
+        return
+    size = len(answer.body)
+    if size > limit:
+        text = f"The answer has {size} bytes; the endpoint returns at most {limit}."
+        raise ModelRefusalError(request, 0, text, container=container)
 
 
 async def _answer(running: Running, request: InvokeRequest, progress: Progress) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,6 +32,8 @@ class InvokeRequest:
     """The TargetContainerHostname."""
     component: str | None = None
     """The InferenceComponentName."""
+    is_streamed: bool = False
+    """Whether it came from InvokeEndpointWithResponseStream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +104,11 @@ def too_large(limit: int) -> AwsError:
     """Return the runtime's error for a body above `limit` bytes."""
     text = f"HTTP content length exceeded {limit} bytes."
     return AwsError("ValidationError", text, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def oversize() -> AwsError:
+    """Return the runtime's error for a body that a serverless endpoint does not take.
+
+    The text is sagemaker-python-sdk#4271's.
+    """
+    return validation_error(f"Request {uuid.uuid4()} has oversize body.")

@@ -293,7 +293,7 @@ def _shown_deployment(deployment: Deployment, rehearsed: Collection[str]) -> Doc
         shown["AsyncInferenceConfig"] = deployment.asynchronous
     if deployment.capture is not None:
         capture = deployment.capture
-        is_on = capture.get("EnableCapture", False)
+        is_on = capture.get("EnableCapture", True)
         shown["DataCaptureConfig"] = {
             "EnableCapture": is_on,
             "CaptureStatus": "Started" if is_on else "Stopped",

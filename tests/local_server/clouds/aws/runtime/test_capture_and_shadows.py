@@ -16,7 +16,6 @@ class TestCaptureAndShadows:
         aws.add_model(f"{fresh}-2", "s3://models/double/")
         aws.add_model(f"{fresh}-3", "s3://models/triple/")
         config = {
-            "EnableCapture": True,
             "InitialSamplingPercentage": 100,
             "DestinationS3Uri": f"s3://{fresh}/captured",
             "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],

@@ -13,11 +13,16 @@ from botocore.exceptions import ClientError
 from cloudserve.local_server.clouds.aws.cloudwatch.endpoint_metrics import EndpointMetrics
 from cloudserve.local_server.clouds.aws.cloudwatch.metric_store import MetricStore
 from cloudserve.local_server.clouds.aws.runtime.event_stream import encode_message, payload_parts
-from cloudserve.local_server.clouds.aws.runtime.invoker import Invoker, Outlets
+from cloudserve.local_server.clouds.aws.runtime.invoker import (
+    PAYLOAD_LIMIT,
+    Invoker,
+    Outlets,
+    check_answer,
+)
 from cloudserve.local_server.clouds.aws.runtime.requests import InvokeRequest, ModelRefusalError
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.deployments import Deployment, Variant
 from cloudserve.local_server.clouds.aws.sagemaker.endpoints.endpoints import Routing
-from cloudserve.local_server.container import Invocation
+from cloudserve.local_server.container import Answer, Invocation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,8 +40,12 @@ class TestLimits:
         most = b"[1]" + b" " * (4 * 1024 * 1024 - 3)
         assert aws.invoke(fresh, most) == b'{\n    "predictions": [[2.0]]\n}'
         response = refused(aws.invoke, name=fresh, body=most + b" ")
-        assert response["ResponseMetadata"]["HTTPStatusCode"] == 413
-        assert response["Error"]["Message"] == "HTTP content length exceeded 4194304 bytes."
+        assert response["Error"]["Code"] == "ValidationError"
+        assert response["Error"]["Message"].endswith(" has oversize body.")
+        many = b"1\n" * 1_100_000  # the answer takes four bytes for each
+        response = refused(aws.invoke, name=fresh, body=many, ContentType="text/csv")
+        assert response["Error"]["Code"] == "ModelError"
+        assert "the endpoint returns at most 4194304" in response["OriginalMessage"]
         aws.sm.update_endpoint_weights_and_capacities(
             EndpointName=fresh,
             DesiredWeightsAndCapacities=[
@@ -45,6 +54,21 @@ class TestLimits:
         )
         shown = aws.settled(fresh)["ProductionVariants"][0]
         assert shown["CurrentServerlessConfig"]["MaxConcurrency"] == 9
+
+    @pytest.mark.parametrize(
+        ("request_of", "limit"),
+        [({}, PAYLOAD_LIMIT), ({"is_async": True}, None), ({"is_streamed": True}, None)],
+    )
+    def test_an_answer_has_the_size_of_a_request(self, request_of, limit):
+        request = InvokeRequest("us-east-1", "e", Invocation(b""), **request_of)
+        variant = Variant(name="v", weight=1.0, container={})
+        check_answer(request, variant, Answer(200, b"x" * PAYLOAD_LIMIT), "primary")
+        larger = Answer(200, b"x" * (PAYLOAD_LIMIT + 1))
+        if limit is None:
+            check_answer(request, variant, larger, "primary")
+            return
+        with pytest.raises(ModelRefusalError, match=f"returns at most {limit}"):
+            check_answer(request, variant, larger, "primary")
 
     @pytest.mark.parametrize(
         ("more", "message"),
