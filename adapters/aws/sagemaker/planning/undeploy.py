@@ -53,7 +53,7 @@ class Removal:
         base, main = self._aws.names.endpoint(model), snapshot.endpoint
         if revision_ids is None:
             going = [deployed.revision.id for deployed in reading.deployment.revisions]
-            actions = delete_endpoint(main, model) if main else []
+            actions = delete_endpoint(main, model, _strangers(main, base)) if main else []
         else:
             going = list(revision_ids)
             actions = self._leave_endpoint(model, going, main) if main else []
@@ -106,12 +106,16 @@ class Removal:
         return [await_endpoint(main, "")]
 
 
-def delete_endpoint(endpoint: Endpoint, owner: str) -> list[Action]:
-    """Plan the deletion of an endpoint that is tagged as `owner`'s, after a running change."""
+def delete_endpoint(endpoint: Endpoint, owner: str, strangers: Sequence[str] = ()) -> list[Action]:
+    """Plan the deletion of an endpoint that is tagged as `owner`'s, after a running change.
+
+    The sentence names the variants of it that are not from a release (`strangers`).
+    """
     is_changing = endpoint.status in CHANGING - {DELETING}
+    more = f", with {', '.join(strangers)}, which no release put on it" if strangers else ""
     action = planned(
         DeleteEndpoint(owner, endpoint.name, idle=True),
-        f"delete the endpoint {endpoint.name}",
+        f"delete the endpoint {endpoint.name}{more}",
         name=f"delete-{endpoint.name}",
     )
     return [await_endpoint(endpoint, ""), action] if is_changing else [action]
@@ -148,6 +152,15 @@ def delete_models(
             name, digest = model.name, model.tags.get(DIGEST, "")
             step = DeleteModel(owner, name, digest)
             yield planned(step, f"delete the model {name}", name=f"delete-model-{name}")
+
+
+def _strangers(endpoint: Endpoint, base: str) -> list[str]:
+    """Return the variants of an endpoint whose models are not the model's revisions."""
+    return [
+        str(spec["VariantName"])
+        for spec in (*endpoint.variants, *endpoint.shadows)
+        if not revision_id_of(str(spec.get("ModelName", "")), base)
+    ]
 
 
 def _without(variants: Sequence[Spec], going: Sequence[str], base: str) -> list[Spec]:

@@ -73,6 +73,30 @@ def test_resources_with_other_tags_are_not_deleted(target, client, half_plus_two
     assert remaining(client) == (set(), {theirs}, {name})
 
 
+def test_a_variant_that_no_release_put_on_the_endpoint_is_named(target, client, half_plus_two):
+    provider, sagemaker = target(), client("sagemaker")
+    deploy(provider, 1, half_plus_two)
+    endpoint = sagemaker.describe_endpoint(EndpointName="half")
+    old = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    (variant,) = old["ProductionVariants"]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    sagemaker.create_model(
+        ModelName="theirs",
+        PrimaryContainer=model["PrimaryContainer"],
+        ExecutionRoleArn=model["ExecutionRoleArn"],
+    )
+    by_hand = variant | {"VariantName": "by-hand", "ModelName": "theirs"}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="by-hand", ProductionVariants=[variant, by_hand]
+    )
+    sagemaker.update_endpoint(EndpointName="half", EndpointConfigName="by-hand")
+    sagemaker.get_waiter("endpoint_in_service").wait(
+        EndpointName="half", WaiterConfig={"Delay": 0.05}
+    )
+    first, *_ = removal(provider, "half")
+    assert first.sentence == ("delete the endpoint half, with by-hand, which no release put on it")
+
+
 def test_an_endpoint_that_failed_goes_with_the_revision_that_it_failed_for(
     target, client, tmp_path
 ):
