@@ -22,6 +22,7 @@ from .trust import check_trust, malformed, trusts
 SERVICE = "sagemaker.amazonaws.com"
 _KIND = "aws/iam-role"
 _MANAGED = "arn:aws:iam::aws:policy/"
+_NOT_OFFLINE = ("PermissionsBoundary", "MaxSigninSessionDuration")
 _SAGEMAKER_BUCKETS = [f"arn:aws:s3:::*{word}*" for word in ("SageMaker", "Sagemaker", "sagemaker")]
 
 
@@ -54,11 +55,19 @@ class Roles:
         self._now = now
 
     def create(self, body: Document) -> Document:
-        """Create a role; raises AwsError if it exists or its trust policy is malformed."""
+        """Create a role; raises AwsError if it exists or its trust policy is malformed.
+
+        Names are not distinguished by case (API reference, `CreateRole`: you cannot create
+        "MyResource" and "myresource").
+        """
         name = body["RoleName"]
+        for field in _NOT_OFFLINE:
+            if field in body:
+                raise AwsError("InvalidInput", f"{field} is not available offline.")
         check_trust(body["AssumeRolePolicyDocument"])
         stored = self._new(body)
-        if not self._resources.create(_KIND, name, stored):
+        same = next((role for role in self.all() if role["RoleName"].lower() == name.lower()), None)
+        if same is not None or not self._resources.create(_KIND, name, stored):
             text = f"Role with name {name} already exists."
             raise AwsError("EntityAlreadyExists", text, HTTPStatus.CONFLICT)
         return stored

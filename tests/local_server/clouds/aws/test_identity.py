@@ -86,6 +86,28 @@ def test_a_role_is_shown_as_it_was_created(iam, fresh):
     )
 
 
+def test_names_of_roles_differ_by_more_than_case(iam, role):
+    fields = {"RoleName": role.upper(), "AssumeRolePolicyDocument": SAGEMAKER}
+    code, message, _ = refusal(iam.create_role, **fields)
+    assert (code, message) == (
+        "EntityAlreadyExists",
+        f"Role with name {role.upper()} already exists.",
+    )
+
+
+def test_a_boundary_of_permissions_is_not_ignored(iam, fresh):
+    code, message, _ = refusal(
+        iam.create_role,
+        RoleName=fresh,
+        AssumeRolePolicyDocument=SAGEMAKER,
+        PermissionsBoundary=f"{MANAGED}ReadOnlyAccess",
+    )
+    assert (code, message) == (
+        "InvalidInput",
+        "PermissionsBoundary is not available offline.",
+    )
+
+
 def test_wrong_roles_are_refused(iam, role):
     again = {"RoleName": role, "AssumeRolePolicyDocument": SAGEMAKER}
     assert refusal(iam.create_role, **again)[::2] == ("EntityAlreadyExists", 409)
