@@ -21,6 +21,7 @@ _QUERIES = 500
 _DATAPOINTS = 100_800
 _STATISTICS_DATAPOINTS = 1440
 _LIST_PAGE = 500
+_MOST_DATA, _MOST_VALUES = 1000, 150
 _ACTIVE_SECONDS = 3 * 3600
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*")
 _LARGEST = 2.0**360
@@ -135,6 +136,7 @@ class MetricOperations:
         data = body.get("MetricData", [])
         if not data:
             raise AwsError("MissingParameter", "The parameter MetricData is required.")
+        _check_sizes(data)
         for datum in data:
             self._check_datum(datum)
         for datum in data:
@@ -171,6 +173,21 @@ class MetricOperations:
                 "The parameter Timestamp must specify a time within the past two weeks and no more"
                 " than two hours in the future."
             )
+
+
+def _check_sizes(data: list[Document]) -> None:
+    """Raise AwsError for more data or values than a request may have.
+
+    Source: API reference, `PutMetricData`; the words are those of aws/aws-sdk-php#1278 and
+    aws/aws-sdk-java-v2#3080.
+    """
+    sizes = [("MetricData", len(data), _MOST_DATA)] + [
+        (f"MetricData.member.{number}.Values", len(datum.get("Values", [])), _MOST_VALUES)
+        for number, datum in enumerate(data, start=1)
+    ]
+    for name, size, most in sizes:
+        if size > most:
+            raise _invalid(f"The collection {name} must not have a size greater than {most}.")
 
 
 def _check_queries(queries: list[Document]) -> None:

@@ -280,6 +280,18 @@ def changed(**more):
         ),
         (
             "put_metric_data",
+            {"Namespace": "Shop", "MetricData": [{"MetricName": "x", "Value": 1.0}] * 1001},
+            "InvalidParameterValue",
+            "The collection MetricData must not have a size greater than 1000.",
+        ),
+        (
+            "put_metric_data",
+            datum(Values=[1.0] * 151),
+            "InvalidParameterValue",
+            "The collection MetricData.member.1.Values must not have a size greater than 150.",
+        ),
+        (
+            "put_metric_data",
             datum(Value=1.0, Timestamp=NOW - timedelta(days=15)),
             "InvalidParameterValue",
             "within the past two weeks",
