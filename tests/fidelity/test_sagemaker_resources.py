@@ -297,7 +297,8 @@ REPORTS = [
         transform_twice,
         "a job's name is unique within a region and an account",
         "SageMaker API reference, CreateTransformJob, TransformJobName",
-        r'ValidationException: Cannot create already existing transform job "arn:\S+"\.',
+        r"ResourceInUse: Transform job names must be unique within an AWS account and region, and a"
+        r" transform job with this name already exists \(arn:\S+\)",
         id="a transform job of a name that another had",
     ),
     pytest.param(
