@@ -5,5 +5,5 @@
 
 `tflite` reads FlatBuffers (`flatbuffer`, `flexbuffer`), `onnx` protobuf (`wire`). All positions and
 sizes in a file are checked before they are used. Any fault is raised as ModelError. The managed
-platforms serve SavedModels only, so nothing of a release imports this package.
+platforms serve SavedModels only, so a release refuses such files.
 """

@@ -9,7 +9,7 @@ like its tensor without what follows a colon.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ from cloudserve.modelfiles.tflite_schema import (
     TensorField,
     TensorMapField,
 )
+from cloudserve.modelfiles.tflite_trust import Trust, read_trust, unchecked
 from cloudserve.savedmodel import proto
 from cloudserve.savedmodel.signature import PREDICT_METHOD, Signature, TensorSpec, read_signature
 
@@ -66,6 +67,22 @@ class LiteModel:
             for tensor in self._main.tables(SubGraphField.TENSORS)
         )
         """Whether a tensor of the first subgraph keeps its value from one run to the next."""
+
+    def trust(self, subgraphs: Collection[int]) -> dict[int, Trust]:
+        """Return what the kernels of some subgraphs trust of requests.
+
+        Raises ModelError if a request to one of them, or what another one computes, cannot be
+        checked.
+        """
+        with _reported(self._where):
+            found = {
+                number: read_trust(self._model, number, self._where)
+                for number in range(self._model.count(ModelField.SUBGRAPHS))
+            }
+        for number in found.keys() - set(subgraphs):
+            for one in found[number].values:
+                raise unchecked(one.op, "values that it computes itself", self._where)
+        return {number: found[number] for number in subgraphs}
 
     def own_calls(self) -> tuple[LiteCall, ...]:
         """Return the signatures by the names that the converter has written, sorted.

@@ -175,13 +175,21 @@ def named_by_url(model: Model, path: Path) -> Iterator[None]:
     try:
         yield
     except CloudserveError as error:
-        if model.url and error.where and error.where.startswith(str(path)):
-            error.where = f"{model.url.rstrip('/')}{error.where.removeprefix(str(path))}"
+        if model.url:
+            url = model.url.rstrip("/")
+            error.where = error.where and error.where.replace(str(path), url)
+            error.hint = error.hint and error.hint.replace(str(path), url)
         raise
 
 
 def _model_file(store: BlobStore, base: str) -> str:
-    """Return the key, below a base path, of a TensorFlow Lite or ONNX file; "" if none is there."""
+    """Return the key, below a base path, of a TensorFlow Lite or ONNX file; "" if none is there.
+
+    For a path of such a file it is the file's name.
+    """
+    key = base.rstrip("/")
+    if key.lower().endswith(SUFFIXES) and store.head(key):
+        return key.rpartition("/")[2]
     names = (blob.key.removeprefix(base) for blob in store.list(base) if not blob.is_folder)
     files = (name for name in names if name.lower().endswith(SUFFIXES))
     return next((name for name in files if _IN_VERSION.fullmatch(name)), "")

@@ -16,6 +16,7 @@ from cloudserve.errors import ModelError
 from cloudserve.modelfiles.files import ModelFile
 from cloudserve.modelfiles.model import read_content
 from cloudserve.modelfiles.tflite import LiteCall, LiteModel, read_tflite
+from cloudserve.modelfiles.tflite_trust import Trust
 from cloudserve.savedmodel.signature import TensorSpec
 
 from ...status import Code, StatusError
@@ -23,6 +24,7 @@ from ..arrays import check_dtypes
 from ..definitions import definitions
 from ..memory import give_memory_back
 from ..types import LoadError, Ran, Tensor
+from .guard import check_trusted
 from .library import make_interpreter
 from .pool import Pool
 from .runner import Runner
@@ -50,6 +52,7 @@ def load_lite(
         data = read_content(file)
         model = read_tflite(data, where)
         calls = model.served_calls() if as_tensorflow_serving else model.own_calls()
+        trust = model.trust({call.subgraph for call in calls})
     except ModelError as error:
         raise LoadError(
             Code.INVALID_ARGUMENT, error.message, where=error.where, hint=error.hint
@@ -58,15 +61,21 @@ def load_lite(
     pool = Pool(partial(_make_runner, data, threads, model, where), most)
     if model.keeps_state:
         _logger.warning("%s keeps state between requests, in each of %d interpreters", where, most)
-    return LoadedLite(model, calls, pool, ran)
+    return LoadedLite(model, calls, trust, pool, ran)
 
 
 class LoadedLite:
     """A LoadedModel whose calls run in the interpreters of a pool."""
 
     def __init__(
-        self, model: LiteModel, calls: Sequence[LiteCall], pool: Pool, ran: Ran | None
+        self,
+        model: LiteModel,
+        calls: Sequence[LiteCall],
+        trust: Mapping[int, Trust],
+        pool: Pool,
+        ran: Ran | None,
     ) -> None:
+        self._trust = trust
         self._pool = pool
         self._ran = ran
         self._calls = {call.signature.name: call for call in calls}
@@ -87,6 +96,7 @@ class LoadedLite:
         call = self._calls[signature]
         arrays = _arrays(call, inputs)
         check_dtypes(arrays, self._dtypes[signature])
+        check_trusted(self._trust[call.subgraph], dict(zip(call.inputs, arrays, strict=True)))
         with self._pool.lent(arrays) as runner:
             began = perf_counter()
             results = runner.run(call, arrays)
