@@ -65,7 +65,10 @@ SERVICES: Mapping[str, tuple[str, str]] = {
         " points at the offline clouds.",
     ),
     "cloudwatch": ("Amazon CloudWatch", JSON + " Metrics end with the process."),
-    "application-autoscaling": ("Application Auto Scaling", JSON),
+    "application-autoscaling": (
+        "Application Auto Scaling",
+        JSON + " So is every namespace but `sagemaker`.",
+    ),
     "ecr": ("Amazon ECR", JSON),
     "service-quotas": (
         "Service Quotas",

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 _READS = re.compile(
     r"(?:Describe|Filter|Get|Head|Invoke|List|Simulate)[A-Z]\w*"
-    r"|(?:\w+\.)*(?:directRawPredict|explain|generateAccessToken|get|list|listVersions|predict"
-    r"|rawPredict|serverStreamingPredict|streamRawPredict|testIamPermissions|token|wait)"
+    r"|(?:\w+\.)*(?:(?:get|list|query)(?:[A-Z]\w*)?|directRawPredict|explain|generateAccessToken"
+    r"|predict|rawPredict|serverStreamingPredict|streamRawPredict|testIamPermissions|token|wait)"
 )
 _DESPITE_THEIR_NAMES = frozenset({"GetSessionToken", "InvokeEndpointAsync"})
 

@@ -27,7 +27,7 @@ TARGETS = {
     "application-autoscaling": "AnyScaleFrontendService.",
     "service-quotas": "ServiceQuotasV20190624.",
 }
-QUERIES = ("sts", "iam")
+QUERIES = ("sts", "iam", "sns")
 SCOPE = "AWS4-HMAC-SHA256 Credential=a/20261121/us-east-1/{}/aws4_request, SignedHeaders=host"
 GOOGLE = {
     "aiplatform": "v1",
