@@ -57,7 +57,8 @@ $(LATER): tools/later.c | $(VENV)/bin/python
 
 # Clients with pinned dependencies that conflict with the server's, in a separate environment.
 oracle-aws: $(ORACLES)/done $(VENV)/test.done
-	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest tests/oracles
+	CLOUDSERVE=$(BIN)/cloudserve $(ORACLES)/bin/pytest \
+	    tests/oracles/test_aws_cli_sagemaker.py tests/oracles/test_sagemaker_core.py
 
 # The gRPC library of Node and its client of Vertex AI, which npm installs in a separate folder.
 oracle-grpc-js: $(ORACLES_JS)/done $(VENV)/test.done

@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -50,6 +51,31 @@ with mlflow.start_run() as run:
     mlflow.log_artifacts("export", "export")
 print(run.info.run_id)
 """
+
+
+# MLflow's own deployment to SageMaker: role, bucket and image are what it finds by itself.
+OWN = """
+import boto3, mlflow, pandas
+from mlflow.deployments import get_deploy_client
+
+class Half(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return (model_input["x"] / 2 + 2).tolist()
+
+mlflow.pyfunc.save_model("model", python_model=Half(), pip_requirements=["mlflow"])
+boto3.client("ecr").create_repository(repositoryName="mlflow-pyfunc")
+client = get_deploy_client("sagemaker:/us-east-1")
+client.create_deployment("half", "model")
+print(client.predict("half", pandas.DataFrame({"x": [1.0, 5.0]})))
+client.delete_deployment("half")
+print(client.list_deployments())
+"""
+# What MLflow's container does: the model's server, on the port of the rehearsal.
+SERVE = """
+exec mlflow models serve -m "${SM_MODEL_DIR:-/opt/ml/model}" --env-manager local \\
+    --host 127.0.0.1 --port "$SAGEMAKER_BIND_TO_PORT"
+"""
+REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 
 
 class Shell:
@@ -269,3 +295,28 @@ def test_a_model_that_the_registry_does_not_have_is_an_error(shell, tmp_path, ur
     assert done.returncode == code, done.stderr
     assert sentence in done.stderr
     assert url in done.stderr
+
+
+@pytest.mark.timeout(1800)
+def test_mlflows_own_deployment_to_sagemaker_runs_unmodified(tmp_path):
+    if "MLFLOW" not in os.environ:
+        pytest.skip("MLFLOW does not name the folder of MLflow's commands: make oracle-mlflow")
+    commands = Path(os.environ["MLFLOW"]).resolve()
+    version = subprocess.run(
+        [commands / "mlflow", "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[-1]
+    (tmp_path / "serve.sh").write_text(f"export PATH={commands}:/usr/bin:/bin{SERVE}")
+    rehearsed = ("--rehearse", f"{REGISTRY}/mlflow-pyfunc:{version}=sh serve.sh")
+    emulate = (sys.executable, "-m", "cloudserve", "emulate", "--intercept", *rehearsed)
+    done = subprocess.run(
+        [*emulate, "--", commands / "python", "-c", OWN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer, left = done.stdout.splitlines()[-2:]
+    assert answer == "{'predictions': [2.5, 4.5]}"
+    assert left == "[]"
+    assert "refused" not in done.stderr

@@ -36,6 +36,7 @@ class Registry:
         """Return the service's HTTP application."""
         handlers = {
             "CreateRepository": self.create,
+            "DescribeRepositories": self.describe_repositories,
             "PutImage": self.put,
             "DescribeImages": self.describe,
         }
@@ -66,6 +67,16 @@ class Registry:
         }
         self._resources.put(_REPOSITORY, key, repository)
         return {"repository": repository}
+
+    def describe_repositories(self, region: str, body: Document) -> Document:
+        """Describe repositories by name, or all of a registry, in one page."""
+        if "repositoryNames" in body:
+            asked = [body | {"repositoryName": name} for name in body["repositoryNames"]]
+            keys = ["/".join((region, *self._repository(region, each))) for each in asked]
+            return {"repositories": [self._resources.get(_REPOSITORY, key) for key in keys]}
+        prefix = f"{region}/{body.get('registryId', ACCOUNT)}/"
+        known = self._resources.list(_REPOSITORY)
+        return {"repositories": [each for key, each in known if key.startswith(prefix)]}
 
     def put(self, region: str, body: Document) -> Document:
         """Store an image's manifest under its digest, and a tag; one that is new."""

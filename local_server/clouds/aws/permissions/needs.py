@@ -133,7 +133,9 @@ def of_logs(operation: str, region: str, body: Document) -> Iterator[Need]:
 
 
 def of_ecr(operation: str, region: str, body: Document) -> Iterator[Need]:
-    """Yield the needs of an operation on a repository and its images."""
-    account, name = body.get("registryId", ACCOUNT), body["repositoryName"]
-    resource = f"arn:aws:ecr:{region}:{account}:repository/{name}"
-    yield Need(f"ecr:{operation}", resource, {REQUESTED_REGION: region})
+    """Yield the needs of an operation on repositories and their images."""
+    account, context = body.get("registryId", ACCOUNT), {REQUESTED_REGION: region}
+    names = [body["repositoryName"]] if "repositoryName" in body else body.get("repositoryNames")
+    for name in names or ["*"]:
+        resource = f"arn:aws:ecr:{region}:{account}:repository/{name}"
+        yield Need(f"ecr:{operation}", resource, context)

@@ -15,7 +15,12 @@ from .request import S3Call
 EXPECTED_OWNER = "x-amz-expected-bucket-owner"
 EXPECTED_SOURCE_OWNER = "x-amz-source-expected-bucket-owner"
 OBJECT_ACL = "bucket-owner-full-control"
-BUCKET_ACL = "private"
+OBJECT_ACLS = frozenset({OBJECT_ACL})
+"""The ACLs that give the bucket's owner full control and nobody else anything; others are refused.
+
+Source: S3 user guide, "Troubleshooting" of object ownership: every PUT request may have it.
+"""
+BUCKET_ACLS = OBJECT_ACLS | {"private"}
 ACL = "x-amz-acl"
 GRANTS = "x-amz-grant-"
 
@@ -102,8 +107,8 @@ def check_fields(call: S3Call, operation: str) -> None:
             raise _not_implemented(name)
     for name in REFUSED_QUERY.get(operation, frozenset()) & call.query.keys():
         raise _not_implemented(name)
-    neutral = BUCKET_ACL if operation == "CreateBucket" else OBJECT_ACL
-    if call.head.headers.get(ACL, neutral) != neutral:
+    neutral = BUCKET_ACLS if operation == "CreateBucket" else OBJECT_ACLS
+    if call.head.headers.get(ACL, OBJECT_ACL) not in neutral:
         raise _acl_refused(operation)
     check_owners(call)
 

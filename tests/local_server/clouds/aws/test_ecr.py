@@ -56,6 +56,14 @@ def test_create_model_takes_dockers_manifest_and_an_image_that_is_not_known(
     aws.add_model(f"{repository}-2", archived["double"], f"{REGISTRY}/unknown:3")
 
 
+def test_repositories_are_described_by_name_or_all(ecr, repository):
+    (named,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+    assert named["repositoryUri"] == f"{REGISTRY}/{repository}"
+    assert named in ecr.describe_repositories()["repositories"]
+    with pytest.raises(ClientError, match="RepositoryNotFoundException"):
+        ecr.describe_repositories(repositoryNames=[repository, "nobody"])
+
+
 def test_images_are_described_with_their_tags(ecr, repository):
     for kind, tag in ((OCI, "1"), (OCI, "2"), (DOCKER, "2")):
         ecr.put_image(repositoryName=repository, imageManifest=manifest(kind), imageTag=tag)

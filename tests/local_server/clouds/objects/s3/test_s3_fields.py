@@ -173,6 +173,12 @@ def test_acls_are_refused_as_new_buckets_refuse_them(client, valid, operation):
         assert refusal(client, operation, **valid[operation], **{name: value[name]}) == expected
 
 
+@pytest.mark.parametrize("acl", ["private", "bucket-owner-full-control"])
+def test_acls_that_grant_nothing_to_others_are_taken_for_a_bucket(client, acl):
+    client.create_bucket(Bucket=f"with-{acl}", ACL=acl)
+    client.put_object(Bucket=f"with-{acl}", Key="k", ACL="bucket-owner-full-control")
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_bucket_of_another_account_is_denied(client, valid, operation):
     for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
