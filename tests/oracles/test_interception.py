@@ -33,6 +33,7 @@ predictor.delete_endpoint()
 """
 SAGEMAKER_3 = """
 import json
+import os
 import sys
 
 from sagemaker.core import image_uris
@@ -54,6 +55,7 @@ builder = ModelBuilder(
     instance_type="ml.m5.xlarge",
 )
 builder.build(model_name="half")
+os.environ["SAGEMAKER_VALIDATE_ROLE"] = "true"
 print(ModelBuilder(image_uri=image, s3_model_data_url="s3://b/m.tar.gz").role_arn)
 endpoint = builder.deploy(endpoint_name="half")
 answer = endpoint.invoke(body='{"instances": [1.0, 5.0]}', content_type="application/json")
@@ -172,6 +174,7 @@ def test_no_other_machine_can_be_reached():
 def test_the_sagemaker_sdk_version_3_deploys_with_its_defaults(archive, tmp_path):
     out = intercepted(tmp_path, program("sagemaker-3"), "-c", SAGEMAKER_3, str(archive))
     assert "000000000000 {'predictions': [2.5, 4.5]}" in out
+    assert "role/service-role/AmazonSageMaker-ExecutionRole-offline\n" in out
 
 
 @pytest.mark.slow

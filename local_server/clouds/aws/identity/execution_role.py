@@ -20,11 +20,10 @@ KEYS = Keys("ASIACLOUDSERVE000000", "cloudserve", "cloudserve")
 """The credentials of the session; they are constant, and grant nothing outside the emulator."""
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Allow",
-        "Principal": {"Service": SERVICE},
-        "Action": "sts:AssumeRole",
-    },
+    # The SDK reads the statements as a list, which IAM does not require.
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole"}
+    ],
 }
 
 

@@ -95,8 +95,8 @@ class TestAws:
         name = "AmazonSageMaker-ExecutionRole-offline"
         assert role["Arn"] == f"{account}:role/service-role/{name}"
         assert caller["UserId"] == f"{role['RoleId']}:SageMaker"
-        trusted = role["AssumeRolePolicyDocument"]["Statement"]["Principal"]
-        assert trusted == {"Service": "sagemaker.amazonaws.com"}
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
 
     @pytest.mark.parametrize(
         ("service", "signed", "text"),
