@@ -108,6 +108,8 @@ class TuneSettings:
     """The requests a second to verify; None searches the highest that meets the objective."""
     seconds: float = 3.0
     """The duration of each load."""
+    catch_signals: bool = False
+    """Whether SIGINT and SIGTERM end a load first, and are raised as KeyboardInterrupt then."""
     devices: tuple[str, ...] = ()
     """The replicas of the model, as `--devices` of the server."""
     use_grpc: bool = False

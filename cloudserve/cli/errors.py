@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import click
 
@@ -134,7 +135,28 @@ def _usage_failure(error: click.ClickException, arguments: Sequence[str]) -> Fai
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else _command_path(arguments)
     message = error.format_message()
-    return Failure(Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, f"{command} --help")
+    hint = _usage_hint(error, context, arguments) or f"{command} --help"
+    return Failure(Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, hint)
+
+
+def _usage_hint(
+    error: click.ClickException, context: click.Context | None, arguments: Sequence[str]
+) -> str:
+    """Return what to do about a missing option, an extra file or an unknown subcommand, or ""."""
+    if context is None:
+        return ""
+    command, path = context.command, context.command_path
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
+        metavar = error.param.make_metavar(context)
+        return f"add {max(error.param.opts, key=len)} {metavar}; {path} --help"
+    message, is_inner = error.format_message(), isinstance(command, click.Group) and context.parent
+    if is_inner and message.startswith("No such command"):
+        return f"choose {' or '.join(command.list_commands(context))}; {path} --help"
+    takes_files = any("--input" in parameter.opts for parameter in command.params)
+    if "unexpected extra argument" in message and takes_files:
+        files = [each for each in arguments if Path(each).is_file() and not each.startswith("-")]
+        return f"give the file as an option: --input {files[-1]}" if files else ""
+    return ""
 
 
 def _command_path(arguments: Sequence[str]) -> str:

@@ -137,9 +137,8 @@ def _is_local(file: str) -> bool:
 def _check_local(files: tuple[str, ...]) -> None:
     for file in filter(_is_local, files):
         if not Path(file).is_file():
-            raise UserError(
-                f"there is no file `{file}`", hint="give a local file, or a URL of the bucket"
-            )
+            what = "is not a file" if Path(file).exists() else "does not exist"
+            raise UserError(f"`{file}` {what}", hint="give a local file, or a URL of the bucket")
         if not Path(file).stat().st_size:
             raise UserError(f"`{file}` has no instances", hint="write one instance into each line")
 

@@ -257,7 +257,9 @@ class _Tuner:
         settings = self._settings
         request = Request(settings.signature, 1, _one_row(settings.shapes))
         url = server.grpc if settings.use_grpc else server.rest
-        result = bench(url, load, Settings(request))
+        result = bench(url, load, Settings(request, catch_signals=settings.catch_signals))
+        if result.interrupted:
+            raise KeyboardInterrupt
         if result.ended:
             raise ModelError(
                 f"the server stopped during a load: {result.ended}",

@@ -117,6 +117,8 @@ class Shell:
     def refusal(self, verb: str, *options: str) -> str:
         done = self.run("mlflow", "deployments", verb, "-t", "cloudserve:/aws", *options)
         assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stderr
+        assert "Error: " in done.stderr
         return done.stdout + done.stderr
 
 

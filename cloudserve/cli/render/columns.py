@@ -26,8 +26,7 @@ def row_lines(rows: Sequence[Row], width: int | None) -> Iterator[list[str]]:
     gap = _GAP
     if width is not None and _total(widths, gap) > width:
         gap = 1
-        words = [max(pair) for pair in zip(_longest_words(rows), _kept(widths), strict=True)]
-        widths = _narrowed(widths, words, width - gap * (len(widths) - 1))
+        widths = _narrowed(widths, _longest_words(rows), width - gap * (len(widths) - 1))
     for row in rows:
         cells = [_wrapped(cell, most) for cell, most in zip(row, widths, strict=True)]
         yield [_joined(line, widths, " " * gap) for line in zip_longest(*cells, fillvalue="")]
@@ -50,10 +49,12 @@ def _kept(widths: Sequence[int]) -> list[int]:
 
 
 def _narrowed(widths: Sequence[int], words: Sequence[int], room: int) -> list[int]:
-    """Return widths within `room`: whole words if they fit, else broken ones."""
-    whole = _shrunk(widths, words, room)
-    if sum(whole) <= room:
-        return whole
+    """Return widths within `room`: whole names if they fit, else whole words, else broken ones."""
+    names = [max(pair) for pair in zip(words, _kept(widths), strict=True)]
+    for least in (names, words):
+        whole = _shrunk(widths, least, room)
+        if sum(whole) <= room:
+            return whole
     return _shrunk(widths, [min(word, _LEAST) for word in words], room)
 
 

@@ -103,11 +103,11 @@ def print_result(result: str | bytes) -> None:
 
 def _lines(table: Table) -> list[str]:
     if not table.rows and table.title:
-        return list(map(toned, table.title.splitlines()))
+        return _titled(table)
     # A name may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     head, *rows = row_lines(cells, terminal_width())
-    lines = [*map(toned, table.title.splitlines()), *head]
+    lines = [*_titled(table), *head]
     for number, row in enumerate(rows):
         colour = table.colours[number] if number < len(table.colours) else ""
         lines += [coloured(line, colour) for line in row]
@@ -115,8 +115,20 @@ def _lines(table: Table) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def _titled(table: Table) -> list[str]:
+    """Return the lines of a table's title, on a terminal as wide as this."""
+    lines, width = table.title.splitlines(), terminal_width()
+    if width is not None:
+        lines = [part for line in lines for part in _filled(line, width) or [""]]
+    return list(map(toned, lines))
+
+
 def _wrapped(note: str) -> list[str]:
     """Return a platform's text, indented and as wide as the terminal."""
     width = max(40, shutil.get_terminal_size((100, 24)).columns) - len(_INDENT)
-    lines = textwrap.wrap(note, width, break_long_words=False, break_on_hyphens=False)
-    return [f"{_INDENT}{line}" for line in lines]
+    return [f"{_INDENT}{line}" for line in _filled(note, width)]
+
+
+def _filled(text: str, width: int) -> list[str]:
+    """Return a text in lines, whose words are whole: URLs are copied."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)

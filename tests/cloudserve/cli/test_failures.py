@@ -111,6 +111,37 @@ def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, w
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("gc m -t t", "add --keep N; cloudserve gc --help"),
+        ("pull m -t t", "add --into DIRECTORY; cloudserve pull --help"),
+        ("metrics grafana", "choose alerts or dashboard; cloudserve metrics --help"),
+        ("predict m -t t {file}", "give the file as an option: --input {file}"),
+        ("batch m -t t {file}", "add --input FILE; cloudserve batch --help"),
+        ("predict m -t t more", "cloudserve predict --help"),
+        (
+            "predict {file} -t t",
+            "name the model first, and the request as an option: --input {file}",
+        ),
+    ],
+)
+def test_what_is_missing_or_in_the_wrong_place_is_named(tmp_path, capsys, arguments, hint):
+    file = tmp_path / "request.json"
+    file.write_text("{}")
+    assert run(arguments.format(file=file).split()) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == f"  to do: {hint.format(file=file)}"
+
+
+def test_an_error_without_a_place_of_its_own_names_the_command(capsys):
+    assert run(["emulate", "--", "nosuchprogram"]) == 2
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        "error: the command `nosuchprogram` does not exist or cannot be executed",
+        "  where: cloudserve emulate",
+    ]
+
+
 def test_an_unknown_option_names_the_one_that_is_meant(capsys):
     assert run(["deploy", "m", "-t", "t", "--dry-rn"]) == 2
     first, *rest = capsys.readouterr().err.splitlines()

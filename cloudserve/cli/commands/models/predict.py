@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path)
+_MODEL_FILES = {".tflite", ".onnx"}
 
 
 def _payload_options(command: Function) -> Function:
@@ -155,6 +156,7 @@ def command(  # noqa: PLR0913 - keywords, one per option
     options = PayloadOptions(**payload)
     options.check(has_source=source is not None)
     access = Access(token=read_token(auth_token_file), ca_file=ca_file)
+    _check_model(model)
     if _is_address(model, target):
         client = Client(model, version=version, access=access, timeout=timeout)
         if client.has_destination:
@@ -169,6 +171,16 @@ def command(  # noqa: PLR0913 - keywords, one per option
             _send(client, source, signature, repeat, output)
         else:
             _predict(client, options, signature, repeat, output)
+
+
+def _check_model(model: str) -> None:
+    """Raise UserError for the file of a request in place of a model."""
+    if Path(model).is_file() and Path(model).suffix not in _MODEL_FILES:
+        raise UserError(
+            f"`{model}` is a file, not a model",
+            where="the argument MODEL",
+            hint=f"name the model first, and the request as an option: --input {model}",
+        )
 
 
 def _is_address(model: str, target: str | None) -> bool:

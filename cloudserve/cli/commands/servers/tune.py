@@ -114,7 +114,9 @@ def command(
     source = ModelSource(locate(model, project_file))
     _, path = source.resolve()
     replicas = tuple(devices.split(",")) if devices else ()
-    tuning = tune(path, TuneSettings(devices=replicas, **options), print_progress)
+    tuning = tune(
+        path, TuneSettings(devices=replicas, catch_signals=True, **options), print_progress
+    )
     print_report(tuning_report(tuning), output)
     source.close()
     if into:

@@ -112,3 +112,21 @@ def test_the_gaps_give_way_first(terminal):
 def test_rows_of_a_pipe_stay_on_a_line(capsys):
     print_report(Report(None, (Table(*STEPS),)), "table")
     assert capsys.readouterr().out.splitlines()[1].endswith(URL)
+
+
+def test_names_stay_whole_where_a_date_may_be_broken(terminal):
+    release = (*RELEASE[:1], "ada", "deploy", *RELEASE[3:])
+    _, *lines = terminal(Table(TIMES, [release]), 61)
+    assert lines == [
+        "2026-11-30 ada deploy v1-0190639e36e8 v2-170753a09a0d done",
+        "09:16:58",
+    ]
+
+
+def test_a_title_is_broken_between_words_and_never_within_a_url(terminal):
+    title = f"undeploy half from aws: 5 steps; nothing was changed; the files stay in {URL}"
+    *lines, head, row = terminal(Table(("A",), [("1",)], title), 60)
+    assert " ".join(lines) == title
+    assert lines[-1] == URL
+    assert len(lines[0]) <= 60
+    assert (head, row) == ("A", "1")
