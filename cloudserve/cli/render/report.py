@@ -102,8 +102,8 @@ def print_result(result: str | bytes) -> None:
 
 
 def _lines(table: Table) -> list[str]:
-    if not table.rows and table.title:
-        return _titled(table)
+    if not table.rows and table.title:  # as it is: it may have commands to copy
+        return list(map(toned, table.title.splitlines()))
     # A name may span lines; a row must not.
     cells = [tuple(c.replace("\n", " ") for c in row) for row in (table.columns, *table.rows)]
     head, *rows = row_lines(cells, terminal_width())
@@ -116,7 +116,7 @@ def _lines(table: Table) -> list[str]:
 
 
 def _titled(table: Table) -> list[str]:
-    """Return the lines of a table's title, on a terminal as wide as this."""
+    """Return the lines of the title above a table, on a terminal as wide as this."""
     lines, width = table.title.splitlines(), terminal_width()
     if width is not None:
         lines = [part for line in lines for part in _filled(line, width) or [""]]

@@ -130,3 +130,4 @@ def test_a_title_is_broken_between_words_and_never_within_a_url(terminal):
     assert lines[-1] == URL
     assert len(lines[0]) <= 60
     assert (head, row) == ("A", "1")
+    assert terminal(Table((), (), title), 60) == [title]  # a text without a table may be a command
