@@ -149,8 +149,9 @@ def _usage_hint(
     if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
         metavar = error.param.make_metavar(context)
         return f"add {max(error.param.opts, key=len)} {metavar}; {path} --help"
-    message, is_inner = error.format_message(), isinstance(command, click.Group) and context.parent
-    if is_inner and message.startswith("No such command"):
+    message = error.format_message()
+    is_unknown = message.startswith("No such command")
+    if is_unknown and isinstance(command, click.Group) and context.parent:
         return f"choose {' or '.join(command.list_commands(context))}; {path} --help"
     takes_files = any("--input" in parameter.opts for parameter in command.params)
     if "unexpected extra argument" in message and takes_files:

@@ -285,8 +285,9 @@ def _announce(
 ) -> None:
     url = environment["AWS_ENDPOINT_URL"]
     if not as_exports:
-        click.echo(f"The offline clouds are ready on {url}; Ctrl-C stops them.")
-        click.echo("To point a client at them, run in another shell:\n")
+        click.echo(f"The offline clouds are ready on {url}.")
+        click.echo("Ctrl-C stops them. To point a client at them,")
+        click.echo("run in another shell:\n")
     print_exports(environment, shell)
     if as_exports:
         click.echo(f"# ready on {url}")
