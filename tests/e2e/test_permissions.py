@@ -195,7 +195,7 @@ def new_shell(emulated, shared_models, tmp_path, monkeypatch, capsys, caplog):
 
 
 def documented_policy():
-    text = (HOW_TO / "release-to-sagemaker.md").read_text()
+    text = (HOW_TO / "use-a-company-account.md").read_text()
     return json.loads(re.search(r"```json\n(\{\n  \"Version\".*?)```", text, re.DOTALL)[1])
 
 

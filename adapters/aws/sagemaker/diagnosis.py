@@ -27,11 +27,11 @@ _OBJECTS = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 _PASSED_TO = {"iam:PassedToService": SERVICE}
 _SUFFIX = "-v1-000000000000"
 """The end of the names of a revision's resources, as an example."""
-_POLICY = "grant them: docs/how-to/release-to-sagemaker.md has a policy"
+_POLICY = "grant them: docs/how-to/use-a-company-account.md has a policy"
 
 
 def needs_of(context: AwsContext, account: str, models: Sequence[str]) -> tuple[Need, ...]:
-    """Return what deploy, promote, rollback and predict need (docs: release-to-sagemaker)."""
+    """Return what deploy, promote, rollback and predict need (docs: use-a-company-account)."""
     partition, region = context.role_arn.split(":")[1], context.options.region
     place = f"arn:{partition}:sagemaker:{region}:{account}"
     names = [context.names.endpoint(model) for model in models]

@@ -67,7 +67,7 @@ AUDIENCE = f"{POOL}/ci-pool/providers/gitlab"
 
 def _permissions(room: Room) -> None:
     room.copy("my-model", 1)
-    release = (ROOT / "docs/how-to/release-to-sagemaker.md").read_text("utf-8")
+    release = (ROOT / "docs/how-to/use-a-company-account.md").read_text("utf-8")
     policy = re.findall(r"```json\n(\{\n  \"Version\".*?)```", release, re.DOTALL)[0]
     policy = policy.replace("my-models", room.bucket).replace("eu-west-1", room.region)
     room.write("policy.json", policy)

@@ -16,7 +16,7 @@ from cloudserve.doctor.result import Status
 from cloudserve.project import Target
 from cloudserve.storage.events import SILENT
 
-HOW_TO = Path(__file__).parents[4] / "docs" / "how-to" / "release-to-sagemaker.md"
+HOW_TO = Path(__file__).parents[4] / "docs" / "how-to" / "use-a-company-account.md"
 ROLE = "arn:aws:iam::123456789012:role/my-sagemaker-role"
 
 

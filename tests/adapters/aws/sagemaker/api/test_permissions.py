@@ -11,7 +11,7 @@ import pytest
 from cloudserve.adapters.aws.s3.errors import PERMISSIONS, WRITES
 
 ROOT = Path(__file__).resolve().parents[5]
-PAGE = ROOT / "docs" / "how-to" / "release-to-sagemaker.md"
+PAGE = ROOT / "docs" / "how-to" / "use-a-company-account.md"
 SERVICES = {
     "sagemaker": "sagemaker",
     "sagemaker-runtime": "sagemaker",
