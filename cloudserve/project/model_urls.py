@@ -16,7 +16,8 @@ _OWN = re.compile(r"(?P<scheme>(?!models:|runs:)[a-z][a-z0-9-]*):/[^/].*")
 
 def is_url(text: str) -> bool:
     """Return whether a path is meant as a URL."""
-    return "://" in text or text.startswith(("models:/", "runs:/")) or _is_of_adapter(text)
+    is_registry = text.startswith(("models:/", "runs:/")) or _OWN.fullmatch(text) is not None
+    return "://" in text or is_registry
 
 
 def is_registered(url: str) -> bool:
@@ -32,6 +33,14 @@ def _is_of_adapter(url: str) -> bool:
 
 def check_url(url: str, where: str) -> str:
     """Return a URL; raises ProjectError for one that names neither."""
+    own = _OWN.fullmatch(url)
+    if own is not None and not _is_of_adapter(url):
+        raise ProjectError(
+            f"no installed package has a registry for `{own['scheme']}:/…`",
+            where=where,
+            hint="install it beside cloudserve, or write s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, "
+            "models:/NAME/VERSION, or a path",
+        )
     if not (_BUCKET.fullmatch(url) or is_registered(url)):
         raise ProjectError(
             f"`{url}` is neither a directory nor a folder of a bucket",

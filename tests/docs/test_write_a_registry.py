@@ -17,7 +17,6 @@ from cloudserve import registry
 from cloudserve.client.transports.address import parse_address
 from cloudserve.errors import ModelError, ProjectError, RemoteError, UserError
 from cloudserve.project import load_project
-from cloudserve.project.model_urls import is_url
 from cloudserve.storage.model_source import ModelSource
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-an-adapter.md"
@@ -132,7 +131,8 @@ def test_a_client_asks_the_endpoint_by_its_name():
 
 def test_without_the_packages_the_names_mean_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
-    assert not is_url("ours:/half/3")
+    with pytest.raises(ProjectError, match="no installed package has a registry for `ours:/"):
+        source(tmp_path, "ours:/half/3")
     with pytest.raises(UserError, match="is not the URL of a server"):
         parse_address("my-cloud://eu/half")
     with pytest.raises(ProjectError, match="neither a directory nor a folder of a bucket"):

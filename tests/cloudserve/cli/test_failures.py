@@ -126,7 +126,9 @@ def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, w
         ),
     ],
 )
-def test_a_usage_error_names_the_option_or_the_subcommand_to_give(tmp_path, capsys, arguments, hint):
+def test_a_usage_error_names_the_option_or_the_subcommand_to_give(
+    tmp_path, capsys, arguments, hint
+):
     file = tmp_path / "request.json"
     file.write_text("{}")
     assert run(arguments.format(file=file).split()) == 2

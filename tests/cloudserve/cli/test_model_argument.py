@@ -47,6 +47,7 @@ KINDS = {
     "https://h/x": (ALL, "`https://h/x` is neither a directory nor a folder", "write s3://BUCKET"),
     "s3://bucket": (ALL, "`s3://bucket` is neither a directory nor", "write s3://BUCKET/FOLDER"),
     "file:///nowhere/x": (ALL, "there is no such folder", "check its name"),
+    "ours:/x/3": (ALL, "no installed package has a registry for `ours:/", "install it beside"),
 }
 
 
