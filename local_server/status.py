@@ -46,4 +46,4 @@ def invalid_argument(message: str) -> StatusError:
 
 
 class FileStatusError(StatusError, UserError):
-    """A file named by the user is missing or invalid."""
+    """A file, a path or a device named by the user is missing or invalid."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..status import Code, StatusError
+from ..status import Code, FileStatusError
 
 _DEVICE = re.compile(r"(cpu|gpu):([0-9]{1,3})", re.IGNORECASE)
 _CPU, _GPU = "CPU", "GPU"
@@ -35,7 +35,7 @@ class Device:
 def parse_devices(words: Iterable[str]) -> tuple[Device | None, ...]:
     """Read devices; None stands for all GPUs.
 
-    Raises StatusError (INVALID_ARGUMENT) for what is not a device, and for one named twice.
+    Raises FileStatusError (INVALID_ARGUMENT) for what is not a device, and for one named twice.
     """
     devices = tuple(map(_parse, words))
     twice = next((device for device in devices if devices.count(device) > 1), None)
@@ -48,8 +48,8 @@ def find_devices(words: Sequence[str], names: Callable[[], Sequence[str]]) -> tu
     """Return the devices that words name and this machine has; none for no words.
 
     `all` is every GPU, or the CPU if there is none. `names` gives TensorFlow's names of the
-    devices that it sees; it is asked if there are words. Raises StatusError (FAILED_PRECONDITION)
-    for a missing GPU.
+    devices that it sees; it is asked if there are words. Raises FileStatusError
+    (FAILED_PRECONDITION) for a missing GPU.
     """
     gpus = tuple(_gpus(names())) if words else ()
     chosen: list[Device] = []
@@ -103,9 +103,9 @@ def _list(gpus: Sequence[Device]) -> str:
     return ", ".join(map(str, gpus)) or "no GPU"
 
 
-def _invalid(message: str) -> StatusError:
-    return StatusError(Code.INVALID_ARGUMENT, message)
+def _invalid(message: str) -> FileStatusError:
+    return FileStatusError(Code.INVALID_ARGUMENT, message)
 
 
-def _missing(message: str) -> StatusError:
-    return StatusError(Code.FAILED_PRECONDITION, message)
+def _missing(message: str) -> FileStatusError:
+    return FileStatusError(Code.FAILED_PRECONDITION, message)

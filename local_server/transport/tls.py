@@ -18,7 +18,7 @@ from cloudserve.errors import UserError
 from cloudserve.protos import Message, declare, message_class
 
 from ..reloaded_file import ReloadedFile
-from ..status import Code, StatusError
+from ..status import Code, FileStatusError
 
 HTTP1: Final = ("http/1.1",)
 HTTP2: Final = ("h2",)
@@ -54,7 +54,7 @@ class TlsSource(Protocol):
 def read_ssl_config(path: Path) -> Tls:
     """Read an `SSLConfig` in text form; it holds keys and certificates, not their paths.
 
-    Raises StatusError for a file that does not exist (NOT_FOUND) or cannot be parsed
+    Raises FileStatusError for a file that does not exist (NOT_FOUND) or cannot be parsed
     (INVALID_ARGUMENT, with TensorFlow Serving's text), UserError if a field is missing.
     """
     config = _parse(path)
@@ -161,10 +161,10 @@ def _parse(path: Path) -> Message:
     try:
         return text_format.Parse(path.read_bytes().decode("utf-8-sig"), _ssl_config_class()())
     except OSError as error:
-        raise StatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
+        raise FileStatusError(Code.NOT_FOUND, f"{path}; {error.strerror}") from error
     # No cause: the parser quotes the line it failed at, which may be the key.
     except (text_format.ParseError, UnicodeDecodeError):
-        raise StatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from None
+        raise FileStatusError(Code.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}'") from None
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
 from cloudserve.cli.servers.variables import container_env_option
-from cloudserve.local.servers import ServeCommand
+from cloudserve.errors import CloudserveError
+from cloudserve.local.servers import ModelServer, ServeCommand
 
 _PORT = Number(0, 65535)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -171,8 +174,21 @@ def command(
         options = vertex_options(context, options)
     recording = take_recording(context, options)
     serve = ServeCommand(**tfserving_options(context, options), recording=recording)
-    server = registry.local_server().model_server(path, serve)
+    with _hinting():
+        _run(registry.local_server().model_server(path, serve))
 
+
+@contextmanager
+def _hinting() -> Iterator[None]:
+    """Give a hint to errors that have the texts of TensorFlow Serving, which are without one."""
+    try:
+        yield
+    except CloudserveError as error:
+        error.hint = error.hint or "check PATH and the option that the message is about"
+        raise
+
+
+def _run(server: ModelServer) -> None:
     def announce() -> None:
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
         print_progress(f"serving {', '.join(server.models)} on {server.address}{grpc}")
