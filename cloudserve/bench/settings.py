@@ -44,7 +44,8 @@ class Load:
             )
         if self.rate is not None and not self.rate > 0:
             raise UserError(
-                f"a rate of {self.rate:g} requests a second is not positive", hint="such as 100"
+                f"a rate of {self.rate:g} requests a second is not positive",
+                hint="give one such as 100",
             )
         if not self.seconds > 0 or not self.timeout > 0 or self.warm_up < 0:
             raise UserError(

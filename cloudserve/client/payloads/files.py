@@ -93,7 +93,7 @@ def read_arrays(file: Path, key: str | None = None) -> Any:
         raise _missing(file, error) from error
     except (*_DAMAGED, BadZipFile, zlib.error) as error:
         raise UserError(
-            f"the file is not an array of numpy: {error}",
+            f"the file is not an array of numpy: {_short(error)}",
             where=str(file),
             hint="write it by numpy.save or numpy.savez, without Python objects",
         ) from error
@@ -148,3 +148,8 @@ def _missing(file: Path, error: OSError) -> UserError:
         where=str(file),
         hint="check its path",
     )
+
+
+def _short(error: Exception) -> str:
+    """Return the first sentence of numpy's text: the next ones advise to load Python objects."""
+    return str(error).partition(". ")[0].removesuffix(".")

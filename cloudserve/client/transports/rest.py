@@ -140,9 +140,10 @@ def retry_after(value: str, now: datetime | None = None) -> float | None:
 
 
 def error_words(body: bytes) -> str:
-    """Return the `error` of TensorFlow Serving's JSON, or the beginning of the body."""
+    """Return the `error` of TensorFlow Serving's or Google's JSON, or the body's beginning."""
     try:
-        words = str(json.loads(body)["error"])
+        error = json.loads(body)["error"]
+        words = str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError):
         words = body[: 2 * _QUOTED].decode(errors="replace")
     return " ".join(words.split())[:_QUOTED] or "an empty body"

@@ -66,7 +66,7 @@ class CanaryRules:
         for name in ("more_errors", "more_slow", "false_alarm", "false_pass"):
             if not 0 < getattr(self, name) < 1:
                 raise UserError(
-                    f"`{name}` of a canary is a share between 0 and 1", hint="such as 0.05"
+                    f"`{name}` of a canary is a share between 0 and 1", hint="give one such as 0.05"
                 )
         for name, option in (("max_shift", "--max-shift"), ("more_wrong", "--max-wrong")):
             self._check_answers(name, option)
@@ -90,7 +90,8 @@ class CanaryRules:
         share = getattr(self, name)
         if not 0 <= share < 1:
             raise UserError(
-                f"`{name}` of a canary is a share below 1", hint="such as 0.02; 0 compares none"
+                f"`{name}` of a canary is a share below 1",
+                hint="give one such as 0.02; 0 compares none",
             )
         if share and self.source is Source.METRICS:
             raise UserError(

@@ -8,6 +8,7 @@ import pytest
 
 from cloudserve.client.payloads.files import read_arrays, read_example, read_image
 from cloudserve.client.payloads.raw import arrays_file
+from cloudserve.client.transports.rest import error_words
 from cloudserve.errors import UserError
 from cloudserve.savedmodel import TensorSpec
 
@@ -62,6 +63,21 @@ def test_a_damaged_file_of_arrays_is_one_error(tmp_path, name, data):
     (tmp_path / "x.npz").write_bytes(data)
     with pytest.raises(UserError, match="is not an array of numpy"):
         read_arrays(tmp_path / "x.npz")
+
+
+def test_a_file_of_another_kind_is_refused_without_advice_to_load_objects(tmp_path):
+    (tmp_path / "x.npy").write_text('{"instances": [1.0]}')
+    with pytest.raises(UserError) as caught:
+        read_arrays(tmp_path / "x.npy")
+    assert "allow_pickle" not in caught.value.message
+    assert caught.value.message.startswith("the file is not an array of numpy: ")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error": "no x"}', b'{"error": {"code": 404, "message": "no x"}}', b"no x"]
+)
+def test_the_words_of_an_error_are_its_message(body):
+    assert error_words(body) == "no x"
 
 
 def test_one_array_is_read_by_its_name(tmp_path):

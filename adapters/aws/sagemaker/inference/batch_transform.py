@@ -134,7 +134,7 @@ class Transforms:
         source = source_of(record)
         if source.endswith("/"):
             raise UserError(
-                "SageMaker's jobs read a `model.tar.gz`, and this model is of the files themselves",
+                "SageMaker's jobs read a `model.tar.gz`, and this model's files are not packed",
                 where=f"{name}: {source}",
                 hint="add `archive: true` to the target and deploy the version again: that makes "
                 "one in the bucket",

@@ -68,7 +68,7 @@ def _check_instances(aws: AwsContext) -> None:
     raise UserError(
         f"`{kind}` is not an instance type for endpoints that this boto3 knows",
         where=aws.where_of("instance_type"),
-        hint=f"did you mean {' or '.join(close)}?" if close else "such as ml.m5.large",
+        hint=f"did you mean {' or '.join(close)}?" if close else "name one, such as ml.m5.large",
     )
 
 
