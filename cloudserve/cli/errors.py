@@ -153,11 +153,20 @@ def _usage_hint(
     is_unknown = message.startswith("No such command")
     if is_unknown and isinstance(command, click.Group) and context.parent:
         return f"choose {' or '.join(command.list_commands(context))}; {path} --help"
+    if message.startswith("No such option") and not (context.parent or "Did you mean" in message):
+        return (
+            f"write the options of a command behind it: cloudserve COMMAND {_option(arguments)} …"
+        )
     takes_files = any("--input" in parameter.opts for parameter in command.params)
     if "unexpected extra argument" in message and takes_files:
         files = [each for each in arguments if Path(each).is_file() and not each.startswith("-")]
         return f"give the file as an option: --input {files[-1]}" if files else ""
     return ""
+
+
+def _option(arguments: Sequence[str]) -> str:
+    """Return the first option of a command line."""
+    return next((each.partition("=")[0] for each in arguments if each.startswith("-")), "")
 
 
 def _command_path(arguments: Sequence[str]) -> str:

@@ -93,8 +93,8 @@ def _unknown(artifact: Artifact, server: str, version: str) -> tuple[str, ...]:
     if not version or minor_version(version) in read_table().versions or not artifact.ops:
         return ()
     sentence = (
-        f"{server} has TensorFlow {version}, whose ops are unknown here: whether it loads the "
-        "model is not checked"
+        f"{server} has TensorFlow {version}, whose ops are unknown here, so the model is not "
+        "checked"
     )
     return (sentence,)
 

@@ -116,6 +116,11 @@ def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, w
     [
         ("gc m -t t", "add --keep N; cloudserve gc --help"),
         ("pull m -t t", "add --into DIRECTORY; cloudserve pull --help"),
+        (
+            "--project {file} status",
+            "write the options of a command behind it: cloudserve COMMAND --project …",
+        ),
+        ("--vrsion", "cloudserve --help"),
         ("metrics grafana", "choose alerts or dashboard; cloudserve metrics --help"),
         ("predict m -t t {file}", "give the file as an option: --input {file}"),
         ("batch m -t t {file}", "add --input FILE; cloudserve batch --help"),
