@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 
@@ -16,6 +15,7 @@ from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.command_tree import cli
 from cloudserve.cli.exits import ANY_ERROR, Exit
 from cloudserve.cli.render.formats import FOR_PROGRAMS
+from cloudserve.cli.usage_hints import usage_hint
 from cloudserve.cli.verbosity import is_on, reset
 from cloudserve.hints import without_controls
 
@@ -135,38 +135,10 @@ def _usage_failure(error: click.ClickException, arguments: Sequence[str]) -> Fai
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else _command_path(arguments)
     message = error.format_message()
-    hint = _usage_hint(error, context, arguments) or f"{command} --help"
-    return Failure(Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, hint)
-
-
-def _usage_hint(
-    error: click.ClickException, context: click.Context | None, arguments: Sequence[str]
-) -> str:
-    """Return what to do about a missing option, an extra file or an unknown subcommand, or ""."""
-    if context is None:
-        return ""
-    command, path = context.command, context.command_path
-    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
-        metavar = error.param.make_metavar(context)
-        return f"add {max(error.param.opts, key=len)} {metavar}; {path} --help"
-    message = error.format_message()
-    is_unknown = message.startswith("No such command")
-    if is_unknown and isinstance(command, click.Group) and context.parent:
-        return f"choose {' or '.join(command.list_commands(context))}; {path} --help"
-    if message.startswith("No such option") and not (context.parent or "Did you mean" in message):
-        return (
-            f"write the options of a command behind it: cloudserve COMMAND {_option(arguments)} …"
-        )
-    takes_files = any("--input" in parameter.opts for parameter in command.params)
-    if "unexpected extra argument" in message and takes_files:
-        files = [each for each in arguments if Path(each).is_file() and not each.startswith("-")]
-        return f"give the file as an option: --input {files[-1]}" if files else ""
-    return ""
-
-
-def _option(arguments: Sequence[str]) -> str:
-    """Return the first option of a command line."""
-    return next((each.partition("=")[0] for each in arguments if each.startswith("-")), "")
+    hint = usage_hint(error, arguments) if isinstance(error, click.UsageError) else ""
+    return Failure(
+        Exit.USAGE, f"{message[:1].lower()}{message[1:]}", command, hint or f"{command} --help"
+    )
 
 
 def _command_path(arguments: Sequence[str]) -> str:

@@ -118,7 +118,7 @@ def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, w
         ("pull m -t t", "add --into DIRECTORY; cloudserve pull --help"),
         (
             "--project {file} status",
-            "write the options of a command behind it: cloudserve COMMAND --project …",
+            "write the options of a command behind it: cloudserve status --project …",
         ),
         ("--vrsion", "cloudserve --help"),
         ("metrics grafana", "choose alerts or dashboard; cloudserve metrics --help"),
