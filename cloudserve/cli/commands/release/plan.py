@@ -86,8 +86,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     plan = verbs.plan(operation, version, percent, everything=everything)
     if out is not None:
         write_plan(plan, out)
-        print_progress(f"wrote {out}; to carry it out:\n  cloudserve apply {out}")
     print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
+    if out is not None:  # last, where the reader of a long plan looks
+        print_progress(f"wrote {out}; to carry it out:\n  cloudserve apply {out}")
     if not offline:
         remember(subject, verbs, tape)
     if detailed_exitcode and plan.actions:
