@@ -38,7 +38,8 @@ class Graph:
         self._functions.TF_SetRequireShapeInferenceFns(self.pointer, False)
 
     def __del__(self) -> None:
-        self._functions.TF_DeleteGraph(self.pointer)
+        if hasattr(self, "pointer"):  # not without the library
+            self._functions.TF_DeleteGraph(self.pointer)
 
     def add(self, graph_def: bytes, inputs: Mapping[str, Endpoint] | None = None) -> None:
         """Import the nodes of a serialized `GraphDef`.

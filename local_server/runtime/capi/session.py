@@ -29,10 +29,10 @@ class Session:
     __slots__ = ("_functions", "_lent", "_pointer", "graph")
 
     def __init__(self, graph: Graph, config: bytes = b"") -> None:
+        self._pointer = None  # first: without the library there is nothing to delete
         self.graph = graph
         self._lent = Lent(_IN_CALLERS_THREAD)
         self._functions = functions = library()
-        self._pointer = None
         status = Status()
         options = functions.TF_NewSessionOptions()
         try:

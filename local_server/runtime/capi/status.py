@@ -36,7 +36,8 @@ class Status:
             raise OpError(code, text.decode("utf-8", "backslashreplace"))
 
     def __del__(self) -> None:
-        self._functions.TF_DeleteStatus(self.pointer)
+        if hasattr(self, "pointer"):  # not without the library
+            self._functions.TF_DeleteStatus(self.pointer)
 
 
 _local = threading.local()

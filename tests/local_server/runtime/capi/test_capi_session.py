@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from cloudserve.local_server.messages import message_class
+from cloudserve.local_server.runtime.capi import graph as graph_module
 from cloudserve.local_server.runtime.capi import registry
+from cloudserve.local_server.runtime.capi import session as session_module
+from cloudserve.local_server.runtime.capi import status as status_module
 from cloudserve.local_server.runtime.capi.graph import Graph
 from cloudserve.local_server.runtime.capi.session import Session
-from cloudserve.local_server.runtime.capi.status import OpError
+from cloudserve.local_server.runtime.capi.status import OpError, Status
 from cloudserve.local_server.status import Code
+
+from cloudserve.errors import MissingExtraError
 
 FLOAT = 1
 
@@ -158,3 +165,18 @@ def test_the_registry_is_that_of_the_installed_tensorflow():
 
     assert registry.version() == tf.__version__
     assert {"MatMul", "_Arg", "VarHandleOp"} <= registry.registered_ops()
+
+
+@pytest.mark.parametrize("make", [Graph, Status, lambda: Session(object())])
+def test_without_the_library_nothing_is_deleted(make, monkeypatch):
+    def library():
+        raise MissingExtraError("serving a model", "server")
+
+    for module in (graph_module, session_module, status_module):
+        monkeypatch.setattr(module, "library", library)
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(MissingExtraError):
+        make()
+    gc.collect()
+    assert unraisable == []
