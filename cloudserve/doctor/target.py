@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from cloudserve.doctor.result import DiagnosedProvider, Result, Status, guarded
+from cloudserve.doctor.result import DiagnosedProvider, Result, Status, failure, guarded
+from cloudserve.errors import CloudserveError
 from cloudserve.project import Project
 from cloudserve.release.destination import Destination
 from cloudserve.release.provider import Provider
@@ -33,7 +34,15 @@ def check_target(
     for model in project.models:
         yield guarded(f"endpoint of {model}", partial(_endpoint, provider, model))
     if isinstance(provider, DiagnosedProvider):
-        yield from provider.diagnose(tuple(project.models))
+        yield from _of_adapter(provider, tuple(project.models))
+
+
+def _of_adapter(provider: DiagnosedProvider, models: Sequence[str]) -> Iterator[Result]:
+    """Yield the results of the platform's adapter; an error ends them, as a failure."""
+    try:
+        yield from provider.diagnose(models)
+    except CloudserveError as error:
+        yield failure("platform", error)
 
 
 def _caller(destination: Destination) -> Result:
@@ -56,7 +65,8 @@ def _clock(endpoint: str, now: Callable[[], float] = time.time) -> Result:
     except HTTPError as error:
         date = error.headers.get("Date")
     except (URLError, OSError, ValueError, HTTPException) as error:
-        return Result("clock", Status.SKIPPED, f"{endpoint} does not answer: {error}")
+        reason = getattr(error, "reason", error)  # urllib writes its own as `<urlopen error …>`
+        return Result("clock", Status.SKIPPED, f"{endpoint} does not answer: {reason}")
     try:
         skew = now() - parsedate_to_datetime(date or "").timestamp()
     except ValueError:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from cloudserve.doctor.result import Result, Status
-from cloudserve.errors import CloudserveError, UserError
+from cloudserve.errors import CloudserveError, RemoteError, UserError
 
+from ..errors import is_denied
 from .api.identity import SERVICE, Need
 from .context import AwsContext
 from .fields.options import Options
@@ -68,8 +69,9 @@ def _guarded(id_: str, check: Callable[[], Result], action: str) -> Result:
     try:
         return check()
     except CloudserveError as error:
-        hint = f"{action} lets cloudserve check it"
-        return Result(id_, Status.SKIPPED, error.message, hint=hint)
+        is_refused = isinstance(error, RemoteError) and is_denied(error)
+        hint = f"{action} lets cloudserve check it" if is_refused else error.hint
+        return Result(id_, Status.SKIPPED, error.message, hint=hint or "")
 
 
 def _role(context: AwsContext) -> Result:

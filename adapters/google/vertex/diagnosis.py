@@ -36,8 +36,8 @@ _POLICY = "grant them: docs/how-to/release-to-vertex.md has the list"
 
 def diagnose(api: VertexApi, blobs: GcsBlobs, region: str) -> Iterator[Result]:
     """Yield the results; nothing is changed."""
-    has_bucket = blobs.exists()
-    in_project = NEEDED if has_bucket else (*NEEDED, _CREATION)
+    has_bucket = _exists(blobs)
+    in_project = (*NEEDED, _CREATION) if has_bucket is False else NEEDED
     project = f"the project {api.project}"
     yield _guarded("permissions", lambda: _held(project, in_project, api.permissions.missing))
     if has_bucket:
@@ -45,6 +45,14 @@ def diagnose(api: VertexApi, blobs: GcsBlobs, region: str) -> Iterator[Result]:
         id_ = "permissions on the bucket"
         yield _guarded(id_, lambda: _held(blobs.url, needed, blobs.missing_permissions, id_))
     yield _guarded("bucket's region", lambda: _region(region, blobs))
+
+
+def _exists(blobs: GcsBlobs) -> bool | None:
+    """Return whether the bucket exists; None if that cannot be asked, which its own check says."""
+    try:
+        return blobs.exists()
+    except CloudserveError:
+        return None
 
 
 def _guarded(id_: str, check: Callable[[], Result]) -> Result:

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 from cloudserve.adapters.google.vertex.diagnosis import diagnose
 
+from cloudserve.errors import RemoteError
+
 
 class Bucket:
     url = "gs://models"
@@ -36,3 +38,20 @@ def test_a_permission_that_a_release_does_without_is_no_failure(lacking, status)
     on_bucket = results["permissions on the bucket"]
     assert on_bucket.status == status
     assert all(name in on_bucket.text for name in lacking)
+
+
+class SilentBucket(Bucket):
+    def exists(self):
+        raise RemoteError("look for the bucket: no usable credentials")
+
+    def location(self):
+        raise RemoteError("look for the bucket: no usable credentials")
+
+
+def test_without_credentials_each_check_is_listed():
+    def missing(names):
+        raise RemoteError("no usable credentials")
+
+    api = SimpleNamespace(project="p", permissions=SimpleNamespace(missing=missing))
+    results = {one.id: one.status for one in diagnose(api, SilentBucket(), "us-central1")}
+    assert results == {"permissions": "skipped", "bucket's region": "skipped"}
