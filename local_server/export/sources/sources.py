@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudserve.errors import UserError
+from cloudserve.hints import did_you_mean
 from cloudserve.local.model_export import ExportRequest
 from cloudserve.project.model_urls import is_url
 from cloudserve.savedmodel import is_saved_model, list_versions, resolve
@@ -71,7 +72,8 @@ def _call(source: str) -> Any:
         function = _import(module_name, source)
         for name in path.split("."):
             if not hasattr(function, name):
-                raise UserError(f"there is no {name}", where=source, hint=_FORMS)
+                known = [each for each in dir(function) if not each.startswith("_")]
+                raise UserError(f"there is no {name}", where=source, hint=did_you_mean(name, known))
             function = getattr(function, name)
         if not callable(function) or hasattr(function, "signatures") or has_signature(function):
             return function
@@ -91,7 +93,11 @@ def _import(module_name: str, where: str) -> Any:
         with running_code("the module cannot be imported", where, ModuleNotFoundError):
             return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise UserError(f"there is no module {error.name}", where=where, hint=_FORMS) from error
+        raise UserError(
+            f"there is no module {error.name}",
+            where=where,
+            hint=f"run this in the folder of {error.name}.py, or install the module",
+        ) from error
 
 
 @contextmanager

@@ -260,7 +260,10 @@ RELEASES = {
     "docs/how-to/review-a-release.md": Page(
         _released,
         before={
-            "": TWO_LIVE.removesuffix(" && cloudserve promote {0} -t {1}").format("mnist", "aws")
+            "": TWO_LIVE.removesuffix(" && cloudserve promote {0} -t {1}").format("mnist", "aws"),
+            "cloudserve plan deploy mnist --target aws --offline": (
+                "cp -r models/mnist/2 models/mnist/3; echo 3 > models/mnist/3/assets.extra/note.txt"
+            ),
         },
     ),
     "docs/how-to/remove-old-versions.md": Page(_old, before={"": FOUR}),
