@@ -161,8 +161,7 @@ def _port(port: int, use: str) -> Result:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             text = f"{port} ({use}) is not free: {error.strerror}"
-            hint = "stop what listens there, or choose another one by --port"
-            return Result(
-                f"port {port}", Status.WARNING, text, "a server has it, or must not", hint
-            )
+            why = "a server that is started there by default will fail"
+            hint = "choose another one by --port, or stop the server that has it"
+            return Result(f"port {port}", Status.WARNING, text, why, hint)
     return Result(f"port {port}", Status.OK, f"free, for {use}")
