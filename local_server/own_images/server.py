@@ -33,8 +33,8 @@ _AT_ONCE = 32
 """Requests under way at the same time."""
 _BETWEEN_CHECKS = 0.1
 _LONGEST_SECONDS = 3600.0
-_END_SECONDS = 1.0
-"""Between a connection that breaks and the news that its process has ended."""
+_END_SECONDS = 5.0
+"""Between a connection that breaks and the news that its process has ended, on a busy machine."""
 _GRACE_SECONDS = 5.0
 """Between SIGTERM and SIGKILL. SageMaker waits 30 (developer guide, "Custom Inference Code")."""
 
