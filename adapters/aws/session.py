@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from cloudserve.known.tape import LIVE, Tape, unknown
 from cloudserve.release.destination import Destination, is_loopback, one_endpoint
@@ -83,14 +85,14 @@ class Access:
     def _session(self) -> Any:
         keys = {name: self._environ[v] for v, name in KEYS.items() if self._environ.get(v)}
         if not keys and is_loopback(self.endpoint("sagemaker") or ""):
-            return boto3.Session(region_name=self._region, **OFFLINE_KEYS)
+            return new_session(region_name=self._region, **OFFLINE_KEYS)
         is_elsewhere = bool(keys and self._environ.get("AWS_ENDPOINT_URL"))
         if self._profile and not is_elsewhere:
-            return boto3.Session(profile_name=self._profile, region_name=self._region)
+            return new_session(profile_name=self._profile, region_name=self._region)
         if "aws_access_key_id" in keys:
-            return boto3.Session(region_name=self._region, **keys)
+            return new_session(region_name=self._region, **keys)
         profile = self._environ.get("AWS_PROFILE") or None
-        return boto3.Session(profile_name=profile, region_name=self._region)
+        return new_session(profile_name=profile, region_name=self._region)
 
     @property
     def credentials(self) -> str:
@@ -111,6 +113,26 @@ class Access:
         name = service.replace("autoscaling", "auto-scaling")
         own = f"AWS_ENDPOINT_URL_{name.upper().replace('-', '_')}"
         return self._environ.get(own) or self._environ.get("AWS_ENDPOINT_URL") or None
+
+
+def new_session(**arguments: Any) -> boto3.Session:
+    """Return a boto3 session that shares botocore's descriptions of the services with the others.
+
+    By itself, each session reads and parses them again: 0.2 s for a target's clients.
+    """
+    core = botocore.session.Session()
+    core.lazy_register_component(
+        "data_loader", lambda: _loader(core.get_config_variable("data_path"))
+    )
+    session = boto3.Session(botocore_session=core, **arguments)
+    folders = core.get_component("data_loader").search_paths
+    folders[:] = dict.fromkeys(folders)  # each boto3 session has appended boto3's own
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    return create_loader(data_path)
 
 
 SERVICES = ("s3", "sagemaker", "sagemaker-runtime")

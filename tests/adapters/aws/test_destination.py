@@ -2,7 +2,7 @@
 
 import pytest
 from cloudserve.adapters.aws.sagemaker.api.container_logs import Logs
-from cloudserve.adapters.aws.session import Access, _principal, aws_destination
+from cloudserve.adapters.aws.session import Access, _principal, aws_destination, new_session
 
 from cloudserve.errors import UserError
 from cloudserve.release.destination import Destination
@@ -50,6 +50,17 @@ def test_a_profile_that_does_not_exist_is_left_to_the_first_call():
     assert str(aws_destination(Access({}, REGION, "nobody"), REGION)) == (
         "aws · account unknown · us-east-1"
     )
+
+
+def test_sessions_read_the_descriptions_of_services_once(monkeypatch, tmp_path):
+    first, second = (new_session(region_name=REGION)._session for _ in range(2))
+    loader = first.get_component("data_loader")
+    assert second.get_component("data_loader") is loader
+    assert len(loader.search_paths) == len(set(loader.search_paths))
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    other = new_session(region_name=REGION)._session.get_component("data_loader")
+    assert str(tmp_path) in other.search_paths
+    assert str(tmp_path) not in loader.search_paths
 
 
 def test_one_service_offline_and_another_not_is_refused(clouds):
