@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cloudserve.check.finding import Finding, Severity
+from cloudserve.check.graph import FILE_NAMES
 from cloudserve.check.stored import restored_keys
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.errors import ModelError
 from cloudserve.hints import printable
 from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
+from cloudserve.savedmodel.checks.roots import initial_tensors
 from cloudserve.savedmodel.files import list_names
+from cloudserve.savedmodel.graph import source
+from cloudserve.savedmodel.proto import Message
 from cloudserve.savedmodel.tree import find_files
 from cloudserve.savedmodel.versions import is_saved_model, list_versions
 
@@ -20,14 +24,36 @@ _NAMED = 3
 
 def missing_asset(subject: Subject) -> Iterator[Finding]:
     """Find assets that the graph names and the directory does not have."""
+    read = _assets_read_at_load(subject)
     for name in subject.model.missing_assets:
+        is_read = name in read
         yield Finding(
             "missing-asset",
-            Severity.WARNING,
+            Severity.ERROR if is_read else Severity.WARNING,
             f"assets/{printable(name)} does not exist, and the graph names it",
-            "the load fails if the graph reads the file, as it does for the words of a table",
+            "the load fails: it reads the file"
+            if is_read
+            else "a request that reads the file fails",
             _COPY_AGAIN,
         )
+
+
+def _assets_read_at_load(subject: Subject) -> frozenset[str]:
+    """Return the assets that the loader's ops open, such as the words of a table."""
+    graph = subject.graph
+    roots = initial_tensors(subject.meta_graph, has_variables=subject.model.has_variables)
+    loaded = tuple(graph.ancestors(roots))
+    opening = (node for node in loaded if _opens_files(node, subject))
+    read = {source(graph.nodes, tensor) for node in opening for tensor in node.input}
+    return frozenset(file for name, file in subject.asset_nodes.items() if name in read)
+
+
+def _opens_files(node: Message, subject: Subject) -> bool:
+    """Return whether a node opens a file, or calls a function that does."""
+    functions = subject.graph.called_by([node])
+    return node.op in FILE_NAMES or any(
+        inner.op in FILE_NAMES for function in functions for inner in function.node_def
+    )
 
 
 def foreign_file(subject: Subject) -> Iterator[Finding]:

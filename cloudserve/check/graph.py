@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
@@ -21,7 +21,7 @@ _DENIED = {
 _BACK_EDGES = frozenset({"NextIteration", "RefNextIteration"})
 """Ops that close a loop of TensorFlow 1 (tensorflow/core/graph/algorithm.cc)."""
 
-_FILE_NAMES = {
+FILE_NAMES = {
     "FixedLengthRecordDatasetV2": 0,
     "InitializeTableFromTextFile": 1,
     "InitializeTableFromTextFileV2": 1,
@@ -136,9 +136,9 @@ def _opened_paths(subject: Subject) -> set[str]:
     return {path for path in paths if path.startswith("/")}
 
 
-def _constants(nodes: Mapping[str, Message], assets: frozenset[str]) -> Iterator[str]:
+def _constants(nodes: Mapping[str, Message], assets: Container[str]) -> Iterator[str]:
     for node in nodes.values():
-        position = _FILE_NAMES.get(node.op)
+        position = FILE_NAMES.get(node.op)
         if position is None or position >= len(node.input):
             continue
         name = source(nodes, node.input[position])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +28,8 @@ class Subject:
     graph: Graph
     scopes: tuple[Scope, ...]
     """The graph, and the functions that a load and the signatures call."""
-    asset_nodes: frozenset[str]
-    """The graph's constants that a loader replaces with the paths of the assets."""
+    asset_nodes: Mapping[str, str]
+    """The graph's constants that a loader replaces with the paths of the assets: their files."""
     extend: Extend | None
     """CRC-32C, if google-crc32c is installed."""
 
@@ -42,10 +42,10 @@ def read_subject(base: Path, folder: Path, tags: tuple[str, ...]) -> Subject:
     model = read_saved_model(folder, tags)
     meta_graph = read_meta_graph(folder, tags)
     assets = read_assets(meta_graph, folder)
-    nodes = (asset.tensor_info.name.partition(":")[0] for asset in assets)
+    nodes = {asset.tensor_info.name.partition(":")[0]: asset.filename for asset in assets}
     graph = read_graph(meta_graph.graph_def)
     scopes = tuple(_scopes(meta_graph, graph, has_variables=model.has_variables))
-    return Subject(base, model, meta_graph, graph, scopes, frozenset(nodes), _crc32c())
+    return Subject(base, model, meta_graph, graph, scopes, nodes, _crc32c())
 
 
 def _scopes(meta_graph: Message, graph: Graph, *, has_variables: bool) -> Iterator[Scope]:

@@ -14,7 +14,12 @@ from pathlib import Path
 from cloudserve.errors import ModelError
 from cloudserve.plural import counted
 from cloudserve.savedmodel import proto
-from cloudserve.savedmodel.checkpoint.variables import COPY_AGAIN, INDEX, check_variables
+from cloudserve.savedmodel.checkpoint.variables import (
+    COPY_AGAIN,
+    INDEX,
+    check_no_shards,
+    check_variables,
+)
 from cloudserve.savedmodel.checks.graph_needs import graph_needs
 from cloudserve.savedmodel.checks.kernel_ops import kernel_ops
 from cloudserve.savedmodel.checks.restoring import VARIABLE_OPS, unrestored_variables
@@ -51,6 +56,7 @@ def read_saved_model(path: Path | str, tags: tuple[str, ...] = ("serve",)) -> Sa
     has_variables = check_variables(path)
     if not has_variables:
         _check_needs_no_variables(path, graph)
+        check_no_shards(path)
     indexed = read_graph(graph.graph_def)
     return SavedModel(
         path=path,

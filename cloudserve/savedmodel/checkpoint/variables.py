@@ -88,6 +88,13 @@ def check_variables(path: Path) -> bool:
     return True
 
 
+def check_no_shards(path: Path) -> None:
+    """Raise ModelError for shards without an index: the copy is not complete."""
+    if next(path.glob("variables/variables.data-*"), None) is not None:
+        message = f"{INDEX} is missing: variables/ has the shards alone"
+        raise ModelError(message, where=str(path), hint=COPY_AGAIN)
+
+
 def _shard_problems(path: Path, index: Index) -> Iterator[str]:
     for shard, needed in sorted(index.needed.items()):
         name = index.file_name(shard)

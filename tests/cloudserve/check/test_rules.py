@@ -102,6 +102,7 @@ def test_a_sound_model_has_no_finding(tmp_path):
 
 
 DEFAULT = "serving_default"
+INIT = "__saved_model_init_op"
 PLANTED = {
     "no signature": ({}, [("no-signature", "error", "")]),
     "another name": ({"run": signature()}, [("no-default-signature", "warning", "")]),
@@ -186,6 +187,34 @@ def test_the_path_of_an_asset_is_replaced_by_the_loader(tmp_path):
     (folder / "assets").mkdir()
     (folder / "assets" / "words.txt").write_text("cat\n")
     assert rules(folder) == []
+
+
+def test_an_asset_that_the_load_reads(tmp_path):
+    nodes = opening("InitializeTableFromTextFileV2", 1, "/tmp/words.txt")
+    asset = {"tensor_info": {"name": "path:0"}, "filename": "words.txt"}
+    init = {"outputs": {INIT: {"name": "opener"}}}
+    folder = save(tmp_path / "1", {DEFAULT: signature(), INIT: init}, nodes, assets=[asset])
+    assert rules(folder) == [("missing-asset", "error", "")]
+
+
+def test_an_asset_that_a_function_of_the_load_reads(tmp_path):
+    inner = [node("opener", "InitializeTableFromTextFileV2", "table", "file")]
+    arguments = [{"name": "table"}, {"name": "file"}]
+    function = {"signature": {"name": "f", "input_arg": arguments}, "node_def": inner}
+    call = {
+        **node("opener", "PartitionedCall", "x", "path"),
+        "attr": {"f": {"func": {"name": "f"}}},
+    }
+    asset = {"tensor_info": {"name": "path:0"}, "filename": "words.txt"}
+    init = {"outputs": {INIT: {"name": "opener"}}}
+    folder = save(
+        tmp_path / "1",
+        {DEFAULT: signature(), INIT: init},
+        [constant("path", ""), call],
+        [function],
+        assets=[asset],
+    )
+    assert rules(folder) == [("missing-asset", "error", "")]
 
 
 def test_a_directory_beside_the_versions_that_is_not_a_number(tmp_path):

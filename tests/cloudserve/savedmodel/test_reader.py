@@ -216,6 +216,14 @@ def test_an_empty_index_is_refused(model):
     assert refusal(model)[0] == f"{INDEX} is damaged or truncated: its end is missing"
 
 
+def test_shards_without_an_index_are_refused_where_the_graph_restores_nothing(model):
+    message = proto.parse(proto.SavedModel, (model / "saved_model.pb").read_bytes())
+    message.meta_graphs[0].ClearField("saver_def")
+    (model / "saved_model.pb").write_bytes(message.SerializeToString())
+    (model / INDEX).unlink()
+    assert refusal(model)[0] == f"{INDEX} is missing: variables/ has the shards alone"
+
+
 def test_a_missing_index_is_refused_where_the_graph_restores_variables(model):
     (model / INDEX).unlink()
     assert refusal(model)[0] == f"{INDEX} is missing, and the graph has variables to restore"
