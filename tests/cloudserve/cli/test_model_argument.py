@@ -106,7 +106,7 @@ def test_a_model_of_one_file_in_a_bucket_is_named(tmp_path, monkeypatch, capsys,
         assert run([command, f"file://{tmp_path}/bucket", *options]) == 3
         err = capsys.readouterr().err
         assert f"there is no SavedModel, but a TensorFlow Lite or ONNX file: {name}" in err
-        assert "copy it to this machine" in err
+        assert "`cloudserve serve`, `run` and `inspect` take it" in err
 
 
 @pytest.mark.parametrize(
