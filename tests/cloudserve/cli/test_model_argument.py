@@ -102,8 +102,8 @@ def test_a_model_of_one_file_in_a_bucket_is_named(tmp_path, monkeypatch, capsys,
     path = tmp_path / "bucket" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENTS[path.name])
-    for command, options in COMMANDS.items():
-        assert run([command, f"file://{tmp_path}/bucket", *options]) == 3
+    for command in ("check", "repair", "tune"):  # the others take such a file
+        assert run([command, f"file://{tmp_path}/bucket", *COMMANDS[command]]) == 3
         err = capsys.readouterr().err
         assert f"there is no SavedModel, but a TensorFlow Lite or ONNX file: {name}" in err
         assert "`cloudserve serve`, `run` and `inspect` take it" in err

@@ -143,7 +143,7 @@ def test_a_job_in_which_all_fails_is_an_error_with_the_reason_and_the_place(one,
 def test_a_file_that_does_not_exist_is_reported_before_anything_is_sent(
     one, predict, tmp_path, lines
 ):
-    with pytest.raises(UserError, match="none.jsonl` does not exist"):
+    with pytest.raises(UserError, match=r"none\.jsonl` does not exist"):
         predict(tmp_path / "none.jsonl")
     assert lines == []
 
