@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudserve.cli.options import Number
+from cloudserve.cli.paths import NamedPath
 from cloudserve.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ _OPTIONS = (
     ),
     click.option(
         "--requests",
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        type=NamedPath(exists=True, dir_okay=False),
         help="With --canary: the requests that both versions are sent, one JSON object a line.",
     ),
     click.option(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from cloudserve.cli.options import Decimal
+from cloudserve.cli.paths import NamedPath
 from cloudserve.errors import UserError
 from cloudserve.local.model_export import RESIZES, ExamplesInput, ImageInput, TensorNames
 from cloudserve.local.model_steps import METHODS, input_step, output_step
@@ -19,7 +20,7 @@ _SIZE = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)")
 _TENSOR = re.compile(r"(?:([^:=]+):)?([^:=]+)=([^=:^]+(?::[0-9]+)?)")
 _STEP = re.compile(r"(?:((?:[^:=]+:)?[^:=]+)=)?(.*)", re.DOTALL)
 _DEFAULT = "serving_default"
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = NamedPath(dir_okay=False)
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.github import annotation, append_summary
 from cloudserve.cli.render.report import GITHUB, JUNIT, print_result
 from cloudserve.errors import GateRefusedError
@@ -137,7 +138,7 @@ _OPTIONS = (
     ),
     click.option(
         "--report",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=NamedPath(dir_okay=False),
         metavar="FILE",
         help="Write the gates' verdicts to a file: JSON if it ends in .json, JUnit if in .xml, "
         "else Markdown.",

@@ -17,6 +17,7 @@ import click
 from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.verbosity import is_progress_shown
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.known.tape import LIVE, Tape
@@ -92,7 +93,7 @@ def _find_project_file() -> Path:
 project_file_option = click.option(
     "--project",
     "project_file",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="FILE",
     default=_find_project_file,
     envvar="CLOUDSERVE_PROJECT",

@@ -20,7 +20,7 @@ from cloudserve import registry
 from cloudserve.errors import CloudserveError, ModelError, UserError
 from cloudserve.hints import choose_from, printable
 from cloudserve.modelfiles.files import find_model_file, resolve_model
-from cloudserve.modelfiles.kinds import SUFFIXES
+from cloudserve.modelfiles.kinds import SUFFIXES, is_model_file
 from cloudserve.project import Model
 from cloudserve.savedmodel import resolve
 from cloudserve.storage.contract import BlobStore
@@ -30,6 +30,7 @@ from cloudserve.storage.model_registry import ModelRegistry, RegisteredModel
 from cloudserve.storage.versions import RemoteVersion, find_versions_or_model
 
 ResolveLocal = Callable[[Path, int | None], tuple[int, Path]]
+_FILE = "file://"
 _IN_VERSION = re.compile(r"([0-9]+/)?[^/]+")
 
 
@@ -81,6 +82,8 @@ class ModelSource:
             )
         if self._model.is_registered:
             return self._resolve_registered(number, local)
+        if (file := _local_file(self._model.url)) is not None:
+            return local(file, number)
         store, base = registry.bucket(self._model.url, self._environ)
         versions = find_versions_or_model(store, base, suffixes)
         if not versions:
@@ -167,6 +170,12 @@ class ModelSource:
         """Release the cache for other processes."""
         self._cache = None
         self._release()
+
+
+def _local_file(url: str) -> Path | None:
+    """Return the model file that a `file://` URL names: as a bucket it would be a folder."""
+    path = Path(url.removeprefix(_FILE))
+    return path if url.startswith(_FILE) and is_model_file(path) else None
 
 
 @contextmanager

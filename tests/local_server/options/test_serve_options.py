@@ -63,6 +63,9 @@ def test_a_url_is_a_base_path_named_by_its_last_part(url):
 @pytest.mark.parametrize(
     ("url", "name"),
     [
+        ("s3://bucket/models/digits.onnx", "digits"),
+        ("s3://bucket/models/digits/model.tflite", "digits"),
+        ("s3://bucket/models/digits/3/model.onnx", "digits"),
         ("gs://bucket/base/half", "half"),
         ("gs://bucket/base/half/7/", "half"),
         ("gs://bucket/7", "bucket"),

@@ -14,6 +14,7 @@ from cloudserve.check.finding import CheckReport, Severity
 from cloudserve.cli.consent import announce
 from cloudserve.cli.model_argument import locate, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, load, names_of, print_progress, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import ModelError, UserError
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Fail for warnings too.")
 @click.option(
     "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     metavar="FILE.xml",
     help="Also write the findings as JUnit XML, a test case for each rule.",
 )

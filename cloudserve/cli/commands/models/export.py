@@ -10,6 +10,7 @@ import msgspec
 from cloudserve.cli.export_flags import examples_options, image_options, steps_options, tensor_names
 from cloudserve.cli.model_argument import pairs, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.local.model_export import ExamplesInput, ExportReport, ExportRequest, ImageInput
 from cloudserve.local.model_steps import InputStep, OutputStep
@@ -18,7 +19,7 @@ from cloudserve.plural import counted
 
 @click.command("export")
 @click.argument("source")
-@click.argument("base", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("base", type=NamedPath(file_okay=False))
 @click.option("--version", type=VersionNumber(), help="The number; by default the next one.")
 @click.option(
     "--inputs",

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import Decimal, Number, print_progress, project_for, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_report, print_written
 from cloudserve.hints import printable
 from cloudserve.plural import counted
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = NamedPath(dir_okay=False)
 
 
 @click.group("golden")

@@ -19,6 +19,7 @@ from cloudserve.cli.options import (
     subjects_of,
     target_option_for,
 )
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.render.models.predictions import print_answer, print_response
 from cloudserve.cli.render.report import GITHUB
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from cloudserve.client.payloads.asking import PayloadOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path)
+_FILE = NamedPath()
 _MODEL_FILES = {".tflite", ".onnx"}
 
 

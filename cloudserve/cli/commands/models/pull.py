@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import Subject, project_options, target_options
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.progress import format_bytes
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.hints import printable
@@ -20,7 +21,7 @@ from cloudserve.plural import counted
 )
 @click.option(
     "--into",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     required=True,
     help="The directory to create.",
 )

@@ -9,6 +9,7 @@ import msgspec
 
 from cloudserve.cli.model_argument import locate, pairs, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.local.model_repair import RepairReport, RepairRequest
 from cloudserve.plural import counted
@@ -16,7 +17,7 @@ from cloudserve.plural import counted
 
 @click.command("repair")
 @click.argument("model", shell_complete=names_of("models"))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=NamedPath())
 @click.option("--version", type=VersionNumber(), help="The version; by default the highest.")
 @tags_option
 @click.option(

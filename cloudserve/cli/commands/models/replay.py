@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import project_for, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_report
 
 DIFFERENT = 6
@@ -14,7 +15,7 @@ DIFFERENT = 6
 
 
 @click.command("replay")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=NamedPath(dir_okay=False))
 @click.option(
     "--against",
     required=True,

@@ -12,6 +12,7 @@ import click
 
 from cloudserve.cli.model_argument import locate, resolve_version, split_tags, tags_option
 from cloudserve.cli.options import VersionNumber, names_of, print_progress, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.formats import FOR_PROGRAMS, converted
 from cloudserve.cli.render.report import output_option, print_report, print_result
 from cloudserve.errors import UserError
@@ -74,7 +75,7 @@ _ARRAY_FILE = re.compile(r".+\.(?:npy|npz|pkl|pickle)(?:\[[^\[\]]+\])?")
 @click.option("--tag_set", hidden=True)
 @click.option(
     "--outdir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Also write each output to OUTDIR/NAME.npy.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace existing files in --outdir.")

@@ -10,11 +10,12 @@ from cloudserve.cli.consent import yes_option
 from cloudserve.cli.gate_flags import GateFlags, gate_options
 from cloudserve.cli.last_known import remember
 from cloudserve.cli.options import Subject, project_options
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import print_outcome, release_output_option
 
 
 @click.command("apply")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @gate_options
 @yes_option
 @project_options

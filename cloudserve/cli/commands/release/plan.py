@@ -10,6 +10,7 @@ import click
 from cloudserve.cli.exits import CHANGES, Exit
 from cloudserve.cli.last_known import offline_option, recalled, remember
 from cloudserve.cli.options import Number, Subject, print_progress, project_options, target_options
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_report
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Write the plan to a file, for `cloudserve apply`.",
 )
 @click.option(

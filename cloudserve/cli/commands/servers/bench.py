@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cloudserve.cli.options import Decimal, Number, print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import Report, Table, output_option, print_report
 from cloudserve.errors import CheckFailedError, UnreachableError, UserError
 from cloudserve.plural import counted
@@ -16,7 +17,7 @@ from cloudserve.plural import counted
 if TYPE_CHECKING:
     from cloudserve.bench import Load, Result, Settings
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FILE = NamedPath(exists=True, dir_okay=False)
 _SECONDS = Decimal(0, min_open=True)
 
 
@@ -103,7 +104,7 @@ def read_shapes(
 @click.option("--ca-file", type=_FILE, help="Trust these certificates (PEM) for https and grpcs.")
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NamedPath(dir_okay=False),
     metavar="FILE",
     help="Write the result with plots to a page without external files.",
 )

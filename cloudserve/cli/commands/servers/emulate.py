@@ -21,6 +21,7 @@ from cloudserve.cli.options import (
     print_progress,
     project_file_option,
 )
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.child import bypass_proxies, check_command, kept_stderr, run_beside
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
@@ -66,7 +67,7 @@ _LOOPBACK = "127.0.0.1"
 )
 @click.option(
     "--faults",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=NamedPath(exists=True, dir_okay=False),
     help="Inject faults by the rules in this YAML file.",
 )
 @click.option(
@@ -86,7 +87,7 @@ _LOOPBACK = "127.0.0.1"
 @click.option(
     "--policy",
     "policies",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=NamedPath(exists=True, dir_okay=False),
     multiple=True,
     help="Allow AWS requests by this IAM policy document only; can be repeated.",
 )

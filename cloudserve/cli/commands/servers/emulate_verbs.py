@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import (
     Report,
     Table,
@@ -71,7 +72,7 @@ def data_option(*, required: bool) -> Callable[[Function], Function]:
     }
     return click.option(
         "--data",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=NamedPath(file_okay=False),
         envvar="CLOUDSERVE_EMULATE_DATA",
         show_envvar=True,
         required=required,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.formats import FOR_PROGRAMS, encoded
 from cloudserve.cli.render.report import output_option, print_result, print_written
 
@@ -24,7 +25,7 @@ def command() -> None:
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     out = click.option(
         "--out",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=NamedPath(dir_okay=False),
         metavar="FILE",
         help="Write a file, instead of printing it.",
     )

@@ -15,6 +15,7 @@ from cloudserve.cli.commands.servers.contracts import (
     vertex_options,
 )
 from cloudserve.cli.options import Decimal, Number, deny_ops_option, print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
 from cloudserve.cli.servers.loop import exit_cleanly_on_sigterm, run_model_server
@@ -23,10 +24,10 @@ from cloudserve.errors import CloudserveError
 from cloudserve.local.servers import ModelServer, ServeCommand
 
 _PORT = Number(0, 65535)
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FILE = NamedPath(exists=True, dir_okay=False)
 
 
-class _ModelLocation(click.Path):
+class _ModelLocation(NamedPath):
     """A local directory or file, or a bucket URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -108,7 +109,7 @@ class _ModelLocation(click.Path):
 )
 @click.option(
     "--request-log",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Log requests and responses to PredictionLog files in this folder, usable for warm-up.",
 )
 @click.option(

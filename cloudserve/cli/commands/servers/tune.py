@@ -12,6 +12,7 @@ import click
 from cloudserve.cli.commands.servers.bench import read_shapes
 from cloudserve.cli.model_argument import locate
 from cloudserve.cli.options import Decimal, Number, names_of, print_progress, project_option
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_report
 from cloudserve.errors import CheckFailedError, ConflictError
 
@@ -83,7 +84,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, value: str
 @click.option("--grpc", "use_grpc", is_flag=True, help="Send gRPC instead of REST.")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     metavar="DIRECTORY",
     help=f"Write {_BATCHING}, {_SAGEMAKER} and {_PAGE} into a new directory.",
 )

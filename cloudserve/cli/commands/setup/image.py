@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.render.report import output_option, print_result, print_written
 from cloudserve.hints import printable
 from cloudserve.images.requirements import NEWEST, TENSORFLOWS
 
 _TAG = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/cloudserve:1"
-_PATH = click.Path(path_type=Path)
+_PATH = NamedPath()
 _tensorflow = click.option(
     "--tensorflow",
     default=NEWEST,

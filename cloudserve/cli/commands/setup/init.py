@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from cloudserve.cli.options import print_progress
+from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.render.report import output_option, print_written
 from cloudserve.hints import printable
 from cloudserve.scaffold import TARGETS, TARGETS_BY_DEFAULT
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.argument("folder", type=NamedPath(file_okay=False), default=Path())
 @click.option(
     "--target",
     "-t",

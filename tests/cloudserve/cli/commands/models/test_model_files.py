@@ -39,6 +39,30 @@ def test_an_onnx_model_is_shown(onnx, capsys):
     assert shown["in"].split() == ["x", "float32", "[?]", "x"]
 
 
+@pytest.mark.parametrize("path", ["half", "half/2", "half/2/model.onnx"])
+def test_a_model_of_a_url_is_shown_and_run(onnx, tmp_path, monkeypatch, capsys, path):
+    monkeypatch.setenv("CLOUDSERVE_MODEL_CACHE", str(tmp_path / "cache"))
+    url = f"file://{tmp_path}/{path}"
+    assert run(["inspect", url, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == url
+    assert run(["run", url, "--input", "x=[2.0, 4.0]", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"] == [3.0, 4.0]
+
+
+def test_errors_name_the_url(onnx, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CLOUDSERVE_MODEL_CACHE", str(tmp_path / "cache"))
+    url = f"file://{tmp_path}/half"
+    assert run(["check", url]) == 3
+    assert "but a TensorFlow Lite or ONNX file: 2/model.onnx" in capsys.readouterr().err
+    assert run(["run", url, "--input", "z=[2.0]"]) != 0
+    assert "cache" not in capsys.readouterr().err
+    (tmp_path / "half" / "2" / "model.onnx").write_bytes(b"cut")
+    assert run(["inspect", url]) == 3
+    error = capsys.readouterr().err
+    assert f"where: {url}" in error
+    assert "cache" not in error
+
+
 def test_a_tflite_file_is_shown_as_json(tmp_path, capsys):
     path = write(tmp_path / "half.tflite", tflite_bytes())
     assert run(["inspect", str(path), "-o", "json"]) == 0
