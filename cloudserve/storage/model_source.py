@@ -82,8 +82,8 @@ class ModelSource:
             )
         if self._model.is_registered:
             return self._resolve_registered(number, local)
-        if (file := _local_file(self._model.url)) is not None:
-            return local(file, number)
+        if (path := _local_file(self._model.url)) is not None:
+            return local(path, number)
         store, base = registry.bucket(self._model.url, self._environ)
         versions = find_versions_or_model(store, base, suffixes)
         if not versions:
