@@ -33,9 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Hide the modules and the collected tests, which stay, from the garbage collector."""
+    _hide_survivors()
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Hide what a file leaves as well: shared servers and clients, and what they imported."""
+    if nextitem is not None and nextitem.path != item.path:
+        _hide_survivors()
+
+
+def _hide_survivors() -> None:
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 # A script's background commands have SIGINT ignored, those of nohup SIGHUP. Commands that tests
