@@ -43,6 +43,7 @@ READY = "/v1/models/half/versions/124"
 MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching", "#/requests")
 CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
 PROJECT = """
+name: console
 models:
   half: {{path: {models}/tfs_half_plus_two_2v}}
 targets:
@@ -52,7 +53,15 @@ targets:
     role_arn: arn:aws:iam::000000000000:role/console
     region: eu-west-1
   vertex: {{provider: vertex, bucket: gs://console-models}}
+environments:
+  staging: {{targets: {{aws: {{endpoint_name: half-staging}}}}}}
 """
+DEPLOYED = (
+    ("aws", "123"),
+    ("aws", "124"),
+    ("aws", "123", "--env", "staging"),
+    ("vertex", "124"),
+)
 FORMS = ("Change versions and labels", "Promote or roll back", "Send a request")
 RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
     .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
@@ -110,9 +119,9 @@ def clouds(tmp_path_factory, shared_models):
         exports = re.findall(r"^export (\w+)='?([^'\n]*)'?$", log.read_text(), flags=re.MULTILINE)
         environment = {**os.environ, **dict(exports)}
         deploy = [CLOUDSERVE, "deploy", "half", "--project", project]
-        for target, version in (("aws", "123"), ("aws", "124"), ("vertex", "124")):
-            more = ("-t", target, "--version", version)
-            subprocess.run([*deploy, *more], env=environment, check=True, capture_output=True)
+        for target, version, *more in DEPLOYED:
+            named = (*deploy, "-t", target, "--version", version, *more)
+            subprocess.run(named, env=environment, check=True, capture_output=True)
         yield url, link, environment
 
 
@@ -339,7 +348,7 @@ def test_models_are_read_only_without_the_token_and_change_with_it(page, changea
 def test_an_endpoint_is_asked_by_a_form_of_its_signatures(page, clouds, cloud):
     url, _, environment = clouds
     show(page, f"{url}/#/clouds")
-    card = page.locator("article", has_text=cloud)
+    card = page.locator("article", has_text=cloud).filter(has_not_text="half-staging")
     card.locator("summary", has_text="Send a request").click()
     card.locator(".fields input").first.fill("4")
     card.get_by_role("button", name="Send").click()
@@ -390,3 +399,22 @@ def test_a_release_is_planned_shown_and_carried_out_with_the_token(page, clouds)
     page.locator("summary", has_text="promote half 25 %").first.wait_for()
     page.get_by_role("link", name="Clouds").click()
     page.locator(".share", has_text="25 %").first.wait_for()
+
+
+def test_the_environment_of_a_release_is_chosen_and_shown(page, clouds):
+    show(page, clouds[1])
+    page.get_by_role("link", name="Releases").click()
+    page.locator("summary", has_text="in staging").first.wait_for()
+    page.locator("summary", has_text="Promote or roll back").click()
+    chosen = page.get_by_label("Environment")
+    assert chosen.input_value() == ""
+    chosen.select_option("staging")
+    page.get_by_role("button", name="Show the plan").click()
+    page.locator(".result strong", has_text="on aws, environment staging").wait_for()
+    page.locator("pre", has_text=" --env staging --project ").wait_for()
+    chosen.select_option("")
+    assert page.locator(".result strong").count() == 0  # the plan was another environment's
+    page.get_by_role("button", name="Show the plan").click()
+    shown = page.locator("pre", has_text="cloudserve promote half -t aws")
+    shown.wait_for()
+    assert "--env" not in shown.inner_text()
