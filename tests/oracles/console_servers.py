@@ -9,10 +9,12 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
-PATIENCE = 60
+PATIENCE = 300
+"""Seconds for what takes a second on an idle machine: a safety net, no expectation."""
 
 
 def free_port():
@@ -21,35 +23,56 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(url):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+def wait_for(url, process, log):
+    """Wait until a server answers; raises AssertionError with its log if it has ended."""
+    for _ in tries(process, log):
         try:
-            with urlopen(url, timeout=5):
+            with urlopen(url, timeout=PATIENCE):
                 return
+        except HTTPError as error:
+            error.close()
         except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer")
+            continue
+
+
+def tries(process, log):
+    """Yield a few times a second, while a process runs and the patience lasts."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        yield
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
 
 
 @contextmanager
-def running(url, log, *arguments, ready):
+def running(log, *arguments):
+    """Run a command until the block ends, and yield its process."""
     with log.open("wb") as file:
         process = subprocess.Popen([CLOUDSERVE, *map(str, arguments)], stdout=file, stderr=file)
     try:
-        wait_for(url + ready)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(PATIENCE)
 
 
-def console_link(log):
-    """Return the link that a command printed, with its token."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := re.search(r"console: (\S+)\n", log.read_text())):
-        assert time.monotonic() < deadline
-    return found[1]
+@contextmanager
+def serving(config, log, port, ready):
+    """Serve the models of a file, and yield the server's URL when it answers a path."""
+    url = f"http://127.0.0.1:{port}"
+    with running(log, *server_arguments(port, config)) as process:
+        for path in ready:
+            wait_for(url + path, process, log)
+        yield url
+
+
+def console_link(process, log):
+    """Return the link that a command prints when it is ready, with its token."""
+    for _ in tries(process, log):
+        if found := re.search(r"console: (\S+)\n", log.read_text()):
+            return found[1]
+    raise AssertionError
 
 
 def server_arguments(port, config):

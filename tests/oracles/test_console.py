@@ -25,16 +25,21 @@ from playwright.sync_api import sync_playwright
 
 from tests.oracles.console_servers import (
     CLOUDSERVE,
+    PATIENCE,
     console_link,
     free_port,
     model,
     running,
     send,
     server_arguments,
+    serving,
     show,
     tab_to,
     wait_for,
 )
+
+pytestmark = pytest.mark.timeout(1200)
+"""Of a busy machine; a test takes seconds on an idle one."""
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 AXE = Path(os.environ["CONSOLE_ORACLE"], "node_modules/axe-core/axe.min.js").read_text("utf-8")
@@ -83,26 +88,24 @@ def config(tmp_path_factory, shared_models):
 
 @pytest.fixture(scope="module")
 def server(config):
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    arguments = server_arguments(port, config)
-    with running(url, config.with_name("log"), *arguments, ready=READY):
-        wait_for(f"{url}/v1/models/two/versions/2")
+    ready = (READY, "/v1/models/two/versions/2")
+    with serving(config, config.with_name("log"), free_port(), ready) as url:
         yield url
 
 
 @pytest.fixture
 def changeable(shared_models, tmp_path):
     """A server of its own, whose models a test changes; the link with its token."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
     config, log = tmp_path / "models.config", tmp_path / "log"
     every = "model_version_policy { all {} }"
     config.write_text(
         f"model_config_list {{ {model('half', shared_models / 'tfs_half_plus_two_2v', every)} }}"
     )
-    with running(url, log, *server_arguments(port, config), ready=READY):
-        yield url, console_link(log)
+    with running(log, *server_arguments(free_port(), config)) as process:
+        link = console_link(process, log)
+        url = link.partition("/#")[0]
+        wait_for(url + READY, process, log)
+        yield url, link
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +114,16 @@ def clouds(tmp_path_factory, shared_models):
     folder = tmp_path_factory.mktemp("clouds")
     project, log = folder / "cloudserve.yaml", folder / "log"
     project.write_text(PROJECT.format(models=shared_models))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    arguments = ("emulate", "--port", port, "--env", "--project", project)
-    with running(url, log, *arguments, ready="/_cloudserve/faults"):
-        link = console_link(log)
+    arguments = ("emulate", "--port", 0, "--env", "--project", project)
+    with running(log, *arguments) as process:
+        link = console_link(process, log)
         exports = re.findall(r"^export (\w+)='?([^'\n]*)'?$", log.read_text(), flags=re.MULTILINE)
         environment = {**os.environ, **dict(exports)}
         deploy = [CLOUDSERVE, "deploy", "half", "--project", project]
         for target, version, *more in DEPLOYED:
             named = (*deploy, "-t", target, "--version", version, *more)
             subprocess.run(named, env=environment, check=True, capture_output=True)
-        yield url, link, environment
+        yield link.partition("/#")[0], link, environment
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,7 @@ def browser():
 @pytest.fixture
 def page(browser):
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(PATIENCE * 1000)
     opened = context.new_page()
     problems = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
@@ -153,6 +155,7 @@ def test_no_panel_breaks_a_rule_of_axe_or_is_wider_than_the_window(
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
     )
+    context.set_default_timeout(PATIENCE * 1000)
     context.add_init_script(AXE)
     page = context.new_page()
     pages = [*(f"{server}/{part}" for part in MODELS), *(f"{clouds[0]}/{part}" for part in CLOUDS)]
@@ -282,13 +285,11 @@ def test_traffic_appears_while_the_page_is_open(page, server):
 
 
 def test_the_page_finds_a_server_that_comes_back(page, config, tmp_path):
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    arguments, log = server_arguments(port, config), tmp_path / "log"
-    with running(url, log, *arguments, ready=READY):
+    port, log = free_port(), tmp_path / "log"
+    with serving(config, log, port, (READY,)) as url:
         show(page, f"{url}/")
     page.locator("#live[data-state=lost]").wait_for()
-    with running(url, log, *arguments, ready=READY):
+    with serving(config, log, port, (READY,)):
         page.locator("#live[data-state=live]").wait_for()
         send(page)
         assert "200" in page.locator(".timing").inner_text()
@@ -342,8 +343,6 @@ def test_models_are_read_only_without_the_token_and_change_with_it(page, changea
     page.locator("td", has_text="124").wait_for()
 
 
-# Three commands and an SDK whose import alone takes half a minute on a busy machine.
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("cloud", ["AWS", "Vertex AI"])
 def test_an_endpoint_is_asked_by_a_form_of_its_signatures(page, clouds, cloud):
     url, _, environment = clouds

@@ -18,7 +18,6 @@ from cloudserve.cli.options import (
     Number,
     deny_ops_option,
     load,
-    print_progress,
     project_file_option,
 )
 from cloudserve.cli.paths import NamedPath
@@ -201,7 +200,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         os.environ.update({**bypass_proxies(os.environ), **emulator.environment()})
         _announce(emulator.environment(), typed, as_exports=as_exports)
         if emulator.console_url:
-            print_progress(f"console: {emulator.console_url}")
+            click.echo(f"console: {emulator.console_url}", err=True)
 
     if argv:
 

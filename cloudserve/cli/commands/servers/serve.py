@@ -14,7 +14,7 @@ from cloudserve.cli.commands.servers.contracts import (
     tfserving_options,
     vertex_options,
 )
-from cloudserve.cli.options import Decimal, Number, deny_ops_option, print_progress
+from cloudserve.cli.options import Decimal, Number, deny_ops_option
 from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.recording import record_options, take_recording
 from cloudserve.cli.servers.logs import FORMS, log_to_stderr
@@ -192,8 +192,9 @@ def _hinting() -> Iterator[None]:
 def _run(server: ModelServer) -> None:
     def announce() -> None:
         grpc = f", gRPC on {server.grpc_address}" if server.grpc_address else ""
-        print_progress(f"serving {', '.join(server.models)} on {server.address}{grpc}")
+        # Also with --quiet: addresses are a server's result.
+        click.echo(f"serving {', '.join(server.models)} on {server.address}{grpc}", err=True)
         if server.console_url:
-            print_progress(f"console: {server.console_url}")
+            click.echo(f"console: {server.console_url}", err=True)
 
     run_model_server(server, announce)
