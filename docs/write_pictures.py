@@ -62,7 +62,7 @@ def main(base: Path, folder: Path) -> None:
 
 def picture_of_server(browser: Any, url: str, file: Path) -> None:
     """Draw a digit, send it to both versions, and take a picture of the answer."""
-    page = open_page(browser, f"{url}/#/models/mnist/2", 1180)
+    page = open_page(browser, f"{url}/#/models/mnist/2", 1300)
     for version in ("1", "2"):  # a version's first run takes longer than any other
         path = f"{url}/v1/models/mnist/versions/{version}:predict"
         page.request.post(path, data={"instances": [[0.0] * 784]})
@@ -131,9 +131,14 @@ def clouds(base: Path, work: Path) -> Iterator[str]:
     (work / "models").mkdir()
     for version in ("1", "2"):
         shutil.copytree(base / version, work / "models" / "mnist" / version)
-    (work / "cloudserve.yaml").write_text(PROJECT)
+    project = work / "cloudserve.yaml"
+    project.write_text(PROJECT)
     log = work / "clouds.log"
-    with running(("emulate", "--port", str(CLOUDS_PORT), "--env"), log, "console: "):
+    with running(
+        ("emulate", "--port", str(CLOUDS_PORT), "--env", "--project", str(project)),
+        log,
+        "console: ",
+    ):
         environment = {**os.environ, **exports(log.read_text())}
         for command in COMMANDS:
             run = [str(CLOUDSERVE), *command.split()]

@@ -13,7 +13,7 @@ export class CallsSection {
     this.calls = [];
     this.filter = h("input", { type: "search", placeholder: "Filter: service, operation, path, error", "aria-label": "Filter calls", oninput: () => this.show() });
     this.failed = h("input", { type: "checkbox", onchange: () => this.show() });
-    this.summary = h("p", { class: "quiet", role: "status" });
+    this.summary = h("p", { class: "quiet fine listed", role: "status" });
     this.list = h("div", {});
     this.element = h("section", { class: "wide" }, h("h2", {}, "API calls"),
       h("p", { class: "quiet" }, "Predictions and objects are listed while a page is open, and when they fail. Bodies are not kept."),
@@ -40,7 +40,7 @@ export class CallsSection {
     const rows = found.slice(0, MOST_ROWS).map((each) => [
       clock(each.time), each.service, h("code", {}, printable(each.operation)),
       h("span", { class: `badge ${isFailure(each) ? "bad" : "good"}` }, each.status || "dropped"), millis(each.millis),
-      h("span", {}, h("code", {}, printable(each.resource)), each.error && h("span", { class: "problem inline" }, printable(each.error))),
+      h("span", {}, each.resource !== "/" && h("code", {}, printable(each.resource)), each.error && h("span", { class: "problem inline" }, printable(each.error))),
     ]);
     const listed = table("Calls", ["Time", "Service", "Operation", "Status", "Took", "Path and error"], rows);
     for (const row of listed.querySelectorAll("tbody tr")) row.lastChild.className = "wrap";

@@ -41,6 +41,11 @@ function forms(given) {
   return (schema.anyOf ?? [schema]).map((each) => schemaText(each));
 }
 
+/** Return a text with what is between backticks as code. */
+function withCode(text) {
+  return printable(text).split("`").map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
+}
+
 function operationView(path, method, operation, parameters) {
   const content = operation.requestBody?.content?.["application/json"];
   const answers = Object.entries(operation.responses ?? {}).map(([code, given]) => {
@@ -52,7 +57,7 @@ function operationView(path, method, operation, parameters) {
   for (const row of listed.querySelectorAll("tbody tr")) row.lastChild.className = "wrap";
   return h("details", { class: "operation" },
     h("summary", {}, h("span", { class: `badge ${method === "get" ? "good" : "busy"}` }, method.toUpperCase()), " ",
-      h("code", {}, printable(path)), " ", h("span", { class: "quiet" }, printable(operation.summary ?? ""))),
+      h("code", {}, printable(path)), " ", h("span", { class: "quiet" }, withCode(operation.summary ?? ""))),
     h("div", { class: "operation-body" },
       parameters.map((each) => h("p", {}, h("code", {}, each.name), ": ",
         each.schema?.enum ? `one of ${each.schema.enum.join(", ")}` : each.schema?.type ?? "")),
