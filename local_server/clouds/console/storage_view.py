@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from cloudserve.release.canary.record import Measured
 from cloudserve.release.state.entries import APPROVALS, Entry, Release, fold
 from cloudserve.release.state.layout import ROOT
 
@@ -62,6 +63,10 @@ class ReleaseRow:
     steps: tuple[str, ...]
     gates: tuple[str, ...]
     """The sentences of the gates' verdicts."""
+    canary: str = ""
+    """The sentence of a canary's last evidence; "" if the release is not a canary."""
+    measures: tuple[Measured, ...] = ()
+    """The counts and e-values of that evidence."""
 
 
 def list_objects(stores: Stores, scheme: str, bucket: str) -> tuple[ObjectRow, ...] | None:
@@ -165,6 +170,8 @@ def _row(release: Release, bucket: str, environment: str) -> ReleaseRow:
         release.error,
         release.steps,
         tuple(verdict.sentence for verdict in release.verdicts),
+        release.canary.sentence if release.canary else "",
+        release.canary.measures if release.canary else (),
     )
 
 

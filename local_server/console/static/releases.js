@@ -1,6 +1,6 @@
 // Releases with their gates and steps, as the ledgers in the buckets tell them.
 
-import { h, put } from "./dom.js";
+import { h, put, table } from "./dom.js";
 import { count, printable } from "./format.js";
 import { localTime } from "./clouds.js";
 import { ReleaseForm } from "./promote.js";
@@ -48,8 +48,26 @@ export class ReleasesSection {
         each.error && h("p", { class: "problem" }, printable(each.error)),
         h("p", { class: "quiet" }, `${printable(each.bucket)}${each.previous ? `, before it ${printable(each.previous)} was live` : ""}`),
         each.gates.length > 0 && [h("h3", {}, "Gates"), h("ul", {}, each.gates.map((gate) => h("li", {}, printable(gate))))],
+        each.canary && canaryView(each),
         each.steps.length > 0 && [h("h3", {}, "Steps"), h("ol", {}, each.steps.map((step) => h("li", {}, printable(step))))]));
     card.addEventListener("toggle", () => { if (card.open) this.open_.add(each.id); else this.open_.delete(each.id); });
     return card;
   }
+}
+
+/** Return a canary's last evidence: the shares of both revisions, and how rarely chance gives them. */
+function canaryView(each) {
+  const rows = each.measures.map((one) => [printable(one.name), one.source, share(one.canary), share(one.live), odds(one.e_worse), odds(one.e_passed)]);
+  return [h("h3", {}, "Canary"), h("p", {}, printable(each.canary)), rows.length > 0 && [
+    table("Evidence of the canary", ["Event", "Requests of", "Canary", "Live", "Worse", "Not worse"], rows),
+    h("p", { class: "quiet fine" }, "The last two columns say how rarely chance alone gives such evidence.")]];
+}
+
+function share({ requests, events }) {
+  const percent = requests > 0 ? (100 * events / requests).toFixed(1) : "0.0";
+  return `${percent} % of ${count(requests)}`;
+}
+
+function odds(value) {
+  return value > 1 ? `1 in ${count(Math.round(value))}` : "–";
 }

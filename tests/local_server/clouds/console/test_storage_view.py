@@ -1,5 +1,6 @@
 """Releases as the ledgers in the buckets tell them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -7,6 +8,8 @@ import pytest
 from cloudserve.local_server.clouds.console.storage_view import Buckets, Ledgers
 from cloudserve.local_server.clouds.objects.store.store import ObjectStore
 
+from cloudserve.release.canary.evidence import Counts
+from cloudserve.release.canary.record import CanaryRecord, Decision, Measured
 from cloudserve.release.state.entries import Entry, Event
 from cloudserve.release.types import Operation
 
@@ -60,6 +63,24 @@ def test_the_entries_of_a_release_are_one_row_and_the_newest_is_first(store):
     assert (newest.outcome, newest.error) == ("stopped", "no capacity")
     assert (oldest.outcome, oldest.steps) == ("finished", ("create the endpoint digits",))
     assert (oldest.bucket, oldest.who) == ("s3://b", "ann@laptop")
+
+
+def test_a_canary_has_its_last_evidence(store):
+    time = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    counts = {"live": Counts(200, 1), "canary": Counts(100, 9)}
+    measured = Measured("errors", "probes", **counts, margin=0.01, e_worse=2300.0, e_passed=0.2)
+    begun = CanaryRecord("r", "v1-000000000000", Decision.WATCHING, time, time)
+    ended = replace(begun, decision=Decision.WORSE, measures=(measured,))
+    entries = [
+        entry(Event.STARTED, percent=5),
+        entry(Event.EVIDENCE, percent=5, canary=begun),
+        entry(Event.EVIDENCE, percent=5, canary=ended),
+    ]
+    for number, each in enumerate(entries, 1):
+        write(store, f"{LEDGER}{number:010}.json", msgspec.json.encode(each))
+    (row,) = read(store, Ledgers({"s3": store}))
+    assert row.canary == "canary worse: errors 9.0% (probes)"
+    assert row.measures == (measured,)
 
 
 def test_other_objects_and_broken_entries_are_ignored(store):
