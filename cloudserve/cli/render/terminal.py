@@ -133,11 +133,13 @@ def _bars() -> Progress:
         TransferSpeedColumn,
     )
     from rich.table import Column
+    from rich.theme import Theme
 
     def kept() -> Column:
         return Column(no_wrap=True)
 
-    console = Console(stderr=True)
+    # Rich's own colour of a speed is red, which is that of errors here.
+    console = Console(stderr=True, theme=Theme({"progress.data.speed": "cyan"}))
     speed = (TransferSpeedColumn(kept()),) if console.width >= _ROOM_FOR_SPEED else ()
     columns = (
         TextColumn("  {task.description}", table_column=kept()),
