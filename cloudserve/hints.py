@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import shlex
 from collections.abc import Iterable
+
+_ON_TARGET = re.compile(r"cloudserve [a-z]+ [^`;\n]*?--target [^\s`,;]+")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -17,6 +21,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def choose_from(names: Iterable[object]) -> str:
     """Return a hint that lists the names to choose from."""
     return f"name one of these: {', '.join(map(str, names)) or '(there are none)'}"
+
+
+def in_environment(text: str, environment: str) -> str:
+    """Return a text whose commands on a target choose an environment of the project file.
+
+    Without it, a command that is copied from the text would change another environment.
+    """
+    if not environment:
+        return text
+    return _ON_TARGET.sub(lambda found: f"{found[0]} --env {shlex.quote(environment)}", text)
 
 
 def printable(name: str | os.PathLike[str]) -> str:

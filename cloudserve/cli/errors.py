@@ -17,7 +17,7 @@ from cloudserve.cli.exits import ANY_ERROR, Exit
 from cloudserve.cli.render.formats import FOR_PROGRAMS
 from cloudserve.cli.usage_hints import usage_hint
 from cloudserve.cli.verbosity import is_on, reset
-from cloudserve.hints import without_controls
+from cloudserve.hints import in_environment, without_controls
 
 # The first matching class decides.
 CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
@@ -39,6 +39,12 @@ class Failure:
     hint: str | None = None
     request_id: str | None = None
     notes: tuple[str, ...] = ()
+
+    def in_environment(self, environment: str) -> Failure:
+        """Return the failure with an environment in the commands that it names."""
+        hint = in_environment(self.hint or "", environment) or None
+        notes = tuple(in_environment(note, environment) for note in self.notes)
+        return replace(self, hint=hint, notes=notes)
 
     @property
     def lines(self) -> list[str]:
@@ -85,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return Exit.USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error is printed here
-        failure = _failure(error, arguments)
+        failure = _failure(error, arguments).in_environment(_environment(arguments))
         if _is_detailed(arguments) and failure.code is not Exit.INTERRUPTED:
             failure = replace(failure, code=ANY_ERROR)
         if debug and not isinstance(error, click.ClickException | click.Abort | KeyboardInterrupt):
@@ -105,15 +111,24 @@ def _is_detailed(arguments: Sequence[str]) -> bool:
 
 def _output(arguments: Sequence[str]) -> str:
     """Return the format that was asked for; also for a command that cannot be parsed."""
+    return _option(arguments, "--output", "CLOUDSERVE_OUTPUT", short="-o")
+
+
+def _environment(arguments: Sequence[str]) -> str:
+    """Return the environment that was chosen."""
+    return _option(arguments, "--env", "CLOUDSERVE_ENV")
+
+
+def _option(arguments: Sequence[str], name: str, variable: str, *, short: str = "") -> str:
     for number, argument in enumerate(arguments):
         if argument == "--":
             break
-        if argument in {"-o", "--output"}:
+        if argument and argument in {name, short}:
             return "".join(arguments[number + 1 : number + 2])
-        for prefix in ("-o", "--output="):
-            if argument.startswith(prefix):
+        for prefix in (f"{name}=", short):
+            if prefix and argument.startswith(prefix):
                 return argument.removeprefix(prefix)
-    return os.environ.get("CLOUDSERVE_OUTPUT", "")
+    return os.environ.get(variable, "")
 
 
 def _failure(error: BaseException, arguments: Sequence[str]) -> Failure:

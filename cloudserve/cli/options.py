@@ -20,6 +20,7 @@ from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.cli.paths import NamedPath
 from cloudserve.cli.verbosity import is_progress_shown
 from cloudserve.errors import CloudserveError, UserError
+from cloudserve.hints import in_environment
 from cloudserve.known.tape import LIVE, Tape
 from cloudserve.project import Project
 from cloudserve.project.environments import VARIABLE
@@ -293,6 +294,9 @@ def progress_reporter() -> Reporter:
 def print_progress(line: str) -> None:
     """Print a line of progress on stderr; a closed or full stderr does not stop a release."""
     if is_progress_shown(line):
+        context = click.get_current_context(silent=True)
+        chosen = context.meta.get(ENVIRONMENT) if context else None
+        line = in_environment(line, chosen or "")
         with suppress(OSError):
             click.echo(toned(line), err=True, color=use_colours())
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from cloudserve.errors import CloudserveError, GateRefusedError
+from cloudserve.hints import in_environment
 from cloudserve.interruption import Interruption, interruptible
 from cloudserve.project import load_project
 from cloudserve.project.environments import VARIABLE
@@ -155,7 +156,10 @@ class Releasing:
         try:
             plan = await self._in_thread(self._made, wanted)
         except CloudserveError as error:
-            return _answer(HTTPStatus.CONFLICT, {"error": _text(error)})
+            chosen = wanted.environment
+            chosen = os.environ.get(VARIABLE, "") if chosen is None else chosen
+            text = in_environment(_text(error), chosen)
+            return _answer(HTTPStatus.CONFLICT, {"error": text})
         if refusal := self._refusal(plan):
             return _answer(HTTPStatus.CONFLICT, {"error": refusal})
         key = secrets.token_urlsafe(12)
@@ -231,7 +235,8 @@ class Releasing:
         except CloudserveError as error:
             more = error.verdicts if isinstance(error, GateRefusedError) else ()
             told = tuple(verdict.sentence for verdict in more)
-            return CarriedOut(False, (*lines[-_MOST_LINES:], *told), _text(error))
+            text = in_environment(_text(error), _environment(plan))
+            return CarriedOut(False, (*lines[-_MOST_LINES:], *told), text)
         return CarriedOut(True, tuple(lines[-_MOST_LINES:]))
 
     def _environ(self) -> dict[str, str]:

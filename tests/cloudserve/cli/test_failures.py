@@ -13,6 +13,7 @@ import pytest
 
 from cloudserve.cli.errors import run
 from cloudserve.errors import RemoteError
+from cloudserve.hints import in_environment
 
 CLOUDSERVE = str(Path(sys.executable).with_name("cloudserve"))
 
@@ -299,3 +300,23 @@ def test_an_option_without_its_argument_names_its_command(arguments, command, ca
         f"  where: {command}",
         f"  to do: {command} --help",
     ]
+
+
+@pytest.mark.parametrize("chosen", [("--env", "prod"), ("--env=prod",), ()])
+def test_a_command_in_a_hint_is_for_the_same_environment(project, capsys, monkeypatch, chosen):
+    file = project / "cloudserve.yaml"
+    file.write_text(f"name: shop\nenvironments: {{prod: {{}}}}\n{file.read_text()}")
+    if not chosen:
+        monkeypatch.setenv("CLOUDSERVE_ENV", "prod")
+    assert on_target("promote", *chosen) != 0
+    hint = "  to do: cloudserve deploy half --target here --env prod\n"
+    assert capsys.readouterr().err.endswith(hint)
+
+
+def test_commands_on_targets_alone_get_an_environment():
+    text = "run `cloudserve status m --target a`; or: cloudserve rollback m --target a --to 1, "
+    assert in_environment(f"{text}cloudserve doctor", "eu") == (
+        "run `cloudserve status m --target a --env eu`; or: cloudserve rollback m --target a "
+        "--env eu --to 1, cloudserve doctor"
+    )
+    assert in_environment(text, "") == text

@@ -100,7 +100,9 @@ def test_a_release_of_an_environment_changes_no_other(released):
     assert (answer(released, "scale-prod"), answer(released)) == ([3.0], [2.0])
     newest = shown(released, "releases")[0]
     assert (newest["operation"], newest["environment"]) == ("promote", "prod")
-    assert post(released, "plan", wanted(version="2", environment="empty"))[0] == 409
+    status, refused = post(released, "plan", wanted(version="2", environment="empty"))
+    assert status == 409
+    assert "cloudserve deploy scale --target aws --env empty" in refused["error"]
     status, unknown = post(released, "plan", wanted(version="2", environment="prd"))
     assert (status, "did you mean `prod`" in unknown["error"]) == (409, True)
 
