@@ -21,7 +21,7 @@ LOAD = "load"
 _FATAL = frozenset(
     {"checksum", "cyclic-graph", "duplicate-node", "graph-version", "malformed-node"}
     | {"mismatched-input", "mismatched-value", "missing-node", "missing-value", "remote-device"}
-    | {"warmup-records"}
+    | {"missing-asset", "warmup-records"}
 )
 """Rules on what no server loads, unless a finding is about one signature: others may answer."""
 _OF_ADAPTERS = frozenset({"foreign-op", "no-signature", "unrestored-variables"})

@@ -71,3 +71,15 @@ def test_an_error_in_one_signature_is_a_warning(releases, shared_models, tmp_pat
     lines: list[str] = []
     assert releases(lines, path=base).deploy(1).changed
     assert any("it has no output" in line for line in lines)
+
+
+def test_a_model_without_the_words_of_its_table_is_refused(
+    releases, platform, shared_models, tmp_path
+):
+    base = tmp_path / "taxi"
+    shutil.copytree(shared_models / "tfx_taxi_estimator", base)
+    (version,) = base.iterdir()
+    next(iter(sorted(version.glob("assets/*")))).unlink()
+    with pytest.raises(GateRefusedError, match=r"^gate load: assets/.* does not exist"):
+        releases(path=base).deploy(int(version.name))
+    assert platform.blobs.uploads == []
