@@ -13,7 +13,6 @@ from cloudserve.hints import printable
 from cloudserve.savedmodel.checkpoint.checksums import damaged_tensors
 from cloudserve.savedmodel.checks.roots import initial_tensors
 from cloudserve.savedmodel.files import list_names
-from cloudserve.savedmodel.graph import source
 from cloudserve.savedmodel.proto import Message
 from cloudserve.savedmodel.tree import find_files
 from cloudserve.savedmodel.versions import is_saved_model, list_versions
@@ -39,12 +38,16 @@ def missing_asset(subject: Subject) -> Iterator[Finding]:
 
 
 def _assets_read_at_load(subject: Subject) -> frozenset[str]:
-    """Return the assets that the loader's ops open, such as the words of a table."""
+    """Return the assets that the loader's ops open, such as the words of a table.
+
+    A path may be an op's input by way of a variable, which an op before it assigns.
+    """
     graph = subject.graph
     roots = initial_tensors(subject.meta_graph, has_variables=subject.model.has_variables)
     loaded = tuple(graph.ancestors(roots))
     opening = (node for node in loaded if _opens_files(node, subject))
-    read = {source(graph.nodes, tensor) for node in opening for tensor in node.input}
+    inputs = (tensor for node in opening for tensor in node.input)
+    read = {node.name for node in graph.ancestors(inputs)}
     return frozenset(file for name, file in subject.asset_nodes.items() if name in read)
 
 

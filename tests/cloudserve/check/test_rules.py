@@ -197,6 +197,20 @@ def test_an_asset_that_the_load_reads(tmp_path):
     assert rules(folder) == [("missing-asset", "error", "")]
 
 
+def test_an_asset_that_the_load_reads_by_way_of_a_variable(tmp_path):
+    nodes = [
+        constant("path", ""),
+        node("variable", "VarHandleOp"),
+        node("assign", "AssignVariableOp", "variable", "path"),
+        node("read", "ReadVariableOp", "variable", "^assign"),
+        node("opener", "InitializeTableFromTextFileV2", "x", "read"),
+    ]
+    asset = {"tensor_info": {"name": "path:0"}, "filename": "words.txt"}
+    init = {"outputs": {INIT: {"name": "opener"}}}
+    folder = save(tmp_path / "1", {DEFAULT: signature(), INIT: init}, nodes, assets=[asset])
+    assert rules(folder) == [("missing-asset", "error", "")]
+
+
 def test_an_asset_that_a_function_of_the_load_reads(tmp_path):
     inner = [node("opener", "InitializeTableFromTextFileV2", "table", "file")]
     arguments = [{"name": "table"}, {"name": "file"}]
