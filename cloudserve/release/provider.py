@@ -38,6 +38,7 @@ __all__ = [
     "MachineProvider",
     "Machines",
     "MeasuredProvider",
+    "ProtectingProvider",
     "Provider",
     "RecordedProvider",
     "RegistryProvider",
@@ -339,6 +340,15 @@ class UndeployProvider(Protocol):
         removed last, so that an interrupted removal can be planned again. Changes nothing. Raises
         ConflictError for what is not cloudserve's.
         """
+        ...
+
+
+@runtime_checkable
+class ProtectingProvider(Protocol):
+    """A provider whose platform deletes a resource although others use it."""
+
+    def check_unused(self, actions: tuple[Action, ...]) -> tuple[str, ...]:
+        """Return warnings, before the first change; raise ConflictError for a use by others."""
         ...
 
 

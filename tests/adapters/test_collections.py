@@ -11,6 +11,7 @@ import pytest
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
 
+from cloudserve.errors import ConflictError
 from cloudserve.project import Model, Project, Target
 from cloudserve.release.service import Releases
 
@@ -137,6 +138,22 @@ def test_configurations_of_other_endpoints_and_names_stay_and_our_unused_ones_ar
     client.delete_endpoint(EndpointName="clone")
     assert numbers(releases.gc(1).plan.removes) == [1]
     assert set(configs(client)) == {used, "half-0123456789ab"}
+
+
+def test_models_that_another_endpoint_uses_are_not_deleted(make, aws):
+    releases, fields = make("sagemaker", 1, 2)
+    client = aws(fields["region"])
+    (first,) = (name for name, versions in configs(client).items() if versions == [1])
+    client.create_endpoint(EndpointName="clone", EndpointConfigName=first)
+    before = configs(client)
+    for arguments in ({"version": "v1"}, {"everything": True}):
+        with pytest.raises(ConflictError, match=r"the endpoint clone, .*, uses .*half-v1-") as error:
+            releases.undeploy(**arguments)
+        assert "delete that endpoint first" in error.value.hint
+    assert configs(client) == before
+    assert numbers(r.revision.id for r in releases.status().revisions) == [1, 2]
+    client.delete_endpoint(EndpointName="clone")
+    assert numbers(releases.undeploy(everything=True).plan.removes) == [1, 2]
 
 
 def configs(client):

@@ -67,6 +67,7 @@ from .ownership import Owned
 from .planning.autoscaling import ScalingPlanner
 from .planning.capacity import stages
 from .planning.checks import check, check_body, largest_body
+from .planning.other_uses import check_unused
 from .planning.planner import Planner
 from .planning.single_revision import StagedPlanner
 from .planning.tag_changes import tag_changes
@@ -218,6 +219,10 @@ class SageMakerEndpoints:
         actions = self._removal.plan(reading, revision_ids)
         model, endpoint = reading.deployment.model, snapshot_of(reading).endpoint
         return self._scaling_planner.around(model, endpoint, actions)
+
+    def check_unused(self, actions: tuple[Action, ...]) -> tuple[str, ...]:
+        """Raise ConflictError if an endpoint of others uses what the actions delete."""
+        return check_unused(self._aws.api, actions)
 
     def holds(self, reading: Reading) -> Mapping[str, Hold]:
         """Return why revisions stay: the tag `cloudserve-keep`, a use elsewhere, a package."""

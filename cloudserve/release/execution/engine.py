@@ -18,7 +18,7 @@ from cloudserve.release.canary.record import CanaryRecord
 from cloudserve.release.execution.executor import Parts, execute
 from cloudserve.release.execution.steps import Steps
 from cloudserve.release.gates.gates import Gates, Judge
-from cloudserve.release.provider import Provider
+from cloudserve.release.provider import ProtectingProvider, Provider
 from cloudserve.release.registry_alias import RegistryAlias
 from cloudserve.release.state.layout import Layout
 from cloudserve.release.state.ledger import Ledger
@@ -79,6 +79,9 @@ class Engine:
         for difference in plan.breaking:
             self.reporter.line(f"breaking: {difference}")
         self.alias.check(plan)
+        if isinstance(self.provider, ProtectingProvider):
+            for warning in self.provider.check_unused(plan.actions):
+                self.reporter.line(f"warning: {warning}")
         self.confirm(plan)
         for warning in judge.check_first(plan):
             if warning not in plan.warnings:

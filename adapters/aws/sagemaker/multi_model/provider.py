@@ -54,6 +54,7 @@ from ..model_files.archive import Archives
 from ..planning.autoscaling import ScalingPlanner
 from ..planning.capacity import stages
 from ..planning.checks import check, check_body, largest_body
+from ..planning.other_uses import check_unused
 from ..records import FAILED, Endpoint
 from .catalog import Catalog, Catalogs, Entry
 from .planner import OWNER, MultiModelPlanner
@@ -190,6 +191,10 @@ class MultiModelEndpoint:
             removal = self._planner.removal(snapshot.endpoint, self._aws.owned)
             actions += self._scaling_planner.around(OWNER, snapshot.endpoint, removal)
         return tuple(actions)
+
+    def check_unused(self, actions: tuple[Action, ...]) -> tuple[str, ...]:
+        """Raise ConflictError if an endpoint of others uses what the actions delete."""
+        return check_unused(self._aws.api, actions)
 
     def holds(self, reading: Reading) -> Mapping[str, Hold]:
         """Return {}: the archives of a multi-model endpoint have no labels."""

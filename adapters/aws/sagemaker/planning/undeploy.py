@@ -33,6 +33,7 @@ from ..records import (
 )
 from ..snapshot import TaggedModel, snapshot_of, staging_endpoint
 from .actions import Steps, await_endpoint, update_endpoint
+from .other_uses import endpoints_of
 
 if TYPE_CHECKING:
     from ..api.calls import SageMaker
@@ -200,7 +201,7 @@ class Leftovers:
         }
         base = self._aws.names.endpoint(model)
         own = {base, *(model_name(base, revision.id) for revision in revisions)}
-        for endpoint in self._endpoints():
+        for endpoint in endpoints_of(self._aws.api):
             if endpoint.name not in own:
                 for name in self._served(endpoint, base):
                     reasons[name] = Hold(f"the endpoint {endpoint.name} serves it")
@@ -227,14 +228,7 @@ class Leftovers:
         )
 
     def _used(self) -> set[str]:
-        return {name for e in self._endpoints() for name in (e.config, e.pending) if name}
-
-    def _endpoints(self) -> Iterator[Endpoint]:
-        """Yield the endpoints of the region, whoever owns them."""
-        for arn in self._aws.api.endpoint_arns():
-            endpoint = self._aws.api.endpoint(arn.rpartition("/")[2])
-            if endpoint is not None:
-                yield endpoint
+        return {name for e in endpoints_of(self._aws.api) for name in (e.config, e.pending) if name}
 
     def _served(self, endpoint: Endpoint, base: str) -> Iterator[str]:
         coming = self._aws.api.variants(endpoint.pending) if endpoint.pending else ()
