@@ -169,6 +169,8 @@ def test_the_registry_is_that_of_the_installed_tensorflow():
 
 @pytest.mark.parametrize("make", [Graph, Status, lambda: Session(object())])
 def test_without_the_library_nothing_is_deleted(make, monkeypatch):
+    gc.collect()  # the sessions of other tests, which need the library
+
     def library():
         raise MissingExtraError("serving a model", "server")
 
