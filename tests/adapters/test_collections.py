@@ -147,7 +147,9 @@ def test_models_that_another_endpoint_uses_are_not_deleted(make, aws):
     client.create_endpoint(EndpointName="clone", EndpointConfigName=first)
     before = configs(client)
     for arguments in ({"version": "v1"}, {"everything": True}):
-        with pytest.raises(ConflictError, match=r"the endpoint clone, .*, uses .*half-v1-") as error:
+        with pytest.raises(
+            ConflictError, match=r"the endpoint clone, .*, uses .*half-v1-"
+        ) as error:
             releases.undeploy(**arguments)
         assert "delete that endpoint first" in error.value.hint
     assert configs(client) == before
