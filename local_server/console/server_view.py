@@ -16,6 +16,7 @@ from ..config import ModelConfig
 from ..models import Manager, State, Version
 from ..models.core import ServerCore
 from ..monitoring.monitor import Monitor
+from ..monitoring.recording.recent import SavedRequest
 from .model_changes import ModelChanges, ShownChange
 from .models_view import ModelRow, VersionCard, describe_policy, describe_version, list_models
 from .traffic import TrafficMeter, Waiting, read_batching
@@ -23,6 +24,7 @@ from .view import Address, Parts, ServerFacts, Tick, read_process, tensorflow_ve
 
 _MODELS = "models"
 _CHANGES = "changes"
+_REQUESTS = "requests"
 _DETAIL_WORDS = 3
 _NO_BATCHING = "off"
 
@@ -78,18 +80,27 @@ class ServerView:
     def opened(self, pages: int) -> None:
         """Do nothing: what is shown is counted anyway."""
 
-    def detail(self, words: tuple[str, ...]) -> VersionCard | ShownChange | None:
+    def detail(self, words: tuple[str, ...]) -> VersionCard | ShownChange | SavedRequest | None:
         """Return the signatures of `models/NAME/VERSION`, or a change as it would be performed.
 
-        A change is `changes/ACTION/MODEL/VERSION/LABEL`.
+        A change is `changes/ACTION/MODEL/VERSION/LABEL`. `requests/ID` is the golden file of a
+        recorded request.
         """
         if words[0] == _CHANGES:
             return self._changes.show(words[1:])
+        if words[0] == _REQUESTS:
+            return self._saved(words[1:])
         if len(words) != _DETAIL_WORDS or words[0] != _MODELS:
             return None
         found = (each for each in self._manager.versions() if _key(each) == words[1:])
         each = next(found, None)
         return None if each is None else describe_version(each)
+
+    def _saved(self, words: tuple[str, ...]) -> SavedRequest | None:
+        recent = self._monitor.recent
+        if recent is None or len(words) != 1 or not words[0].isdecimal():
+            return None
+        return recent.saved(int(words[0]))
 
     def _models(self) -> object:
         config = self._core.config

@@ -6,6 +6,7 @@ each; hostile names and payloads, a thousand models, and a server that goes away
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -23,6 +24,7 @@ if "CONSOLE_ORACLE" not in os.environ:
 
 from playwright.sync_api import sync_playwright
 
+from cloudserve.golden.file import read_golden
 from tests.oracles.console_servers import (
     CLOUDSERVE,
     PATIENCE,
@@ -269,6 +271,11 @@ def test_a_recorded_request_is_opened_and_sent_again(page, server):
     page.locator("tbody tr:first-child", has_text="123").wait_for()
     page.get_by_role("button", name="Open").first.click()
     assert "5" in page.get_by_label("Request", exact=True).inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as golden file").click()
+    assert download.value.suggested_filename.endswith(".golden.jsonl")
+    (example,) = read_golden(download.value.path()).examples
+    assert "5" in json.dumps(example.request)
     page.get_by_role("button", name="Send it again").click()
     page.locator(".tryit").wait_for()
     send(page)

@@ -1,7 +1,8 @@
-// The last requests of a server that records them: opened in full, and sent again by the form.
+// The last requests of a server that records them: opened in full, sent again by the form, and saved as a golden file.
 
 import { h, put, table } from "./dom.js";
 import { clock, count, printable, shorten } from "./format.js";
+import { record } from "./server.js";
 import { fillForm } from "./tryit.js";
 
 const LONGEST = 4000;
@@ -12,6 +13,7 @@ export class RecordedSection {
   constructor() {
     this.list = h("div", {});
     this.full = h("div", { "aria-live": "polite" });
+    this.problem = h("span", { class: "bad", role: "alert" });
     this.element = h("section", { class: "wide" }, h("h2", {}, "Recorded requests"),
       h("p", { class: "quiet" }, "The last 50 requests that were written to the golden files of --record, without what its rules redact."),
       this.list, this.full);
@@ -50,9 +52,27 @@ export class RecordedSection {
         h("pre", { tabindex: 0, "aria-label": "Request" }, printable(shorten(each.request, LONGEST))),
         h("h4", { class: "spaced" }, "Answer"),
         h("pre", { tabindex: 0, "aria-label": "Answer" }, each.answer === "" ? "not recorded" : printable(shorten(each.answer, LONGEST))),
-        h("div", { class: "actions" }, h("button", { type: "button", onclick: again }, "Send it again"))]);
+        h("div", { class: "actions" }, h("button", { type: "button", onclick: again }, "Send it again"),
+          h("button", { type: "button", onclick: () => this.save(each) }, "Save as golden file"), this.problem)]);
     this.full.scrollIntoView({ block: "nearest" });
   }
+
+  async save(each) {
+    put(this.problem);
+    try {
+      const { text } = await record("requests", each.id);
+      download(`${each.model}-${each.id}.golden.jsonl`, text);
+    } catch (error) {
+      put(this.problem, printable(error.message));
+    }
+  }
+}
+
+/** Have the browser save a text as a file. */
+function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
+  h("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
 }
 
 function batchOf({ batch_rows: rows }) {

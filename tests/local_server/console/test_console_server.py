@@ -11,6 +11,7 @@ from cloudserve.local_server.options.flag_options import flag_options
 from cloudserve.local_server.options.flags import parse_flags
 from cloudserve.local_server.options.serve_options import serve_options
 
+from cloudserve.golden.file import read_golden
 from cloudserve.golden.recording import Recording
 from cloudserve.local.servers import ServeCommand
 from tests.local_server.monitoring.test_monitored_server import ask, serving
@@ -208,13 +209,18 @@ def test_a_recording_server_shows_what_it_wrote(half, tmp_path):
         (one,) = read_parts(stream, {"requests"})["requests"]
         connection.close()
         stream.close()
-        return one
+        return one, *(ask(server, f"{API}/requests/{which}") for which in (one["id"], 99, "x"))
 
-    one = serving(serve_options(half, ServeCommand(recording=recording)), work)
+    one, saved, *unknown = serving(serve_options(half, ServeCommand(recording=recording)), work)
     assert (one["model"], one["version"], one["status"]) == (NAME, "124", 200)
     assert json.loads(one["request"])["instances"] == [1.0]
     assert json.loads(one["answer"])["predictions"] == [2.5]
     assert recording.path.read_text().count('"request"') == 1
+    file = tmp_path / "one.golden.jsonl"
+    file.write_text(json.loads(saved[1])["text"])
+    assert read_golden(file).examples == read_golden(recording.path).examples
+    assert read_golden(file).header.model == NAME
+    assert [status for status, *_ in unknown] == [404, 404]
 
 
 def test_no_request_is_kept_without_a_recording(seen):
