@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -27,6 +28,9 @@ CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
     (errors.ConflictError, Exit.CONFLICT),
     (errors.CheckFailedError, Exit.CHECK),
 )
+
+_SHOWN = 40
+"""The characters of a text that are shown where it is no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,17 @@ def _failure(error: BaseException, arguments: Sequence[str]) -> Failure:
             request_id = error.request_id if isinstance(error, errors.RemoteError) else None
             where = error.where or _command_path(arguments)  # a flag's value has no other place
             return Failure(code, error.message, where, error.hint, request_id, _notes(error))
+        case OSError(errno=errno.ENAMETOOLONG):
+            return _long_name_failure(error, arguments)
     bug = "this is a bug in cloudserve; report it with the traceback of `cloudserve --debug …`"
     return Failure(Exit.BUG, f"{type(error).__name__}: {error}", notes=(bug, *_notes(error)))
+
+
+def _long_name_failure(error: OSError, arguments: Sequence[str]) -> Failure:
+    """Return the failure of a text that no file can have as its name, such as a request."""
+    command = _command_path(arguments)
+    message = f"`{str(error.filename)[:_SHOWN]}…` is too long for the name of a file"
+    return Failure(Exit.USAGE, message, command, f"name a file; {command} --help")
 
 
 def _usage_failure(error: click.ClickException, arguments: Sequence[str]) -> Failure:

@@ -19,8 +19,8 @@ def usage_hint(error: click.UsageError, arguments: Sequence[str]) -> str:
         return _missing(error.param, context)
     if message.startswith("No such command"):
         return _subcommands(context)
-    if message.startswith("No such option") and context.parent is None:
-        return _behind_the_command(arguments)
+    if isinstance(error, click.NoSuchOption) and context.parent is None:
+        return _behind_the_command(error.option_name, arguments)
     if "unexpected extra argument" in message:
         return _as_input(context.command, arguments)
     return ""
@@ -39,9 +39,8 @@ def _subcommands(context: click.Context) -> str:
     return f"choose {names}; {context.command_path} --help"
 
 
-def _behind_the_command(arguments: Sequence[str]) -> str:
+def _behind_the_command(option: str, arguments: Sequence[str]) -> str:
     command = next((each for each in arguments if each in COMMANDS), "")
-    option = next((each.partition("=")[0] for each in arguments if each.startswith("-")), "")
     if not command:
         return ""
     return f"write the options of a command behind it: cloudserve {command} {option} …"
@@ -50,5 +49,14 @@ def _behind_the_command(arguments: Sequence[str]) -> str:
 def _as_input(command: click.Command, arguments: Sequence[str]) -> str:
     if not any("--input" in parameter.opts for parameter in command.params):
         return ""
-    files = [each for each in arguments if Path(each).is_file()]
+    if any(each.lstrip().startswith(("{", "[")) for each in arguments):
+        return "write the request into a file, and give that as an option: --input FILE"
+    files = [each for each in arguments if _is_file(each)]
     return f"give the file as an option: --input {files[-1]}" if files else ""
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a name
+        return False

@@ -6,6 +6,8 @@ import { localTime } from "./clouds.js";
 import { ReleaseForm } from "./promote.js";
 
 const MOST_ROWS = 100;
+/** An e-value above it is beyond imagination; it may have 300 digits. */
+const MOST_ODDS = 1e12;
 const KINDS = { finished: "good", refused: "bad", stopped: "bad", superseded: "bad" };
 
 export class ReleasesSection {
@@ -69,5 +71,6 @@ function share({ requests, events }) {
 }
 
 function odds(value) {
+  if (value >= MOST_ODDS) return `less than 1 in ${count(MOST_ODDS)}`;
   return value > 1 ? `1 in ${count(Math.round(value))}` : "–";
 }

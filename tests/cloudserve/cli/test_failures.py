@@ -98,6 +98,7 @@ def test_a_command_in_a_folder_of_the_repository_finds_the_project(project, caps
             "cloudserve undeploy",
         ),
         ("deploy", "missing argument 'MODEL'.", "cloudserve deploy"),
+        ("image build", "name --push or --out", "cloudserve image build"),
         (
             "promote m -t t --percent x",
             "invalid value for '--percent': 'x' is not a valid number.",
@@ -121,9 +122,17 @@ def test_a_usage_error_prints_the_same_three_lines(capsys, arguments, message, w
             "--project {file} status",
             "write the options of a command behind it: cloudserve status --project …",
         ),
+        (
+            "--verbose --project {file} status",
+            "write the options of a command behind it: cloudserve status --project …",
+        ),
         ("--vrsion", "cloudserve --help"),
         ("metrics grafana", "choose alerts or dashboard; cloudserve metrics --help"),
         ("predict m -t t {file}", "give the file as an option: --input {file}"),
+        (
+            "predict m -t t [1]",
+            "write the request into a file, and give that as an option: --input FILE",
+        ),
         ("batch m -t t {file}", "add --input FILE; cloudserve batch --help"),
         ("predict m -t t more", "cloudserve predict --help"),
         (
@@ -140,6 +149,30 @@ def test_a_usage_error_names_the_option_or_the_subcommand_to_give(
     assert run(arguments.format(file=file).split()) == 2
     *_, last = capsys.readouterr().err.splitlines()
     assert last == f"  to do: {hint.format(file=file)}"
+
+
+@pytest.mark.parametrize("command", ["inspect", "check"])
+def test_a_text_that_is_too_long_for_a_name_is_an_error_of_its_command(capsys, command):
+    request = json.dumps({"instances": list(range(100))})
+    assert run([command, request]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: `{request[:40]}…` is too long for the name of a file",
+        f"  where: cloudserve {command}",
+        f"  to do: name a file; cloudserve {command} --help",
+    ]
+
+
+def test_a_long_text_beside_the_model_is_a_usage_error(capsys):
+    assert run(["predict", "m", "-t", "t", "x" * 300]) == 2
+    assert capsys.readouterr().err.endswith("  to do: cloudserve predict --help\n")
+
+
+def test_a_model_is_asked_even_if_a_file_has_its_name(project, platform, capsys):
+    (project / "half").write_text("notes")
+    (project / "request").write_text('{"instances": [1.0]}')
+    assert on_target("deploy", "--version", "123") == 0
+    assert on_target("predict", "--input", "request") == 0
+    assert capsys.readouterr().out
 
 
 def test_an_error_without_a_place_of_its_own_names_the_command(capsys):

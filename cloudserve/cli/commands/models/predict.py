@@ -175,8 +175,13 @@ def command(  # noqa: PLR0913 - keywords, one per option
 
 
 def _check_model(model: str) -> None:
-    """Raise UserError for the file of a request in place of a model."""
-    if Path(model).is_file() and Path(model).suffix not in _MODEL_FILES:
+    """Raise UserError for the file of a request in place of a model.
+
+    A file without a suffix may have the name of a model of the project.
+    """
+    path = Path(model)
+    is_name = "/" not in model and not path.suffix
+    if not is_name and path.suffix not in _MODEL_FILES and path.is_file():
         raise UserError(
             f"`{model}` is a file, not a model",
             where="the argument MODEL",

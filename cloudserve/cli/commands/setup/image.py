@@ -106,7 +106,7 @@ def build_command(
     from cloudserve.images.oci.references import parse_reference
 
     if not name and not out:
-        raise click.UsageError("name --push or --output")
+        raise click.UsageError("name --push or --out")
     environ = dict(os.environ)
     target = parse_reference(name, "--push") if name else None
     source = parse_reference(base or DEFAULT_BASE, "--base")
