@@ -53,7 +53,7 @@ class Trusted(Enum):
     SIZES = auto()
     """Each is at least 0, and their product is a possible size."""
     DIVISORS = auto()
-    """None is -1: the smallest integer has no such quotient."""
+    """None is -1 if the smallest integer may be divided, which has no such quotient."""
 
 
 _VALUES = {
@@ -75,7 +75,7 @@ class TrustedValues:
     most: int | None = None
     """The largest length, if the model fixes it; else `data` and `dimension` have it."""
     data: int = -1
-    """The tensor with the sequences, an input or not."""
+    """The tensor with the sequences, or that is divided: an input or not."""
     dimension: int = 0
     batch_dimension: int = 0
     constant: tuple[int, ...] = ()
@@ -129,9 +129,13 @@ class _Reader:
         for op, operator in self._operators:
             given = operator.integers(OperatorField.INPUTS) or ()
             for position in _FILLED.get(op, ()):
+                is_exact = op in _FITTING or self._computes_sequences(op, given)
                 for tensor in sorted(self._sources(given[position : position + 1])):
-                    shape = self._shape(tensor) if op in _FITTING else None
-                    yield TrustedSizes(op, tensor, shape)
+                    yield TrustedSizes(op, tensor, self._shape(tensor) if is_exact else None)
+
+    def _computes_sequences(self, op: str, given: Sequence[int]) -> bool:
+        """Return whether sequences have the model's sizes only if its inputs have theirs."""
+        return op == "REVERSE_SEQUENCE" and given[0] not in self._inputs
 
     def values(self) -> Iterator[TrustedValues]:
         """Yield the inputs whose values are trusted."""
@@ -149,7 +153,7 @@ class _Reader:
             if kind is Trusted.LENGTHS:
                 yield self._lengths(op, operator, constant)
             else:
-                yield TrustedValues(op, kind, tensor)
+                yield TrustedValues(op, kind, tensor, data=given[0])
 
     def _lengths(self, op: str, operator: Table, constant: tuple[int, ...]) -> TrustedValues:
         data, tensor = (operator.integers(OperatorField.INPUTS) or ())[:2]
@@ -162,9 +166,12 @@ class _Reader:
         return TrustedValues(op, Trusted.LENGTHS, tensor, most, data, dimension, batch, constant)
 
     def _is_trusted(self, op: str, tensor: int) -> bool:
-        """Return whether a request decides a tensor's values, which are integers for FLOOR_MOD."""
+        """Return whether a request decides a tensor's values.
+
+        FLOOR_MOD must have integers that C++ does not widen before it divides.
+        """
         dtype = DTYPES.get(self._tensors[tensor].integer(TensorField.TYPE, "b"), "")
-        return (op != "FLOOR_MOD" or "int" in dtype) and bool(self._sources((tensor,)))
+        return (op != "FLOOR_MOD" or dtype in _FORMS) and bool(self._sources((tensor,)))
 
     def _sources(self, tensors: Sequence[int]) -> frozenset[int]:
         """Return the inputs that values depend on: those of sizes are not followed."""

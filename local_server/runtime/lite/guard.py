@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+import numpy as np
+
 from cloudserve.modelfiles.tflite_trust import Trust, Trusted, TrustedValues
 
 from ...status import Code, StatusError
@@ -21,8 +23,7 @@ def check_trusted(trust: Trust, inputs: Mapping[int, Tensor]) -> None:
     """
     for one in trust.sizes:
         if one.tensor in inputs and not _fits(inputs[one.tensor].shape, one.shape):
-            shape = list(inputs[one.tensor].shape)
-            raise _invalid(f"its op {one.op} does not take an input of the shape {shape}")
+            raise _unfit(one.op, inputs[one.tensor])
     for values in trust.values:
         _CHECKS[values.kind](values, inputs)
 
@@ -39,6 +40,8 @@ def _fits(given: tuple[int, ...], shape: tuple[int | None, ...] | None) -> bool:
 
 def _check_lengths(values: TrustedValues, inputs: Mapping[int, Tensor]) -> None:
     data = inputs.get(values.data)
+    if data is not None and data.ndim <= max(values.dimension, values.batch_dimension):
+        raise _unfit(values.op, data)
     most = values.most if data is None else data.shape[values.dimension]
     lengths = values.constant or inputs[values.tensor].ravel().tolist()
     rows = None if data is None else data.shape[values.batch_dimension]
@@ -55,7 +58,10 @@ def _check_sizes(values: TrustedValues, inputs: Mapping[int, Tensor]) -> None:
 
 
 def _check_divisors(values: TrustedValues, inputs: Mapping[int, Tensor]) -> None:
-    if (inputs[values.tensor] == -1).any():
+    data, divisors = inputs.get(values.data), inputs[values.tensor]
+    if not (divisors == -1).any():
+        return
+    if data is None or (data == np.iinfo(divisors.dtype).min).any():
         raise _invalid(f"its op {values.op} does not divide by -1")
 
 
@@ -64,6 +70,10 @@ _CHECKS = {
     Trusted.SIZES: _check_sizes,
     Trusted.DIVISORS: _check_divisors,
 }
+
+
+def _unfit(op: str, array: Tensor) -> StatusError:
+    return _invalid(f"its op {op} does not take an input of the shape {list(array.shape)}")
 
 
 def _invalid(text: str) -> StatusError:

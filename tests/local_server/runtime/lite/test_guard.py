@@ -89,6 +89,7 @@ MODELS = {
         options=REVERSED,
         constants={1: INT([2, 4])}.items(),
     ),
+    "computed sequences": one_op("REVERSE_SEQUENCE", SEQUENCES, options=REVERSED, computed=0),
     "sizes": one_op("RANDOM_STANDARD_NORMAL", [(INT, (2,))], options=("RandomOptions", {})),
     "divisors": one_op("FLOOR_MOD", [(INT, (-1,)), (INT, (-1,))], result=INT),
     "axis": one_op("REVERSE_V2", [(FLOAT, (2, 4)), (INT, (1,))]),
@@ -104,6 +105,7 @@ ANSWERED = {
     "lengths": (ROWS, INT([2, 4])),
     "constant lengths": (ROWS,),
     "sizes": (INT([2, 3]),),
+    "computed sequences": (ROWS, INT([2, 4])),
     "divisors": (INT([7, LEAST]), INT([4, 3])),
     "axis": (ROWS, INT([0])),
     "picture": (np.ones((1, 2, 2, 1), FLOAT), INT([4, 4])),
@@ -114,6 +116,8 @@ REFUSED = {
     "a length above the sequence's": ("lengths", ROWS, INT([2, 2**30])),
     "a negative length": ("lengths", ROWS, INT([-1, 2])),
     "fewer lengths than sequences": ("lengths", ROWS, INT([1])),
+    "sequences without a length's dimension": ("lengths", ROWS[0], INT([1])),
+    "computed sequences shorter than the model's": ("computed sequences", ROWS[:, :1], INT([1, 4])),
     "no sequence": ("lengths", ROWS[:0], INT([])),
     "sequences shorter than the constant length": ("constant lengths", ROWS[:, :3]),
     "more sequences than constant lengths": ("constant lengths", ROWS[[0, 1, 1]]),
@@ -143,6 +147,10 @@ def ask(model, arrays):
 @pytest.mark.parametrize("name", ANSWERED)
 def test_sound_requests_are_answered(load, name):
     assert ask(load(MODELS[name]), ANSWERED[name]).size
+
+
+def test_only_the_smallest_integer_is_not_divided_by_minus_1(load):
+    assert ask(load(MODELS["divisors"]), (INT([5, 7]), INT([-1, 4]))).tolist() == [0, 3]
 
 
 def test_sequences_are_reversed_to_their_lengths(load):
