@@ -88,7 +88,8 @@ class Removal:
             raise ConflictError(
                 f"the endpoint {main.name} would be left without a variant",
                 where=self._aws.api.where,
-                hint=f"take the model down as a whole: cloudserve undeploy {model} --all",
+                hint="take the model down as a whole: "
+                f"cloudserve undeploy {model} --target {self._aws.names.target} --all",
             )
         names = ", ".join(going)
         config = self._steps.config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cloudserve.cli.render.report import output_option, print_report
 
 if TYPE_CHECKING:
     from cloudserve.release.canary.rules import CanaryRules
+    from cloudserve.release.types import Plan
 
 
 @click.command("plan")
@@ -89,13 +91,21 @@ def command(  # noqa: PLR0913 - one parameter per option
         write_plan(plan, out)
     print_report(plan_report(plan, _canary(subject) if operation == "promote" else None), output)
     if out is not None:  # last, where the reader of a long plan looks
-        print_progress(f"wrote {out}; to carry it out:\n  cloudserve apply {out}")
+        print_progress(f"wrote {out}; to carry it out:\n  {_apply_command(plan, out)}")
     if not offline:
         remember(subject, verbs, tape)
     if detailed_exitcode and plan.actions:
         raise click.exceptions.Exit(CHANGES)
     if exit_code and plan.actions:
         raise click.exceptions.Exit(Exit.PENDING)
+
+
+def _apply_command(plan: Plan, out: Path) -> str:
+    """Return the command that applies a plan, which is refused in another environment."""
+    words = ["cloudserve", "apply", str(out)]
+    if plan.destination and plan.destination.environment:
+        words += ["--env", plan.destination.environment]
+    return shlex.join(words)
 
 
 def _canary(subject: Subject) -> CanaryRules | None:

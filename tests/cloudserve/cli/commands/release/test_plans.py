@@ -1,6 +1,7 @@
 """Plans: shown, written to a file, applied."""
 
 import re
+import shlex
 
 import pytest
 
@@ -55,6 +56,17 @@ def test_a_plan_in_a_file_is_applied(project, platform, capsys):
     assert capsys.readouterr().err == ""
     assert run(["apply", "plan.json"]) == 0
     assert capsys.readouterr().out.splitlines()[0].endswith(" on here: deployed, live")
+    assert platform.performed == ["create"]
+
+
+def test_the_printed_command_applies_the_plan_in_its_environment(project, platform, capsys):
+    file = project / "cloudserve.yaml"
+    file.write_text(f"name: shop\nenvironments: {{prod: {{}}}}\n{file.read_text()}")
+    assert plan("--out", "the plan.json", "--version", "123", "--env", "prod") == 0
+    printed = capsys.readouterr().err.splitlines()[-1]
+    assert printed == "  cloudserve apply 'the plan.json' --env prod"
+    assert run(["apply", "the plan.json"]) == 5
+    assert run(shlex.split(printed)[1:]) == 0
     assert platform.performed == ["create"]
 
 
