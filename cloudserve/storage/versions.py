@@ -56,8 +56,8 @@ class RemoteVersion:
     files: tuple[Blob, ...]
     manifest: Manifest | None
     fingerprint: str
-    is_file: bool = False
-    """Whether it is one file of a folder, which may hold others."""
+    has_others: bool = False
+    """Whether the prefix may have objects that are not the version's."""
 
 
 def find_versions(
@@ -100,10 +100,35 @@ def find_versions_or_model(
             return versions
         if not blobs:
             return _one_file(store, base.rstrip("/"), suffixes)
-    name = base.rstrip("/").rpartition("/")[2]
-    number = int(name) if _NUMBER.fullmatch(name) and int(name) <= _LARGEST else _UNNAMED
-    version = _version(number, base, blobs, None)
-    return {number: version} if _is_complete(version, suffixes) else {}
+        return _file_in(base, blobs, suffixes)
+    version = _version(_number_of(base), base, blobs, None)
+    return {version.number: version} if _is_complete(version, suffixes) else {}
+
+
+def _file_in(
+    base: str, blobs: Iterable[Blob], suffixes: Collection[str]
+) -> dict[int, RemoteVersion]:
+    """Return the version of a folder with a model of one file.
+
+    Unless the folder has a number it may be any, such as a bucket: its folders are not the model's.
+    """
+    is_any = not _is_numbered(base)
+    own = (blob for blob in blobs if not (is_any and "/" in blob.key.removeprefix(base)))
+    version = replace(_version(_number_of(base), base, own, None), has_others=is_any)
+    return {version.number: version} if _is_complete(version, suffixes) else {}
+
+
+def _number_of(base: str) -> int:
+    return int(_last_part(base)) if _is_numbered(base) else _UNNAMED
+
+
+def _is_numbered(base: str) -> bool:
+    name = _last_part(base)
+    return bool(_NUMBER.fullmatch(name)) and int(name) <= _LARGEST
+
+
+def _last_part(base: str) -> str:
+    return base.rstrip("/").rpartition("/")[2]
 
 
 def _one_file(store: BlobStore, key: str, suffixes: Collection[str]) -> dict[int, RemoteVersion]:
@@ -111,7 +136,7 @@ def _one_file(store: BlobStore, key: str, suffixes: Collection[str]) -> dict[int
         return {}
     folder = key[: key.rfind("/") + 1]
     files = [blob for blob in store.list(folder) if blob.key == key]
-    version = replace(_version(_UNNAMED, folder, files, None), is_file=True)
+    version = replace(_version(_UNNAMED, folder, files, None), has_others=True)
     return {_UNNAMED: version} if files else {}
 
 
@@ -122,7 +147,7 @@ def is_unchanged(store: BlobStore, version: RemoteVersion) -> bool:
     """
     keys = {blob.key for blob in version.files}
     blobs = (blob for blob in store.list(version.prefix) if not blob.is_folder)
-    now = [blob for blob in blobs if blob.key in keys or not version.is_file]
+    now = [blob for blob in blobs if blob.key in keys or not version.has_others]
     return _version(version.number, version.prefix, now, None).fingerprint == version.fingerprint
 
 

@@ -125,7 +125,7 @@ def _last(url: str) -> str:
     """
     words = url.rstrip("/").partition("://")[2].split("/")
     stem, dot, suffix = words[-1].rpartition(".")
-    if f"{dot}{suffix}".lower() in SUFFIXES:
+    if f"{dot}{suffix}".lower() in SUFFIXES and len(words) > 1:  # a bucket may be called so, too
         if stem != "model":
             return stem
         del words[-1]

@@ -70,6 +70,7 @@ def test_a_url_is_a_base_path_named_by_its_last_part(url):
         ("gs://bucket/base/half/7/", "half"),
         ("gs://bucket/7", "bucket"),
         ("gs://bucket", "bucket"),
+        ("gs://model.onnx", "model.onnx"),
     ],
 )
 def test_a_model_in_a_bucket_is_called_as_in_a_directory(url, name):

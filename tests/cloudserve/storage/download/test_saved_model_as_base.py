@@ -38,7 +38,8 @@ def put(store, model):
 
 
 @pytest.mark.parametrize(
-    ("base", "number"), [("half/", 1), ("half/7/", 7), ("", 1), ("half/9999999999999999999/", 1)]
+    ("base", "number"),
+    [("half/", 1), ("half/7/", 7), ("half/0/", 0), ("", 1), ("half/9999999999999999999/", 1)],
 )
 def test_its_number_is_its_folders_name_or_1(store, put, model, tmp_path, base, number):
     put(base)
@@ -97,6 +98,16 @@ def test_a_model_file_has_the_number_of_its_folder(store):
     assert found(store, "lite/7/") == [(7, files)]
 
 
+def test_a_model_file_in_any_folder_has_none_of_its_folders(store, tmp_path):
+    for name in ("digits.onnx", "digits.onnx.data", "photos/cat.png", "half/1/saved_model.pb"):
+        store.write(name, name.encode())
+    assert found(store, "") == [(1, ["digits.onnx", "digits.onnx.data"])]
+    (version,) = find_versions_or_model(store, "", SUFFIXES).values()
+    store.write("photos/dog.png", b"another")
+    path = ModelCache(tmp_path / "cache", 1 << 30).get(store, version)
+    assert {file.name for file in path.iterdir()} == {"digits.onnx", "digits.onnx.data"}
+
+
 def test_a_model_file_may_be_named_itself(store, tmp_path):
     for name in ("digits.onnx", "digits.onnx.md", "other.tflite"):
         store.write(f"models/{name}", name.encode())
@@ -120,6 +131,6 @@ def test_a_saved_model_comes_before_a_model_file(store, put):
     store.write("half/model.tflite", b"a model")
     (version,) = find_versions_or_model(store, "half/", SUFFIXES).values()
     assert version.prefix == "half/"
-    assert not version.is_file
+    assert not version.has_others
     store.write("half/variables/variables.data-00000-of-00002", b"")
     assert found(store, "half/") == []  # it is not complete, whatever lies beside it
