@@ -228,4 +228,4 @@ class EndpointSteps:
 
 def _written(traffic: Mapping[str, int]) -> str:
     shares = ", ".join(f"{percent} % to {name}" for name, percent in sorted(traffic.items()))
-    return shares or "with nobody"
+    return shares or "none"
