@@ -10,6 +10,7 @@ import click
 
 from cloudserve._version import __version__
 from cloudserve.cli.flag_variables import add_variables, hide_empty_defaults
+from cloudserve.cli.paths import refuse_empty_names
 from cloudserve.cli.verbosity import add_options, options
 
 # Group -> name -> (module, one-line help text); a test compares the texts with the commands'.
@@ -121,6 +122,7 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         add_variables(command, cmd_name)
         hide_empty_defaults(command)
+        refuse_empty_names(command)
         add_options(command, cmd_name)
         return command
 

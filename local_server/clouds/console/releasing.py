@@ -264,8 +264,10 @@ class Releasing:
         if wanted.operation == "promote" and plan.percent != 100:  # noqa: PLR2004  all
             words += ["--percent", str(plan.percent)]
         environment = _environment(plan)
-        if environment or os.environ.get(VARIABLE):
-            words += ["--env", environment]  # an empty one is none, whatever the shell has
+        if environment:
+            words += ["--env", environment]
+        elif os.environ.get(VARIABLE):
+            words = ["env", "-u", VARIABLE, *words]
         return _REMARK + shlex.join([*words, "--project", str(self.file.resolve())])
 
 

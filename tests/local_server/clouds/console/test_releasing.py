@@ -115,7 +115,7 @@ def test_the_shells_environment_is_the_pages_default_and_no_more(released, monke
     assert shown(released, "project")["environment"] == "empty"
     assert post(released, "plan", wanted(version="2"))[0] == 409  # nothing is deployed there
     again = post(released, "plan", wanted(version="2", environment=""))[1]
-    assert " --env '' --project " in again["command"]
+    assert "\nenv -u CLOUDSERVE_ENV cloudserve " in again["command"]
     # A plan is carried out in its own environment.
     assert post(released, "apply", {"id": base["id"]})[1]["is_done"]
     assert answer(released) == [3.0]
