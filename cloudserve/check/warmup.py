@@ -20,6 +20,7 @@ from cloudserve.check.finding import Finding, Severity
 from cloudserve.check.subject import Rule, Subject
 from cloudserve.errors import ModelError
 from cloudserve.hints import printable
+from cloudserve.plural import counted
 from cloudserve.savedmodel.checkpoint.checksums import Extend, unmasked
 from cloudserve.savedmodel.checks.contract import DEFAULT_SIGNATURE
 from cloudserve.savedmodel.files import UNREADABLE, is_file
@@ -79,7 +80,8 @@ def _fault(file: BinaryIO, end: int, subject: Subject) -> str:
     try:
         for number, record in enumerate(_records(file, end, subject.extend)):
             if number == MOST_WARMUP_RECORDS:
-                return f"has more than the {MOST_WARMUP_RECORDS:,} records that a server takes"
+                most = counted(MOST_WARMUP_RECORDS, "record")
+                return f"has more than the {most} that a server takes"
             if fault := _record_fault(record, subject):
                 return f"has a record, number {number + 1}, {fault}"
     except _RecordsError:

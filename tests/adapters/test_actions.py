@@ -31,6 +31,7 @@ VALUES = {
     "dict[str, Any]": JSON,
     "dict[str, str]": st.dictionaries(st.text(), st.text()),
     "dict[str, int]": st.dictionaries(st.text(), st.integers(0, 100)),
+    "dict[str, int] | None": st.none() | st.dictionaries(st.text(), st.integers(0, 100)),
     "list[dict[str, Any]]": st.lists(JSON),
     "list[str]": st.lists(st.text()),
 }

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -41,6 +43,26 @@ def emulate(*arguments, **environment):
     )
 
 
+def kill(pid):
+    """Kill a process that is not a child, and return once it has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        assert select.select([descriptor], [], [], 60)[0]
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_link(log):
+    """Return the console's address and token, which are printed after the clouds answer."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if link := re.search(r"console: (\S+)/#token=(\S+)\n", log.read_text()):
+            return link
+        time.sleep(0.05)
+    pytest.fail(log.read_text())
+
+
 @pytest.fixture
 def data(tmp_path):
     folder = tmp_path / "clouds"
@@ -62,8 +84,8 @@ def test_clouds_of_a_job_are_started_shown_and_stopped(data):
     assert again.returncode == Exit.USAGE
     assert "another emulator uses this data directory" in again.stderr
 
+    assert wait_for_link(data / "emulator.log")
     assert "stopped the offline clouds" in emulate("stop", "--data", data).stderr
-    assert "#token=" in (data / "emulator.log").read_text()
     assert (data / "emulator.log").stat().st_mode & 0o077 == 0  # nobody else reads the token
     assert not (data / "emulator.json").exists()
     assert emulate("status", "--data", data).returncode == Exit.CHECK
@@ -74,7 +96,7 @@ def test_clouds_that_were_killed_are_not_running(data):
     assert started.returncode == Exit.OK, started.stderr
     assert started.stdout.startswith("unset ")
     shown = json.loads(emulate("status", "--data", data, "-o", "json").stdout)
-    os.kill(shown["pid"], signal.SIGKILL)
+    kill(shown["pid"])
     failed = emulate("status", "--data", data, "-o", "json")
     assert failed.returncode == Exit.CHECK
     assert json.loads(failed.stderr)["error"]["where"] == str(data)
@@ -166,7 +188,7 @@ def test_requests_to_this_machine_are_kept_away_from_a_proxy(data, tmp_path, sha
         subprocess.run(["sh", "-ec", script, sys.executable, LIST], check=True, env=environment)
     assert "NO_PROXY" not in emulate("status", "--data", data, "--env", HTTP_PROXY="").stdout
     # A release of the page calls the clouds from their own process.
-    link = re.search(r"console: (\S+)/#token=(\S+)", (data / "emulator.log").read_text())
+    link = wait_for_link(data / "emulator.log")
     wanted = json.dumps({"operation": "promote", "model": "half", "target": "aws"})
     status, answer = ask(f"{link[1]}{PLAN}", wanted, link[2])
     assert status == 409
