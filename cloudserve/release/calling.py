@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from cloudserve import registry
-from cloudserve.project import Project
+from cloudserve.project import Project, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,16 @@ def call_example(
     place = project.target(target)
     provider = registry.provider(place, os.environ if environ is None else environ)
     name = project.model(model).name
-    own = {"Python": f'cloudserve.Client("{name}@{place.name}").predict(inputs)'}
+    own = {"Python": f"cloudserve.Client({_words(name, place)}).predict(inputs)"}
     example = provider.call_example(name) if isinstance(provider, CallableProvider) else None
     if example is None:
         return CallExample("", own)
     return CallExample(example.resource, {**own, **example.ways})
+
+
+def _words(model: str, target: Target) -> str:
+    """Return the client's arguments, with the environment: without it, another endpoint answers."""
+    if not target.environment:
+        return f'"{model}@{target.name}"'
+    project = f'cloudserve.load_project(environment="{target.environment}")'
+    return f'{project}, "{model}", "{target.name}"'

@@ -1,8 +1,11 @@
 """How an application calls an endpoint, as a terminal shows it."""
 
+import pytest
+
+import cloudserve
 from cloudserve.cli.render.release.calling import call_lines, show_calls
 from cloudserve.errors import RemoteError
-from cloudserve.release.calling import CallExample
+from cloudserve.release.calling import CallExample, call_example
 
 
 def test_each_way_is_a_line():
@@ -29,3 +32,14 @@ def test_an_error_after_the_release_is_a_line(monkeypatch, capsys):
 
     show_calls(refuse)
     assert capsys.readouterr().err == "the ways to call it are not known: no answer\n"
+
+
+@pytest.mark.usefixtures("platform")
+@pytest.mark.parametrize("chosen", ["", "prod"])
+def test_the_client_to_copy_asks_the_environment_of_the_release(project, chosen):
+    file = project / "cloudserve.yaml"
+    file.write_text(f"name: shop\nenvironments: {{prod: {{}}}}\n{file.read_text()}")
+    loaded = cloudserve.load_project(file, environment=chosen)
+    code = call_example(loaded, "half", "here").ways["Python"].removesuffix(".predict(inputs)")
+    with eval(code) as client:
+        assert client.destination.environment == chosen
