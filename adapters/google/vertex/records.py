@@ -11,7 +11,7 @@ has no state.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -112,11 +112,11 @@ def last_part(name: str) -> str:
 def version_of(record: Mapping[str, Any]) -> Version | None:
     """Return a model version as a revision, or None if cloudserve did not make it."""
     labels = record.get("labels", {})
+    aliases = frozenset(record.get("versionAliases", ()))
     match = DESCRIPTION.fullmatch(record.get("versionDescription", ""))
-    revision = Revision(int(match[1]), match[2]) if match else _by_labels(labels)
+    revision = Revision(int(match[1]), match[2]) if match else _by_labels(labels, aliases)
     if revision is None:
         return None
-    aliases = frozenset(record.get("versionAliases", ()))
     failed = labels.get(STATE) == FAILED
     return Version(
         str(record.get("versionId", "")),
@@ -132,11 +132,17 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
     )
 
 
-def _by_labels(labels: Mapping[str, str]) -> Revision | None:
-    """Return what the labels tell of a version whose description somebody changed."""
+def _by_labels(labels: Mapping[str, str], aliases: Collection[str]) -> Revision | None:
+    """Return what the labels tell of a version whose description somebody changed.
+
+    It must have the revision's id as an alias, too: labels may be the model's, which the versions
+    of others have as well.
+    """
     number, digest = labels.get(NUMBER, ""), "".join(labels.get(name, "") for name in DIGEST)
-    known = number.isascii() and number.isdigit() and len(digest) == HALF * 2
-    return Revision(int(number), digest) if known else None
+    if not (number.isascii() and number.isdigit() and len(digest) == HALF * 2):
+        return None
+    revision = Revision(int(number), digest)
+    return revision if revision.id in aliases else None
 
 
 def endpoint_of(record: Mapping[str, Any], versions: Iterable[Version], model_id: str) -> Endpoint:

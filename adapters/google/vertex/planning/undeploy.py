@@ -16,7 +16,7 @@ from cloudserve.release.types import Action, Reading
 
 from ....actions import planned
 from ..actions.steps import DeleteEndpoint, DeleteModel, RemoveVersion, TakeOff
-from ..records import Placed, Version, last_part
+from ..records import DEFAULT, Placed, Version, last_part
 from ..snapshot import Snapshot, snapshot_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def plan_removal(
     """Return what removes these revisions, or the whole model; () if nothing is left.
 
     Raises ConflictError for what Vertex AI would refuse half-way: a version that is deployed on
-    another endpoint cannot be deleted.
+    another endpoint cannot be deleted, nor the default one beside versions of others.
     """
     model, snapshot = reading.deployment.model, snapshot_of(reading)
     every = (*snapshot.versions, *snapshot.superseded)
@@ -40,6 +40,8 @@ def plan_removal(
         placed = [p for p in _placed(snapshot) if p.revision in revision_ids]
         going = tuple(v for v in every if v.revision.id in revision_ids)
     _check_elsewhere(api, snapshot, going)
+    if len(every) == len(going) < snapshot.records:
+        _check_default(api, snapshot, going)
     actions = [
         _take_off(model, snapshot, p) for p in sorted(placed, key=lambda p: _share(snapshot, p))
     ]
@@ -79,6 +81,18 @@ def _check_elsewhere(api: VertexApi, snapshot: Snapshot, going: Sequence[Version
                 where=api.url(api.model_name(snapshot.model_id, version.number)),
                 hint="undeploy it there first: Vertex AI keeps a version that is deployed",
             )
+
+
+def _check_default(api: VertexApi, snapshot: Snapshot, going: Sequence[Version]) -> None:
+    """Raise ConflictError if the default version goes, and only versions of others are left."""
+    version = next((version for version in going if DEFAULT in version.aliases), None)
+    if version is not None:
+        raise ConflictError(
+            f"the version {version.number} of the model {snapshot.model_id}, "
+            f"{version.revision.id}, is the default one, and all others are not cloudserve's",
+            where=api.url(api.model_name(snapshot.model_id, version.number)),
+            hint=f"give the alias `{DEFAULT}` to one of them first, or delete them",
+        )
 
 
 def _elsewhere(version: Version, snapshot: Snapshot) -> list[str]:

@@ -138,3 +138,21 @@ def test_a_version_of_somebody_elses_that_comes_later_keeps_the_model(provider, 
     with pytest.raises(ConflictError, match="has versions that cloudserve did not make"):
         perform(provider, actions)
     assert len(api.versions(MODEL)) == 2
+
+
+def test_a_version_of_somebody_elses_with_the_labels_of_ours_stays(provider, api, deploy):
+    """Labels of the model are shown on all its versions; the SDK may copy ours there."""
+    one = deploy(1)
+    (ours,) = api.versions(MODEL)
+    name = api.model_name(MODEL)
+    body = {"name": name, "labels": ours["labels"] | {"team": "x"}}
+    api._models.patch(name=name, updateMask="labels", body=body).execute()
+    model = {key: ours[key] for key in ("displayName", "artifactUri", "containerSpec")}
+    done(api, api.upload({"parentModel": name, "model": model}))
+    assert api.versions(MODEL)[1]["labels"] == body["labels"]
+    assert plan(provider, MODEL, one) == ()
+    with pytest.raises(ConflictError, match=f"{one.id}, is the default one, and all others are"):
+        removal(provider, MODEL)
+    api.merge_aliases(MODEL, "2", ["default"])
+    perform(provider, removal(provider, MODEL))
+    assert {v["versionId"] for v in api.versions(MODEL)} == {"2"}
