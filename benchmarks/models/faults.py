@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import places
+import signature_faults
 from cloudserve.local_server.codecs.tfrecord import frame
 from cloudserve.local_server.messages import Message, message_class
 from cloudserve.local_server.warmup import WARMUP_FILE
-
-from cloudserve.savedmodel.signature import HIDDEN_SIGNATURES
 
 GRAPH, INDEX = Path("saved_model.pb"), Path("variables", "variables.index")
 NO_PLACE = (IndexError, FileNotFoundError, StopIteration, ValueError)
@@ -267,73 +266,6 @@ def return_another(meta_graph: Message) -> None:
     function.ret[min(function.ret)] = "absent:output:0"
 
 
-def fetch_another_output(meta_graph: Message) -> None:
-    """Let a signature fetch an output that its node does not have."""
-    one = places.output(meta_graph)
-    one.name = f"{one.name.partition(':')[0]}:9"
-
-
-def feed_another_type(meta_graph: Message) -> None:
-    """Let a signature declare another dtype for its input."""
-    one = places.predicted(meta_graph)
-    one.dtype = _INT64 if one.dtype != _INT64 else _DOUBLE
-
-
-def answer_another_type(meta_graph: Message) -> None:
-    """Let a signature declare another dtype for its output; answers have the real one."""
-    places.output(meta_graph).dtype = _INT64
-
-
-def feed_another_shape(meta_graph: Message) -> None:
-    """Let a signature declare another shape for its input; whether it matters, the ops decide."""
-    places.predicted(meta_graph).tensor_shape.dim.add(size=2)
-
-
-def feed_twice(meta_graph: Message) -> None:
-    """Let two inputs of a signature be one tensor."""
-    inputs = places.signatures(meta_graph)[0].inputs
-    one = inputs[min(inputs)]
-    inputs["again"].CopyFrom(one)
-
-
-def feed_nothing(meta_graph: Message) -> None:
-    """Remove the inputs of a signature."""
-    places.signatures(meta_graph)[0].inputs.clear()
-
-
-def fetch_nothing(meta_graph: Message) -> None:
-    """Remove the outputs of a signature."""
-    places.signatures(meta_graph)[0].outputs.clear()
-
-
-def have_no_signature(meta_graph: Message) -> None:
-    """Remove all signatures."""
-    for name in set(meta_graph.signature_def) - HIDDEN_SIGNATURES:
-        del meta_graph.signature_def[name]
-
-
-def name_another_method(meta_graph: Message) -> None:
-    """Give a signature a method that no API has; servers do not look at it: not a fault."""
-    places.signatures(meta_graph)[0].method_name = "absent"
-
-
-def tag_otherwise(meta_graph: Message) -> None:
-    """Tag the MetaGraph for training."""
-    meta_graph.meta_info_def.tags[:] = ["train"]
-
-
-def answer_a_scalar(meta_graph: Message) -> None:
-    """Add an output without a batch dimension, which the row form of JSON cannot hold."""
-    node = meta_graph.graph_def.node.add(name="added", op="Const")
-    node.attr["dtype"].type = _DOUBLE
-    node.attr["value"].tensor.dtype = _DOUBLE
-    node.attr["value"].tensor.tensor_shape.SetInParent()
-    node.attr["value"].tensor.double_val.append(1.0)
-    places.signatures(meta_graph)[0].outputs["added"].name = "added:0"
-    places.signatures(meta_graph)[0].outputs["added"].dtype = _DOUBLE
-    places.signatures(meta_graph)[0].outputs["added"].tensor_shape.SetInParent()
-
-
 def use_new_op(meta_graph: Message) -> None:
     """Add a node of an op that TensorFlow has from 2.18 on."""
     meta_graph.graph_def.node.add(name="added", op="GlobalIterId")
@@ -399,13 +331,13 @@ FAULTS: dict[str, Fault] = {
     "result of another dtype": edited(expect_another),
     "function takes more": edited(take_more),
     "function returns nothing": edited(return_another),
-    "signature fetches output 9": edited(fetch_another_output),
-    "signature input dtype": edited(feed_another_type),
-    "signature output dtype": edited(answer_another_type),
-    "signature input shape": edited(feed_another_shape),
-    "signature feeds twice": edited(feed_twice),
-    "signature without inputs": edited(feed_nothing),
-    "signature without outputs": edited(fetch_nothing),
+    "signature fetches output 9": edited(signature_faults.fetch_another_output),
+    "signature input dtype": edited(signature_faults.feed_another_type),
+    "signature output dtype": edited(signature_faults.answer_another_type),
+    "signature input shape": edited(signature_faults.feed_another_shape),
+    "signature feeds twice": edited(signature_faults.feed_twice),
+    "signature without inputs": edited(signature_faults.feed_nothing),
+    "signature without outputs": edited(signature_faults.fetch_nothing),
     "restores another": edited(restore_another),
     "restores another dtype": edited(restore_as_double),
     "variables of another dtype": edited(declare_as_double),
@@ -417,10 +349,10 @@ FAULTS: dict[str, Fault] = {
     "cut index": lambda folder: cut(folder / INDEX),
     "no index": lambda folder: (folder / INDEX).unlink(),
     "no asset": lose_asset,
-    "no signature": edited(have_no_signature),
-    "signature of another method": edited(name_another_method),
-    "tagged for training": edited(tag_otherwise),
-    "scalar output": edited(answer_a_scalar),
+    "no signature": edited(signature_faults.have_no_signature),
+    "signature of another method": edited(signature_faults.name_another_method),
+    "tagged for training": edited(signature_faults.tag_otherwise),
+    "scalar output": edited(signature_faults.answer_a_scalar),
     "op of a newer TensorFlow": edited(use_new_op),
     "warm-up records cut": lambda folder: warm(folder, frame(b"1234")[:-3]),
     "warm-up records damaged": lambda folder: warm(folder, frame(b"1234")[:-1] + b"."),
