@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from cloudserve.cli.colours import toned, use_colours
 from cloudserve.cli.flag_variables import LINE
 from cloudserve.cli.gate_flags import NO_FLAGS, GateFlags
 from cloudserve.cli.paths import NamedPath
-from cloudserve.cli.verbosity import is_progress_shown
+from cloudserve.cli.verbosity import is_progress_shown, print_line
 from cloudserve.errors import CloudserveError, UserError
 from cloudserve.hints import in_environment
 from cloudserve.known.tape import LIVE, Tape
@@ -298,7 +297,7 @@ def print_progress(line: str) -> None:
         chosen = context.meta.get(ENVIRONMENT) if context else None
         line = in_environment(line, chosen or "")
         with suppress(OSError):
-            click.echo(toned(line), err=True, color=use_colours())
+            print_line(line)
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:

@@ -7,6 +7,7 @@ calls to a cloud are the loggers below `cloudserve` at level DEBUG.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,10 +30,16 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record; a closed or full stderr does not stop a command."""
         try:
-            line = without_controls(f"  {self.format(record)}")
-            click.echo(toned(line), err=True, color=use_colours())
+            print_line(without_controls(f"  {self.format(record)}"))
         except OSError:
             self.handleError(record)
+
+
+def print_line(line: str) -> None:
+    """Print a line on stderr, above what is drawn there."""
+    # While something is drawn, sys.stderr is rich's, and click would write past it.
+    file = sys.stderr if hasattr(sys.stderr, "rich_proxied_file") else None
+    click.echo(toned(line), file, err=True, color=use_colours())
 
 
 def is_progress_shown(line: str) -> bool:
