@@ -20,7 +20,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
 
 # Python's thresholds are made for few objects. A run has those of pytest, TensorFlow and the SDKs,
-# and looked at them for a quarter of its time. pytest collects at the end, so no warning is lost.
+# and looked at them for a quarter of its time. pytest collects at the end, so that what tests leave
+# open is reported, except what outlives its file and becomes garbage later.
 gc.set_threshold(10_000, 20, 20)
 gc.disable()
 
