@@ -1,7 +1,8 @@
 """The HTTP application of Cloud Logging (logging v2): entries of projects.
 
 Source: Google's discovery document of logging v2, `LogEntry.logName` among them; the words about
-an entry's size are the service's (googleapis/nodejs-logging#520), which measures another encoding.
+an entry's size are the service's (googleapis/nodejs-logging#520), which has its own encoding:
+MessagePack is as near as JSON is, and has no escapes that make a text of lines twice as large.
 Buckets, views, sinks, metrics and tailing are refused by name.
 """
 
@@ -141,7 +142,7 @@ class CloudLogging:
         resource = entry.get("resource") or defaults.get("resource")
         if not resource:
             raise _invalid("A log entry needs a resource.")
-        size = len(msgspec.json.encode(entry))
+        size = len(msgspec.msgpack.encode(entry))
         if size > _LARGEST_ENTRY:
             text = f"Log entry with size {_written(size)} exceeds maximum size of 256.0K"
             raise _invalid(text)

@@ -97,7 +97,9 @@ def _index(item: Any) -> tuple[int, ...]:
 
 
 def _is_integer(word: Any) -> bool:
-    return isinstance(word, int | float) and not isinstance(word, bool) and word == int(word)
+    if isinstance(word, float):
+        return word.is_integer()  # not for infinity
+    return isinstance(word, int) and not isinstance(word, bool)
 
 
 def _check_metadata(metadata: Mapping[str, Any], *, is_tensorflow: bool) -> None:

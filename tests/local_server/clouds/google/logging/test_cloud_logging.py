@@ -99,6 +99,11 @@ def test_a_dry_run_keeps_nothing(logging, fresh):
     assert read(logging, fresh) == []
 
 
+def test_the_size_of_an_entry_has_no_escapes(logging, fresh):
+    write(logging, fresh, "\n" * 200 * 1024)
+    assert len(read(logging, fresh)) == 1
+
+
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [

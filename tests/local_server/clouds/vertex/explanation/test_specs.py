@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from cloudserve.local_server.clouds.google.common.errors import ApiError
+from cloudserve.local_server.clouds.vertex.explanation.rules import indices_of
 
 from tests.local_server.clouds.vertex.explanation.conftest import GRADIENTS, METADATA, SHAPLEY
 
@@ -145,3 +149,10 @@ def test_an_own_image_explains_the_keys_of_its_instances(vertex):
     negative = {"instances": [3.0], "parameters": {"signature_name": "negative"}}
     answer = vertex.endpoints.explain(endpoint=endpoint, body=negative).execute()
     assert answer["predictions"] == [-6.0]
+
+
+@pytest.mark.parametrize("number", [math.inf, math.nan, 0.5])
+def test_a_number_that_is_no_integer_is_no_index(number):
+    """A Value of gRPC can be infinite."""
+    with pytest.raises(ApiError, match="must be an array of integers"):
+        indices_of({"outputIndices": [number]})
