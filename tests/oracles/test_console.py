@@ -424,3 +424,19 @@ def test_the_environment_of_a_release_is_chosen_and_shown(page, clouds):
     shown = page.locator("pre", has_text="cloudserve promote half -t aws")
     shown.wait_for()
     assert "--env" not in shown.inner_text()
+
+
+def test_a_plan_that_arrives_after_another_choice_is_not_shown(page, clouds):
+    show(page, clouds[1])
+    page.get_by_role("link", name="Releases").click()
+    page.locator("summary", has_text="Promote or roll back").click()
+    held = []
+    page.route("**/releases/plan", lambda route: held.append(route))  # noqa: PLW0108 - it is marked
+    with page.expect_request("**/releases/plan"):
+        page.get_by_role("button", name="Show the plan").click()
+    page.get_by_label("Environment").select_option("staging")
+    (route,) = held
+    with page.expect_response("**/releases/plan"):
+        route.continue_()
+    page.get_by_role("button", name="Show the plan").wait_for()  # the work with the answer is done
+    assert page.locator(".result strong").count() == 0

@@ -68,6 +68,7 @@ export class ReleaseForm {
   /** Take a choice; a plan that was shown is for another one. */
   take(field, value) {
     this.wanted[field] = value;
+    this.asked = null;
     this.plan = null;
     put(this.shown);
     this.allow();
@@ -80,8 +81,11 @@ export class ReleaseForm {
       this.percent.focus();
       return;
     }
+    const asked = { ...this.wanted, percent };
+    this.asked = asked;
     await this.working(this.make, "Planning…", async () => {
-      const plan = await change("POST", PLAN, JSON.stringify({ ...this.wanted, percent }));
+      const plan = await change("POST", PLAN, JSON.stringify(asked));
+      if (this.asked !== asked) return; // something else was chosen in the meantime
       this.plan = plan.actions.length > 0 ? plan.id : null;
       put(this.shown, planView(plan), h("div", { class: "code" }, h("h3", {}, "The command that does the same"),
         copyButton("the command", () => plan.command), h("pre", { tabindex: 0 }, printable(plan.command))),
