@@ -18,7 +18,7 @@ SHARING = 2
 
 
 class TakenOverError(ConflictError):
-    """Another release has moved the traffic since the canary's last step."""
+    """Somebody has moved the traffic since the canary's last step, by a release or without."""
 
 
 @dataclass(frozen=True, slots=True)

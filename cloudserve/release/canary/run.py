@@ -3,7 +3,8 @@
 The steps are planned, locked and recorded as other promotions, and the ledger has the evidence of
 each. A canary that is not promoted is rolled back, whatever ends it: its evidence, the deadline, an
 error or Ctrl-C. If a run was killed, the next one continues from the recorded evidence, or rolls
-back if that had decided so. A release that moves the traffic in the meantime ends the canary.
+back if that had decided so. Whoever moves the traffic in the meantime ends the canary, by a release
+or without one.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from cloudserve.release.planning.planner import choose, newest
 from cloudserve.release.provider import Provider, SplitProvider
 from cloudserve.release.service import Releases
 from cloudserve.release.state.entries import Release
-from cloudserve.release.traffic import ALL
+from cloudserve.release.traffic import ALL, percents
 from cloudserve.release.types import Deployment, Outcome, Plan
 from cloudserve.storage.events import SILENT, Reporter
 
@@ -145,10 +146,29 @@ class Canary:
         return CanaryRecord(self.journal.run, self.live, decision, self._begun, now)
 
     def _move(self, percent: int, record: CanaryRecord) -> Outcome:
+        self._check_kept()
         guard = self.journal.guard
         outcome = self.releases.promote(self.revision, percent=percent, canary=record, guard=guard)
         self._plan = outcome.plan
         return outcome
+
+    def _check_kept(self) -> None:
+        """Raise TakenOverError if the canary's share is not what its last step gave it.
+
+        Somebody has moved the traffic without a release, such as in the platform's console.
+        """
+        if self._plan is None:
+            return
+        percent = percents(self.releases.status().traffic).get(self.revision, 0)
+        if percent != self._plan.percent:
+            back = rollback_command(self.deployment, self.live)
+            raise TakenOverError(
+                f"{self.revision} has {percent} % of the traffic, and this canary gave it "
+                f"{self._plan.percent} %: somebody has moved it without a release; this canary "
+                "ends, and leaves the traffic as it is",
+                where=self.journal.where,
+                hint=f"look at `cloudserve status`; `{back}` gives all traffic back",
+            )
 
     def _pass(self, percent: int, left: CanaryRecord | None) -> None:
         """Give the canary its share and watch it until it passes; raise CheckFailedError if not."""

@@ -245,6 +245,20 @@ def test_a_rollback_by_somebody_else_ends_the_canary_and_stays(
     assert [r.operation for r in verbs.history()] == ["deploy", "deploy", "promote", "rollback"]
 
 
+def test_traffic_that_somebody_moves_without_a_release_stays(canary, deployed, platform, service):
+    verbs, live, revision = deployed
+
+    def console(number):
+        if number == 10:
+            platform.traffic = {live: 1.0}
+
+    service.before = console
+    with pytest.raises(TakenOverError, match=f"{revision} has 0 % .* and this canary gave it 10 %"):
+        canary().promote(0.0)
+    assert platform.traffic == {live: 1.0}
+    assert [release.percent for release in verbs.history()[2:]] == [10]
+
+
 def test_a_failing_canary_does_not_undo_a_release_of_somebody_else(
     canary, deployed, platform, service, releases
 ):
