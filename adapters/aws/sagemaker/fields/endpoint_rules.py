@@ -1,4 +1,4 @@
-"""Fields that exclude each other by the kind of endpoint and its machines.
+"""Fields that are mutually exclusive by the kind of endpoint and its machines.
 
 Sources: SageMaker developer guide, "Serverless Inference" (memory, concurrency, exclusions),
 "Multi-model endpoints" (supported frameworks and instances); API reference, `VpcConfig`.
