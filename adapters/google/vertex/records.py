@@ -117,7 +117,8 @@ def version_of(record: Mapping[str, Any]) -> Version | None:
     revision = Revision(int(match[1]), match[2]) if match else _by_labels(labels, aliases)
     if revision is None:
         return None
-    failed = labels.get(STATE) == FAILED
+    # The label may be the model's; the reason is the version's own.
+    failed = labels.get(STATE) == FAILED and (match is None or match[4] is not None)
     return Version(
         str(record.get("versionId", "")),
         revision,

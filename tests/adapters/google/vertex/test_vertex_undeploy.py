@@ -145,7 +145,8 @@ def test_a_version_of_somebody_elses_with_the_labels_of_ours_stays(provider, api
     one = deploy(1)
     (ours,) = api.versions(MODEL)
     name = api.model_name(MODEL)
-    body = {"name": name, "labels": ours["labels"] | {"team": "x"}}
+    more = {"team": "x", "cloudserve-state": "failed"}
+    body = {"name": name, "labels": ours["labels"] | more}
     api._models.patch(name=name, updateMask="labels", body=body).execute()
     model = {key: ours[key] for key in ("displayName", "artifactUri", "containerSpec")}
     done(api, api.upload({"parentModel": name, "model": model}))
