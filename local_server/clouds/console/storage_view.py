@@ -164,7 +164,7 @@ def _row(release: Release, bucket: str, environment: str) -> ReleaseRow:
         release.revision,
         release.previous or "",
         release.percent,
-        release.started.isoformat(timespec="seconds"),
+        release.started.isoformat(timespec="microseconds"),
         release.person or release.who,
         str(release.outcome),
         release.error,

@@ -65,6 +65,18 @@ def test_the_entries_of_a_release_are_one_row_and_the_newest_is_first(store):
     assert (oldest.bucket, oldest.who) == ("s3://b", "ann@laptop")
 
 
+def test_of_two_releases_in_a_second_the_later_is_first(store):
+    second = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    for micros, target in ((100_000, "b"), (200_000, "c"), (0, "a")):
+        time = second.replace(microsecond=micros)
+        started = msgspec.structs.replace(
+            entry(Event.STARTED), release=target, target=target, time=time
+        )
+        write(store, f"{LEDGER}{micros:010}.json", msgspec.json.encode(started))
+    rows = read(store, Ledgers({"s3": store}))
+    assert [row.target for row in rows] == ["c", "b", "a"]
+
+
 def test_a_canary_has_its_last_evidence(store):
     time = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
     counts = {"live": Counts(200, 1), "canary": Counts(100, 9)}
