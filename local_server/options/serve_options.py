@@ -109,13 +109,20 @@ def _container(models: Mapping[str, Path | str], routes: tuple[str, str]) -> Con
             hint="give the directory of one of them",
         )
     ((name, path),) = models.items()
-    if isinstance(path, Path) and (is_model_file(path) or has_usual_file(path)):
+    if _is_file(path):
         raise UserError(
             "a container on Vertex AI serves a SavedModel, not a TensorFlow Lite or ONNX file",
             where=str(path),
             hint="export the model as a SavedModel, or serve it without --as vertex",
         )
     return ContainerRoutes(name, *routes)
+
+
+def _is_file(path: Path | str) -> bool:
+    if isinstance(path, Path):
+        return is_model_file(path) or has_usual_file(path)
+    _, slash, key = path.rstrip("/").partition("://")[2].partition("/")
+    return bool(slash) and key.lower().endswith(SUFFIXES)  # a bucket may be called so, too
 
 
 def _last(url: str) -> str:

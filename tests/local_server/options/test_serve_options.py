@@ -123,9 +123,11 @@ def test_two_models_of_one_name_are_refused(tmp_path):
 
 
 def test_a_container_does_not_serve_a_model_file(tmp_path):
-    path = model_file(tmp_path / "digits.onnx")
-    with pytest.raises(UserError, match="serves a SavedModel, not a TensorFlow Lite or ONNX file"):
-        serve_options(path, ServeCommand(container_routes=("/p", "/h")))
+    text = "serves a SavedModel, not a TensorFlow Lite or ONNX file"
+    for path in (model_file(tmp_path / "digits.onnx"), "gs://models/digits.onnx"):
+        with pytest.raises(UserError, match=text):
+            serve_options(path, ServeCommand(container_routes=("/p", "/h")))
+    assert serve_options("gs://digits.onnx", ServeCommand(container_routes=("/p", "/h")))
 
 
 def test_batching_is_by_costs_or_by_parameters_or_off(tmp_path):
