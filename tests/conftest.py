@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,15 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def states_of_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the last known states of the tests' targets out of the user's home."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("states"))
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """Restore the level that a command sets: tests of other files compare all lines of a log."""
+    library = logging.getLogger("cloudserve")
+    level = library.level
+    yield
+    library.setLevel(level)
 
 
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"

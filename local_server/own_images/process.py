@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _GUARD = Path(__file__).with_name("guard.py")
 _MOUNTING = Path(__file__).parents[1] / "container" / "python_service" / "model_folder.py"
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 _NOT_MOUNTED = (
     "%s: this system permits no private mount, so %s does not exist; the model's files are in %s, "
     "which SM_MODEL_DIR names"
@@ -76,11 +76,10 @@ class CommandProcess:
         with theirs:
             self._process = self._spawn(theirs.fileno())
         self._output = Output(self._process, self._command.name, self._command.write)
-        first = self._read_news()
-        if first is None or "error" in first:
+        first = self._await_start()
+        if "error" in first:
             self.stop(0.0)
-            reason = first["error"] if first else "its process ended"
-            raise ModelError(f"`{self._command}` cannot be started: {reason}{self.said()}")
+            raise ModelError(f"`{self._command}` cannot be started: {first['error']}{self.said()}")
         ours.settimeout(None)
         self._tell_mount(is_mounted=first["is_mounted"])
         self._waiter = threading.Thread(
@@ -112,11 +111,20 @@ class CommandProcess:
         if mount is not None and not is_mounted:
             logger.warning(_NOT_MOUNTED, self._command.name, mount.at, mount.tree)
 
+    def _await_start(self) -> dict[str, Any]:
+        """Return the guard's first news, with the key `error` if the command does not run."""
+        try:
+            return self._read_news() or {"error": "its process ended"}
+        except TimeoutError:
+            return {"error": f"its process did not start within {_START_SECONDS:g} seconds"}
+
     def _read_news(self) -> dict[str, Any] | None:
         assert self._news is not None
         try:
             line = self._news.readline()
-        except OSError:  # too late
+        except TimeoutError:
+            raise
+        except OSError:  # the process is gone
             return None
         return json.loads(line) if line else None
 

@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from cloudserve.local_server.own_images import Command, CommandServer, Launch, expand, free_port
+from cloudserve.local_server.own_images import (
+    Command,
+    CommandServer,
+    Launch,
+    expand,
+    free_port,
+    process,
+)
 
 from cloudserve.errors import ModelError
 from tests.local_server.clouds.images import SERVER
@@ -59,6 +66,13 @@ def running(group: int) -> list[str]:
         if int(its_group) == group and state != "Z":
             results.append(stat.parent.name)
     return results
+
+
+def test_a_process_that_does_not_start_in_time_fails_with_the_reason(folder, monkeypatch):
+    monkeypatch.setattr(process, "_START_SECONDS", 0.001)
+    server = CommandServer(launch(folder, "serves", 60.0))
+    with pytest.raises(ModelError, match=r"its process did not start within 0\.001 seconds"):
+        asyncio.run(server.start())
 
 
 @pytest.mark.parametrize(
