@@ -252,7 +252,7 @@ def _check_usage(
         raise click.UsageError("`--detach` needs `--data DIR`, where `emulate stop` finds it")
     if argv and detach:
         raise click.UsageError("`--detach` takes no COMMAND: the clouds stop when it ends")
-    if argv and argv[0] in VERBS and len(argv) == 1 and shutil.which(argv[0]) is None:
+    if argv and argv[0] in VERBS and shutil.which(argv[0]) is None:
         raise click.UsageError(f"`{argv[0]}` comes first: cloudserve emulate {argv[0]} --data DIR")
     if argv:
         check_command(argv)

@@ -129,6 +129,7 @@ def test_two_data_folders_have_their_own_clouds(data, tmp_path):
         (["--detach"], "`--detach` needs `--data DIR`"),
         (["--detach", "--data", "d", "--", "true"], "`--detach` takes no COMMAND"),
         (["--data", "d", "stop"], "`stop` comes first"),
+        (["--data", "d", "stop", "-q"], "`stop` comes first"),
         (["stop"], "missing option '--data'"),
         (["--detach", "--data", "/dev/null/d"], "the data directory cannot be used"),
     ],
