@@ -20,6 +20,7 @@ from cloudserve.local.servers import EmulateCommand
 from ..console.app import ConsoleApi
 from ..console.pages import ConsolePages
 from ..protocols.middleware.foreign import SameSite, Sites
+from ..tasks import to_completion
 from ..transport.limits import Limits
 from ..transport.shared_port import SharedPort
 from ..transport.tls import TlsSource
@@ -141,21 +142,23 @@ class Emulator:
         await self._listen(app, GoogleMethods(calls or faults), work)
         clouds.restore()
         work.start("tensorflow", open_tensorflow())
-        await asyncio.to_thread(write_credentials, self._credentials, self.url)
+        await to_completion(asyncio.to_thread(write_credentials, self._credentials, self.url))
         if self._command.intercept:
             await self._intercept(calls or faults, data / "intercept")
-        await asyncio.to_thread(write_running, data, self.url, self.environment())
+        running = asyncio.to_thread(write_running, data, self.url, self.environment())
+        await to_completion(running)
 
     async def _listen(
         self, app: Application, methods: GoogleMethods, work: BackgroundTasks
     ) -> None:
+        tls = await to_completion(asyncio.to_thread(self._certificate))
         server = SharedPort(
             app,
             methods,
             self._command.host,
             self._command.port,
             limits=Limits(idle_seconds=_IDLE_SECONDS),
-            tls=await asyncio.to_thread(self._certificate),
+            tls=tls,
         )
         await server.start()
         self._server = server

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cloudserve.local.interception import Interception
 
+from ...tasks import to_completion
 from ...transport.types import Application
 from ..certificates import CERTIFICATE
 from ..renewal import RenewedAuthority
@@ -41,7 +42,7 @@ class Interceptor:
 
         Raises UserError if other users can read the authority's key.
         """
-        authority = await asyncio.to_thread(self._prepare, account)
+        authority = await to_completion(asyncio.to_thread(self._prepare, account))
         proxy = Proxy(self._app, authority, self._traffic, self._methods)
         await proxy.start()
         self._proxy = proxy

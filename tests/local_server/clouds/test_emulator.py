@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import operator
 import socket
 import ssl
+import tempfile
+import threading
 import warnings
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -176,8 +180,6 @@ def test_a_data_directory_in_use_is_refused(start_emulator, tmp_path):
 
 
 def test_a_port_in_use_is_refused_and_leaves_the_directory_free(start_emulator, tmp_path):
-    import asyncio
-
     from cloudserve.local_server.clouds.emulator import Emulator
 
     from cloudserve.local.servers import EmulateCommand
@@ -196,3 +198,37 @@ def test_a_temporary_emulator_leaves_nothing_behind(start_emulator):
     assert folder.is_dir()
     running.stop()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("writes", ["Emulator._certificate", "write_credentials", "write_running"])
+def test_a_start_that_is_interrupted_waits_for_its_files_and_leaves_none(
+    monkeypatch, tmp_path, writes
+):
+    """A thread cannot be interrupted: it would write into the folder after it was removed."""
+    from cloudserve.local_server.clouds import emulator
+
+    from cloudserve.local.servers import EmulateCommand
+
+    begun, go_on = threading.Event(), threading.Event()
+    owner, _, name = f"{emulator.__name__}.{writes}".rpartition(".")
+    write = operator.attrgetter(writes)(emulator)
+
+    def slow(*arguments):
+        begun.set()
+        go_on.wait()
+        return write(*arguments)
+
+    async def interrupt() -> bool:
+        start = asyncio.create_task(emulator.Emulator(EmulateCommand(None)).start())
+        await asyncio.to_thread(begun.wait)
+        start.cancel()
+        ended, _ = await asyncio.wait({start}, timeout=0.1)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+        return bool(ended)
+
+    monkeypatch.setattr(f"{owner}.{name}", slow)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert not asyncio.run(interrupt())
+    assert list(tmp_path.iterdir()) == []
