@@ -11,6 +11,8 @@ import re
 
 _TOKEN = re.compile(r"\*\*|[*?]|\[(?P<set>[^\]/]+)\]|[\s\S]")
 _WILD = {"**": "[\\s\\S]*", "*": "[^/]*", "?": "[^/]"}
+_SPECIAL = re.compile(r"[\\\[^&|~]")
+"""What means something else in a set of `re`, or may in a later Python."""
 _MARK = re.compile(r"[*?\[]")
 
 
@@ -33,6 +35,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _piece(token: re.Match[str]) -> str:
     if token["set"]:
-        inside = token["set"].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-        return f"[{inside}]"
+        return f"[{_SPECIAL.sub(_escaped, token['set'])}]"
     return _WILD.get(token[0]) or re.escape(token[0])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
         ("{a,b}.txt", "a.txt", False),
         ("a[1].txt", "a[1].txt", True),
         ("[z-a]", "m", False),
+        ("[a&&b]", "&", True),
         ("a.c", "abc", False),
         ("*", "line\nbreak", True),
     ],
@@ -29,7 +30,7 @@ def test_a_pattern_names_objects(pattern, key, is_match):
     assert matches(key, pattern) == is_match
 
 
-@given(st.text(alphabet="ab/*?[]!-^\\\n"), st.text(alphabet="ab/*?[]!-^\\\n"))
+@given(st.text(alphabet="ab/*?[]!-^&|~\\\n"), st.text(alphabet="ab/*?[]!-^&|~\\\n"))
 def test_every_key_matches_itself_and_begins_with_the_literal_start(pattern, key):
     assert matches(pattern, pattern)
     if matches(key, pattern):
