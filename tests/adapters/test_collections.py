@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from pathlib import Path
 
 import boto3
 import pytest
+from cloudserve.adapters.aws.sagemaker.api.calls import SageMaker
+from cloudserve.adapters.aws.sagemaker.planning.other_uses import check_unused
+from cloudserve.adapters.aws.session import KEYS
+from cloudserve.adapters.aws.session import Access as AwsAccess
 from cloudserve.adapters.google.credentials import Access
 from cloudserve.adapters.google.vertex.api import VertexApi
 
@@ -156,6 +161,50 @@ def test_models_that_another_endpoint_uses_are_not_deleted(make, aws):
     assert numbers(r.revision.id for r in releases.status().revisions) == [1, 2]
     client.delete_endpoint(EndpointName="clone")
     assert numbers(releases.undeploy(everything=True).plan.removes) == [1, 2]
+
+
+def test_an_endpoint_that_may_not_be_read_hides_no_other(make, aws, clouds):
+    releases, fields = make("sagemaker", 1)
+    client = aws(fields["region"])
+    (config,) = configs(client)
+    for name in ("seen", "unseen"):
+        client.create_endpoint(EndpointName=name, EndpointConfigName=config)
+    api = limited(clouds, fields["region"], "unseen")
+    plan = releases.plan_undeploy(everything=True)
+    with pytest.raises(ConflictError, match="the endpoint seen, which no release made"):
+        check_unused(api, plan.actions)
+    client.delete_endpoint(EndpointName="seen")
+    (warning,) = check_unused(api, plan.actions)
+    assert warning.startswith("it is not known whether other endpoints use what is deleted: read")
+    client.delete_endpoint(EndpointName="unseen")
+
+
+def limited(clouds, region, endpoint):
+    """Return the API of a role that may not read an endpoint."""
+    keys = {KEYS[name]: clouds[name] for name in KEYS if name in clouds}
+    services = [
+        boto3.client(name, region_name=region, endpoint_url=clouds["AWS_ENDPOINT_URL"], **keys)
+        for name in ("iam", "sts")
+    ]
+    iam, sts = services
+    trust = {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="limited", AssumeRolePolicyDocument=document(trust))["Role"]
+    rules = (
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "*", "Resource": f"arn:aws:sagemaker:*:*:endpoint/{endpoint}"},
+    )
+    iam.put_role_policy(RoleName="limited", PolicyName="p", PolicyDocument=document(*rules))
+    session = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="ci")["Credentials"]
+    own = {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+    }
+    return SageMaker(AwsAccess({**clouds, **own}, region))
+
+
+def document(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def configs(client):

@@ -8,6 +8,7 @@ delete an EndpointConfig in use by an endpoint that is live").
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from cloudserve.errors import ConflictError, RemoteError
 from cloudserve.release.types import Action
@@ -30,15 +31,28 @@ def check_unused(api: SageMaker, actions: Collection[Action]) -> tuple[str, ...]
     if not going:
         return ()
     changed = {str(action.args["endpoint"]) for action in actions if "endpoint" in action.args}
+    denied: list[str] = []
+    names: list[str] = []
+    with _noting(denied):
+        names += (arn.rpartition("/")[2] for arn in api.endpoint_arns())
+    for name in names:
+        if name not in changed:
+            with _noting(denied):
+                _check(api, name, going)
+    more = f" (and {len(denied) - 1} more)" if len(denied) > 1 else ""
+    question = "it is not known whether other endpoints use what is deleted"
+    return tuple(f"{question}: {text}{more}" for text in denied[:1])
+
+
+@contextmanager
+def _noting(denied: list[str]) -> Iterator[None]:
+    """Note what the caller may not read, and continue: another endpoint may tell of a use."""
     try:
-        for endpoint in endpoints_of(api):
-            if endpoint.name not in changed:
-                _check(api, endpoint, going)
+        yield
     except RemoteError as error:
         if not is_denied(error):
             raise
-        return (f"it is not known whether other endpoints use what is deleted: {error.message}",)
-    return ()
+        denied.append(error.message)
 
 
 def endpoints_of(api: SageMaker) -> Iterator[Endpoint]:
@@ -49,7 +63,10 @@ def endpoints_of(api: SageMaker) -> Iterator[Endpoint]:
             yield endpoint
 
 
-def _check(api: SageMaker, endpoint: Endpoint, going: set[str]) -> None:
+def _check(api: SageMaker, name: str, going: set[str]) -> None:
+    endpoint = api.endpoint(name)
+    if endpoint is None:
+        return
     coming = api.variants(endpoint.pending) if endpoint.pending else ()
     specs = (*endpoint.variants, *endpoint.shadows, *coming)
     models = {str(spec.get("ModelName", "")) for spec in specs}
