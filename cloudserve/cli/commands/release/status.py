@@ -72,5 +72,5 @@ def _all(target: str | None, project_file: Path, settings: tuple[str, ...], outp
     project = load(project_file, settings)
     targets = (target,) if target else ()
     standings = tuple(read_overview(project, targets, announce=announce))
-    print_report(overview_report(standings), output)
+    print_report(overview_report(standings, project.environment), output)
     return all(one.is_well for one in standings)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudserve.cli.render.release.deployment import deployment_report
 from cloudserve.cli.render.report import Report, Table
+from cloudserve.hints import in_environment
 from cloudserve.release.inspection.overview import Standing
 from cloudserve.release.traffic import ALL
 from cloudserve.release.types import State
@@ -14,10 +15,14 @@ from cloudserve.release.types import State
 COLUMNS = ("MODEL", "TARGET", "LIVE", "TRAFFIC", "VERSIONS", "STATE")
 
 
-def overview_report(standings: Sequence[Standing]) -> Report:
-    """Render a model on a target per line; the reason of what is not well is below it."""
+def overview_report(standings: Sequence[Standing], environment: str = "") -> Report:
+    """Render a model on a target per line; the reason of what is not well is below it.
+
+    The commands of hints are for an environment of the project file.
+    """
     rows = [_row(one) for one in standings]
-    notes = {number: note for number, one in enumerate(standings) if (note := _note(one))}
+    all_notes = (in_environment(_note(one), environment) for one in standings)
+    notes = {number: note for number, note in enumerate(all_notes) if note}
     colours = ["" if one.is_well else "red" for one in standings]
     table = Table(COLUMNS, rows, notes=notes, colours=colours)
     return Report([_document(one) for one in standings], (table,))
