@@ -163,7 +163,8 @@ def publish(
     """Publish a SavedModel below a base path under a number, which appears once it is complete.
 
     Publishing the same model again changes nothing. Raises ConflictError if the number is another
-    model, ModelError if the directory changes during the upload, RemoteError if the service fails.
+    model or has objects of others, ModelError if the directory changes during the upload,
+    RemoteError if the service fails.
     """
     tree = read_tree(source)
     target = f"{base}{number}/"
@@ -211,7 +212,8 @@ def _send_all(
     """Send a tree, its model file last, and delete leftovers of an interrupted publication."""
     reporter.event(Started(Direction.UPLOAD, len(tree.files), tree.size))
     files = outgoing_files(source, tree, prefix)
-    existing = {blob.key: blob for blob in store.list(prefix)}
+    existing = {blob.key: blob for blob in store.list(prefix) if not blob.is_folder}
+    _check_own(store, existing)
     for key in existing.keys() - {file.key for file in files}:
         store.delete(key)
     for last in (False, True):
@@ -220,6 +222,18 @@ def _send_all(
         chosen = [file for file in files if (file.name in MODEL_FILES) is last]
         Sender(store, Transfer(reporter), sent=sent).send(chosen, existing)
     reporter.event(Ended())
+
+
+def _check_own(store: BlobStore, keys: Iterable[str]) -> None:
+    """Raise ConflictError for an object that cloudserve did not send: it is left as it is."""
+    for key in keys:
+        head = store.head(key)
+        if head is not None and SHA256 not in head.metadata:
+            raise ConflictError(
+                f"{key} is not of an interrupted publication",
+                where=store.url,
+                hint="publish the model under a number whose folder is empty",
+            )
 
 
 def _check_same(source: Path, tree: Tree) -> None:

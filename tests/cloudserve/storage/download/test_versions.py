@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 
@@ -16,6 +17,7 @@ from cloudserve.storage.download.model_cache import ModelCache
 from cloudserve.storage.events import SILENT, Reporter
 from cloudserve.storage.manifest import Origin
 from cloudserve.storage.upload.file_slice import FileSlice
+from cloudserve.storage.upload.outgoing import SHA256
 from cloudserve.storage.versions import find_versions, find_versions_or_model, publish
 
 ORIGIN = Origin("ada")
@@ -117,12 +119,28 @@ def test_a_model_that_changes_during_publication_is_not_a_version(
     assert place.read(f"{version.prefix}{changed}")[0] == before
 
 
-def test_leftovers_of_an_interrupted_publication_are_not_a_version_and_are_removed(store, model):
-    store.write("base/7/variables/variables.index", b"left")
-    store.write("base/7/left over", b"left")
+def test_leftovers_of_an_interrupted_publication_are_not_a_version_and_are_removed(
+    store, model, tmp_path
+):
+    (tmp_path / "left").write_bytes(b"left")
+    digest = hashlib.sha256(b"left").hexdigest()
+    for name in ("variables/variables.index", "left over"):
+        with FileSlice(tmp_path / "left") as body:
+            store.put(f"base/7/{name}", body, {SHA256: digest})
     assert find_versions(store, "base/") == {}
     version = publish(store, "base/", 7, model, origin=ORIGIN)
     assert [b.key.removeprefix("base/7/") for b in version.files] == names(model)
+
+
+def test_a_number_with_objects_of_others_is_refused_and_left_alone(store, model):
+    store.write("base/7/model.tflite", b"theirs")
+    before = [(blob.key, blob.token) for blob in store.list("")]
+    with pytest.raises(
+        ConflictError, match=r"base/7/model.tflite is not of an interrupted"
+    ) as error:
+        publish(store, "base/", 7, model, origin=ORIGIN)
+    assert "under a number whose folder is empty" in error.value.hint
+    assert [(blob.key, blob.token) for blob in store.list("")] == before
 
 
 def copy_in(store, prefix, model, leave_out=""):
