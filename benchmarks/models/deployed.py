@@ -11,7 +11,6 @@ status 1.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faults import FAULTS, GRAPH, NO_PLACE
+from faults import FAULTS, planted
 from findings import TAGS, is_unable, made_up
 from platforms import FAILURES, PLATFORMS, TARGETS, Ask, Clouds, put, text_of
 
@@ -72,20 +71,12 @@ def _providers(scratch: Path, offline: OfflineClouds) -> Mapping[str, Provider]:
 
 def cases(source: Path, url: str, providers: Mapping[str, Provider]) -> Iterator[Case]:
     """Plant each fault in a copy of a model, and print the verdicts that are mistakes."""
-    for fault, damage in FAULTS.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch, source.parent.name, source.name)
-            shutil.copytree(source, folder)
-            (folder / GRAPH).chmod(0o644)
-            try:
-                damage(folder)
-            except NO_PLACE:
-                continue
-            for platform in PLATFORMS:
-                case = _case(fault, platform, folder, url, providers[platform])
-                if case.is_broken != bool(case.errors):
-                    print(f"{source.parent.name}, {fault}, {platform}: {case}", flush=True)
-                yield case
+    for fault, folder in planted(source):
+        for platform in PLATFORMS:
+            case = _case(fault, platform, folder, url, providers[platform])
+            if case.is_broken != bool(case.errors):
+                print(f"{source.parent.name}, {fault}, {platform}: {case}", flush=True)
+            yield case
 
 
 def _case(fault: str, platform: str, folder: Path, url: str, provider: Provider) -> Case:

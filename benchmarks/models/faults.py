@@ -5,7 +5,9 @@ A fault raises one of NO_PLACE if a model has no place for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import places
@@ -359,3 +361,17 @@ FAULTS: dict[str, Fault] = {
     "warm-up records of another model": warm_up_another,
     "warm-up records of no kind": warm_up_nothing,
 }
+
+
+def planted(source: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each fault that fits a model, and a copy with it, which lasts one turn."""
+    for name, damage in FAULTS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, source.parent.name, source.name)
+            shutil.copytree(source, folder)
+            (folder / GRAPH).chmod(0o644)
+            try:
+                damage(folder)
+            except NO_PLACE:
+                continue
+            yield name, folder

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -29,7 +28,7 @@ from cloudserve.local_server.runtime.session import load_model
 from cloudserve.local_server.runtime.types import LoadedModel
 from cloudserve.local_server.status import StatusError
 from cloudserve.local_server.warmup import warmed
-from faults import FAULTS, GRAPH, NO_PLACE
+from faults import FAULTS, planted
 
 from cloudserve.check.check import check_model
 from cloudserve.check.finding import Severity
@@ -150,17 +149,9 @@ def main(root: Path) -> int:
 
 def cases(source: Path) -> Iterator[Case]:
     """Plant each fault in a copy of a model, and print the verdicts that are mistakes."""
-    for name, damage in FAULTS.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch, source.parent.name, source.name)
-            shutil.copytree(source, folder)
-            (folder / GRAPH).chmod(0o644)
-            try:
-                damage(folder)
-            except NO_PLACE:
-                continue
-            errors = refusals(folder)
-            case = Case(name, not works(folder), bool(errors))
+    for name, folder in planted(source):
+        errors = refusals(folder)
+        case = Case(name, not works(folder), bool(errors))
         if case.is_broken != case.is_refused:
             print(f"{source.parent.name}/{source.name}, {name}: {errors or 'no error'}")
         yield case
