@@ -30,7 +30,7 @@ CODES: tuple[tuple[type[errors.CloudserveError], Exit], ...] = (
 )
 
 _SHOWN = 40
-"""The characters of a text that are shown where it is no name."""
+"""The characters of a text that are shown where a name is expected."""
 
 
 @dataclass(frozen=True, slots=True)

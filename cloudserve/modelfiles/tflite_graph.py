@@ -136,7 +136,7 @@ def _operands(operator: Table, op: str, owner: str) -> tuple[Sequence[int], Sequ
 
 
 def _required(op: str, inputs: Sequence[int]) -> Sequence[int]:
-    """Return an op's inputs without those that may be absent, and are."""
+    """Return an op's inputs without the optional ones that are absent."""
     first = _OPTIONAL.get(op, len(inputs))
     return [one for at, one in enumerate(inputs) if at < first or one != _ABSENT]
 

@@ -105,6 +105,6 @@ def _contents(path: Path) -> str:
     if is_file(path):
         return "it is a file of another kind" if path.stat().st_size else "it is an empty file"
     if not is_directory(path):
-        exists = os.path.exists(path)  # noqa: PTH110  a name with a NUL is no error
+        exists = os.path.exists(path)  # noqa: PTH110  a name with a NUL is not an error
         return "it is a device or a pipe" if exists else "there is no such directory"
     return "the directory has other entries" if list_names(path) else "the directory is empty"

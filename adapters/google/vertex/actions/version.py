@@ -190,7 +190,7 @@ class VersionSteps:
             version = next(versions, None)
             name = self._api.model_name(snapshot.model_id, step.version)
             if version is None:
-                raise out_of_date(f"there is no version {name} any more", self._api.url(name))
+                raise out_of_date(f"the version {name} no longer exists", self._api.url(name))
             labels = {**version.record.get("labels", {}), **step.labels}
             body = {"labels": labels, "etag": version.record.get("etag", "")}
             self._api.patch_version(snapshot.model_id, step.version, "labels", body)
