@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -15,6 +16,29 @@ from urllib.request import urlopen
 CLOUDSERVE = Path(sys.executable).with_name("cloudserve")
 PATIENCE = 300
 """Seconds for what takes a second on an idle machine: a safety net, no expectation."""
+RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+    .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
+EVERY = "model_version_policy { all {} }"
+PROJECT = """
+name: console
+models:
+  half: {{path: {models}/tfs_half_plus_two_2v}}
+targets:
+  aws:
+    provider: sagemaker
+    bucket: s3://console-models
+    role_arn: arn:aws:iam::000000000000:role/console
+    region: eu-west-1
+  vertex: {{provider: vertex, bucket: gs://console-models}}
+environments:
+  staging: {{targets: {{aws: {{endpoint_name: half-staging}}}}}}
+"""
+DEPLOYED = (
+    ("aws", "123"),
+    ("aws", "124"),
+    ("aws", "123", "--env", "staging"),
+    ("vertex", "124"),
+)
 
 
 def free_port():
@@ -67,6 +91,33 @@ def serving(config, log, port, ready):
         yield url
 
 
+@contextmanager
+def changeable_server(folder, served, ready):
+    """Serve models whose configuration may change; yield the URL and the link with the token."""
+    config, log = write_config(folder / "models.config", served), folder / "log"
+    with running(log, *server_arguments(free_port(), config)) as process:
+        link = console_link(process, log)
+        url = link.partition("/#")[0]
+        wait_for(url + ready, process, log)
+        yield url, link
+
+
+@contextmanager
+def released_clouds(folder, models):
+    """Run the offline clouds with a project, and deploy it; yield URL, link and environment."""
+    project, log = folder / "cloudserve.yaml", folder / "log"
+    project.write_text(PROJECT.format(models=models))
+    with running(log, "emulate", "--port", 0, "--env", "--project", project) as process:
+        link = console_link(process, log)
+        exports = re.findall(r"^export (\w+)='?([^'\n]*)'?$", log.read_text(), flags=re.MULTILINE)
+        environment = {**os.environ, **dict(exports)}
+        deploy = [CLOUDSERVE, "deploy", "half", "--project", project]
+        for target, version, *more in DEPLOYED:
+            named = (*deploy, "-t", target, "--version", version, *more)
+            subprocess.run(named, env=environment, check=True, capture_output=True)
+        yield link.partition("/#")[0], link, environment
+
+
 def console_link(process, log):
     """Return the link that a command prints when it is ready, with its token."""
     for _ in tries(process, log):
@@ -87,6 +138,12 @@ def server_arguments(port, config):
 def model(name, path, more=""):
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'config {{ name: "{quoted}" base_path: "{path}" model_platform: "tensorflow" {more} }}'
+
+
+def write_config(file, *served):
+    """Write a ModelConfigList of models, and return its file."""
+    file.write_text(f"model_config_list {{ {' '.join(served)} }}")
+    return file
 
 
 def show(page, url):

@@ -27,17 +27,18 @@ from playwright.sync_api import sync_playwright
 from cloudserve.golden.file import read_golden
 from tests.oracles.console_servers import (
     CLOUDSERVE,
+    EVERY,
     PATIENCE,
-    console_link,
+    RULE_CHECK,
+    changeable_server,
     free_port,
     model,
-    running,
+    released_clouds,
     send,
-    server_arguments,
     serving,
     show,
     tab_to,
-    wait_for,
+    write_config,
 )
 
 pytestmark = pytest.mark.timeout(1200)
@@ -49,43 +50,18 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 READY = "/v1/models/half/versions/124"
 MODELS = ("#/models/half", "#/models/two", "#/traffic", "#/batching", "#/requests")
 CLOUDS = ("#/clouds", "#/releases", "#/calls", "#/faults")
-PROJECT = """
-name: console
-models:
-  half: {{path: {models}/tfs_half_plus_two_2v}}
-targets:
-  aws:
-    provider: sagemaker
-    bucket: s3://console-models
-    role_arn: arn:aws:iam::000000000000:role/console
-    region: eu-west-1
-  vertex: {{provider: vertex, bucket: gs://console-models}}
-environments:
-  staging: {{targets: {{aws: {{endpoint_name: half-staging}}}}}}
-"""
-DEPLOYED = (
-    ("aws", "123"),
-    ("aws", "124"),
-    ("aws", "123", "--env", "staging"),
-    ("vertex", "124"),
-)
 FORMS = ("Change versions and labels", "Promote or roll back", "Send a request")
-RULE_CHECK = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
-    .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)"""
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, shared_models):
-    every = "model_version_policy { all {} }"
     models = [
-        model("half", shared_models / "tfs_half_plus_two_2v", every),
-        model("two", shared_models / "sts_template_app", every),
+        model("half", shared_models / "tfs_half_plus_two_2v", EVERY),
+        model("two", shared_models / "sts_template_app", EVERY),
         model(HOSTILE, shared_models / "tfs_half_plus_three"),
         *(model(f"absent-{number:04}", f"/none/{number}") for number in range(1000)),
     ]
-    file = tmp_path_factory.mktemp("console") / "models.config"
-    file.write_text(f"model_config_list {{ {' '.join(models)} }}")
-    return file
+    return write_config(tmp_path_factory.mktemp("console") / "models.config", *models)
 
 
 @pytest.fixture(scope="module")
@@ -98,34 +74,16 @@ def server(config):
 @pytest.fixture
 def changeable(shared_models, tmp_path):
     """A server of its own, whose models a test changes; the link with its token."""
-    config, log = tmp_path / "models.config", tmp_path / "log"
-    every = "model_version_policy { all {} }"
-    config.write_text(
-        f"model_config_list {{ {model('half', shared_models / 'tfs_half_plus_two_2v', every)} }}"
-    )
-    with running(log, *server_arguments(free_port(), config)) as process:
-        link = console_link(process, log)
-        url = link.partition("/#")[0]
-        wait_for(url + READY, process, log)
+    half = model("half", shared_models / "tfs_half_plus_two_2v", EVERY)
+    with changeable_server(tmp_path, half, READY) as (url, link):
         yield url, link
 
 
 @pytest.fixture(scope="module")
 def clouds(tmp_path_factory, shared_models):
     """The offline clouds with a project, of which both versions are deployed to SageMaker."""
-    folder = tmp_path_factory.mktemp("clouds")
-    project, log = folder / "cloudserve.yaml", folder / "log"
-    project.write_text(PROJECT.format(models=shared_models))
-    arguments = ("emulate", "--port", 0, "--env", "--project", project)
-    with running(log, *arguments) as process:
-        link = console_link(process, log)
-        exports = re.findall(r"^export (\w+)='?([^'\n]*)'?$", log.read_text(), flags=re.MULTILINE)
-        environment = {**os.environ, **dict(exports)}
-        deploy = [CLOUDSERVE, "deploy", "half", "--project", project]
-        for target, version, *more in DEPLOYED:
-            named = (*deploy, "-t", target, "--version", version, *more)
-            subprocess.run(named, env=environment, check=True, capture_output=True)
-        yield link.partition("/#")[0], link, environment
+    with released_clouds(tmp_path_factory.mktemp("clouds"), shared_models) as places:
+        yield places
 
 
 @pytest.fixture(scope="module")
