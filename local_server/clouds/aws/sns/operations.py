@@ -75,7 +75,7 @@ class Sns:
         """Create a topic; raises AwsError for a name that the service refuses, and for FIFO."""
         name = body["Name"]
         if name.endswith(".fifo"):
-            # A name with a dot is none of a standard topic (API reference, `CreateTopic`).
+            # A name with a dot is not a standard topic (API reference, `CreateTopic`).
             raise _invalid(
                 "Invalid parameter: Topic Name (a FIFO topic needs the attribute FifoTopic, and is"
                 " not available offline: create a standard topic)"

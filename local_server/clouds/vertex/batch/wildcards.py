@@ -29,7 +29,7 @@ def matches(key: str, pattern: str) -> bool:
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile("".join(_piece(token) for token in _TOKEN.finditer(pattern)))
-    except re.error:  # a range such as [z-a] is no wildcard
+    except re.error:  # a range such as [z-a] is not a wildcard
         return re.compile(re.escape(pattern))
 
 
