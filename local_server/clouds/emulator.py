@@ -27,7 +27,7 @@ from ..transport.tls import TlsSource
 from ..transport.types import Application
 from .assembly.clouds import Clouds
 from .assembly.settings import Places, read_settings
-from .assembly.shared import Closing
+from .assembly.shared import DRAIN_SECONDS, Closing
 from .aws.protocol.region_check import KnowsRegion, exists
 from .background_tasks import BackgroundTasks
 from .certificates import server_names
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 # SDKs pool connections, and not all retry on a closed one: think of a notebook left for lunch.
 _IDLE_SECONDS = 3600.0
-_DRAIN_SECONDS = 5.0
 
 
 class Emulator:
@@ -166,7 +165,7 @@ class Emulator:
         closing = self._closing
         closing.stack.push_async_callback(closing.ending.end, work.close)
         closing.stack.push_async_callback(methods.close)
-        closing.stack.push_async_callback(server.stop, _DRAIN_SECONDS)
+        closing.stack.push_async_callback(server.stop, DRAIN_SECONDS)
 
     def _certificate(self) -> TlsSource:
         """Return a certificate for the names of this emulator. Blocks."""
@@ -190,7 +189,7 @@ class Emulator:
         from .intercept.interceptor import Interceptor
 
         interceptor = Interceptor(app, folder)
-        self._closing.stack.push_async_callback(interceptor.stop, _DRAIN_SECONDS)
+        self._closing.stack.push_async_callback(interceptor.stop, DRAIN_SECONDS)
         await interceptor.start(self._credentials / SERVICE_ACCOUNT)
         self._interceptor = interceptor
 

@@ -27,7 +27,8 @@ from ..objects.store.store import ObjectStore
 from ..resources import Resources
 from .settings import Places, Settings
 
-_DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
+"""How long the end of the clouds waits for what is in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +104,5 @@ def _open_recorder(recording: Recording | None, stack: AsyncExitStack) -> Record
     if recording is None:
         return None
     recorder = Recorder(recording)
-    stack.push_async_callback(asyncio.to_thread, recorder.close, _DRAIN_SECONDS)
+    stack.push_async_callback(asyncio.to_thread, recorder.close, DRAIN_SECONDS)
     return recorder

@@ -1,8 +1,8 @@
 """Endpoints that a plan does not change, and that use what it deletes.
 
-SageMaker deletes a model or a configuration that an endpoint uses: the endpoint continues, and
-cannot be scaled or updated from it. Source: API reference, `DeleteEndpointConfig` ("You must not
-delete an EndpointConfig in use by an endpoint that is live").
+SageMaker does not refuse to delete them, and says what a caller must not do (API reference,
+`DeleteEndpointConfig`: "You must not delete an EndpointConfig in use by an endpoint that is live").
+For models there are no such words; they are treated alike.
 """
 
 from __future__ import annotations
